@@ -1,0 +1,25 @@
+//! Greffier records LiveKit rooms without a browser. The modules, in reading order:
+
+// Pure: no clock, no IO, no tasks.
+pub mod ids;
+pub mod error;
+pub mod secret;
+pub mod timeline;
+pub mod scene;
+pub mod compositor;
+pub mod recording;
+pub mod egress;
+// Hands: one outside world each; they decide nothing.
+pub mod spool;
+pub mod db;
+pub mod room;
+pub mod pipeline;
+// Drivers: tasks that own something.
+pub mod recorder;
+pub mod control;
+// Doors: translate, nothing else.
+pub mod api;
+// Assembly.
+pub mod config;
+pub mod sidecar;
+pub mod cmd;
