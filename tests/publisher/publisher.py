@@ -4,8 +4,9 @@ Everybody's camera is one flat colour that turns white for 100 ms at every whole
 microphone gives a tone of its own for 100 ms from the same moment. Who "speaks" also hums, so that the server's
 speaker detection picks that person. Pictures and sound are cut from one clock.
 
-Lines on stdin are commands, answered with `ok <command>` or `error <command>: <why>` on stdout:
-ready | mute camera N | unmute camera N | mute mic N | unmute mic N | speak N | speak nobody |
+`ready` is printed once everybody publishes. From then on lines on stdin are commands, answered with `ok <command>` or
+`error <command>: <why>` on stdout (the language of examples/sample_room):
+mute camera N | unmute camera N | mute mic N | unmute mic N | speak N | speak nobody |
 share on | share off | leave N | join N | quit
 """
 
@@ -124,10 +125,10 @@ class Person:
         self.room = rtc.Room()
         secret = token(o.api_key, o.api_secret, o.room, self.index)
         await self.room.connect(o.url, secret, rtc.RoomOptions(auto_subscribe=False))
-        if not o.no_camera:
+        if not o.no_video:
             source = await self.publish_video("camera", rtc.TrackSource.SOURCE_CAMERA, CAMERA, 800_000)
             self.tasks.append(asyncio.create_task(film(source, CAMERA, PEOPLE[self.index][0])))
-        if not o.no_mic:
+        if not o.no_audio:
             # No queue of its own: what is handed over is sent at once, so the pace is ours alone.
             source = rtc.AudioSource(RATE, 1, queue_size_ms=0)
             self.tracks["mic"] = rtc.LocalAudioTrack.create_audio_track("mic", source)
@@ -175,8 +176,6 @@ class Person:
 async def obey(words, people):
     """One command; raises what went wrong."""
     match words:
-        case ["ready"]:
-            pass  # commands are read only after everybody has joined
         case [("mute" | "unmute") as verb, ("camera" | "mic") as what, n]:
             track = people[int(n)].tracks[what]
             track.mute() if verb == "mute" else track.unmute()
@@ -199,14 +198,15 @@ async def main():
         parser.add_argument(name, required=True)
     parser.add_argument("--participants", type=int, default=3)
     parser.add_argument("--codec", choices=["vp8", "vp9", "h264", "av1"], default="vp8")
-    parser.add_argument("--no-camera", action="store_true")
-    parser.add_argument("--no-mic", action="store_true")
+    parser.add_argument("--no-video", action="store_true")
+    parser.add_argument("--no-audio", action="store_true")
     # Off by default: with it the encoder takes a steady hum for background noise and stops sending it.
     parser.add_argument("--dtx", action="store_true")
     options = parser.parse_args()
 
     people = [Person(i, options) for i in range(options.participants)]
     await asyncio.gather(*(person.join() for person in people))
+    print("ready", flush=True)
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while line := (await lines.readline()).decode().strip():

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Publisher {
     pub fn start(kind: Kind, server: &LiveKit, room: &str, participants: usize, options: &[&str]) -> Self {
         let mut command = match kind {
             Kind::Python => python(),
-            Kind::SampleRoom => Command::new(sample_room()),
+            Kind::SampleRoom => sample_room(),
         };
         let folder = TempDir::new().expect("a temporary folder");
         command
@@ -54,8 +54,8 @@ impl Publisher {
                 }
             }
         });
-        let mut publisher = Self { child, stdin, lines, folder };
-        publisher.tell("ready");
+        let publisher = Self { child, stdin, lines, folder };
+        publisher.wait_for("ready");
         publisher
     }
 
@@ -63,12 +63,17 @@ impl Publisher {
     pub fn tell(&mut self, command: &str) -> f64 {
         writeln!(self.stdin, "{command}")
             .unwrap_or_else(|error| panic!("publisher has gone before {command}: {error}"));
+        self.wait_for(&format!("ok {command}"));
+        super::wall()
+    }
+
+    fn wait_for(&self, wanted: &str) {
         loop {
             match self.lines.recv_timeout(Duration::from_secs(30)) {
-                Ok(line) if line.strip_prefix("ok ") == Some(command) => return super::wall(),
+                Ok(line) if line == wanted => return,
                 Ok(line) if line.starts_with("error") => panic!("publisher: {line}"),
                 Ok(_) => {}
-                Err(error) => panic!("publisher does not answer {command:?}: {error}"),
+                Err(error) => panic!("publisher does not say {wanted:?}: {error}"),
             }
         }
     }
@@ -93,9 +98,12 @@ fn python() -> Command {
 }
 
 /// Cargo puts examples beside the folder of the test binaries.
-fn sample_room() -> PathBuf {
+fn sample_room() -> Command {
     let test = std::env::current_exe().expect("the test knows its own path");
     let path = test.ancestors().nth(2).expect("target/debug/deps/test").join("examples/sample_room");
     assert!(path.exists(), "{} is missing: run `cargo build --example sample_room`", path.display());
-    path
+    let mut command = Command::new(path);
+    command.args(["--content", "beep", "--no-share", "--media"]);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/media"));
+    command
 }
