@@ -74,8 +74,7 @@ impl Director {
 
     /// This track can (not) be decoded.
     pub fn decodable(&mut self, track: &TrackId, decodable: bool) -> Option<Scene> {
-        let changed =
-            if decodable { self.undecodable.remove(track) } else { self.undecodable.insert(track.clone()) };
+        let changed = if decodable { self.undecodable.remove(track) } else { self.undecodable.insert(track.clone()) };
         if changed { self.direct() } else { None }
     }
 

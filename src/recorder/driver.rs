@@ -31,7 +31,12 @@ const PROGRESS: Duration = Duration::from_millis(500);
 type Reports = mpsc::UnboundedSender<(RecordingId, Report)>;
 
 /// Joins, records until told to drain or until the room ends, and reports.
-pub(super) async fn run(job: Job, mut drain: watch::Receiver<bool>, progress: watch::Sender<Progress>, reports: Reports) {
+pub(super) async fn run(
+    job: Job,
+    mut drain: watch::Receiver<bool>,
+    progress: watch::Sender<Progress>,
+    reports: Reports,
+) {
     let id = job.id.clone();
     let last = match join(&job, &mut drain).await {
         Ok(room) => match Driver::start(job, room, progress, reports.clone()) {
@@ -73,8 +78,7 @@ impl Driver {
         let start = Instant::now();
         let (event_sender, events) = mpsc::unbounded_channel();
         let output = job.request.output;
-        let pipeline =
-            Pipeline::start(&output, job.path, start, event_sender).map_err(|e| Failure(e.message))?;
+        let pipeline = Pipeline::start(&output, job.path, start, event_sender).map_err(|e| Failure(e.message))?;
         Ok(Self {
             id: job.id,
             room,

@@ -272,7 +272,10 @@ async fn attempt(outage: &mut Option<Outage>) -> (Recovery, Reconnect, String) {
     let recovery = (&mut under_way.attempt).await;
     let Some(Outage { policy, why, .. }) = outage.take() else { return std::future::pending().await };
     let recovery = recovery.unwrap_or_else(|e| {
-        Recovery::Joined(Err(Error::new(crate::error::ErrorKind::Internal, format!("the attempt to reconnect ended: {e}"))))
+        Recovery::Joined(Err(Error::new(
+            crate::error::ErrorKind::Internal,
+            format!("the attempt to reconnect ended: {e}"),
+        )))
     });
     (recovery, policy, why)
 }

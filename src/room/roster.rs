@@ -141,7 +141,12 @@ mod tests {
     use super::*;
 
     fn person(sid: &str, name: &str) -> proto::ParticipantInfo {
-        proto::ParticipantInfo { sid: sid.into(), identity: format!("id-{sid}"), name: name.into(), ..Default::default() }
+        proto::ParticipantInfo {
+            sid: sid.into(),
+            identity: format!("id-{sid}"),
+            name: name.into(),
+            ..Default::default()
+        }
     }
 
     #[test]

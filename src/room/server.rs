@@ -28,7 +28,10 @@ impl Server {
         self.endpoint()?;
         for (field, value) in [("api_key", self.api_key.as_str()), ("api_secret", self.api_secret.expose())] {
             if value.trim().is_empty() {
-                return Err(Error::invalid(field, "is empty; give the key pair of the LiveKit server's `keys` section"));
+                return Err(Error::invalid(
+                    field,
+                    "is empty; give the key pair of the LiveKit server's `keys` section",
+                ));
             }
         }
         Ok(())
@@ -36,7 +39,9 @@ impl Server {
 
     /// Where to connect to.
     pub(super) fn endpoint(&self) -> Result<Endpoint> {
-        let wrong = |why: &str| Error::invalid("url", format!("{:?} {why}; use for example wss://livekit.example.org", self.url));
+        let wrong = |why: &str| {
+            Error::invalid("url", format!("{:?} {why}; use for example wss://livekit.example.org", self.url))
+        };
         let url = Url::parse(&self.url).map_err(|e| wrong(&format!("is not a URL ({e})")))?;
         let tls = match url.scheme() {
             "ws" | "http" => false,

@@ -54,9 +54,8 @@ impl Session {
         options.protocol_version = PROTOCOL_VERSION;
         // Without this the server would append packet trailers to video frames.
         options.client_capabilities = Vec::new();
-        let (client, join, events) = SignalClient::connect(&link.ws_url(), &jwt, options, None)
-            .await
-            .map_err(|e| refusal(&server.url, &e))?;
+        let (client, join, events) =
+            SignalClient::connect(&link.ws_url(), &jwt, options, None).await.map_err(|e| refusal(&server.url, &e))?;
         let peer = Peer::open().await?;
         Ok(Self { client: Arc::new(client), events, peer, join, offer: None, answer: None, _link: link })
     }
@@ -64,8 +63,7 @@ impl Session {
     /// Answers the server's offer.
     pub async fn offered(&mut self, offer: proto::SessionDescription) -> Result<()> {
         let sdp = self.peer.answer(&offer.sdp, &offer.mid_to_track_id)?;
-        let answer =
-            proto::SessionDescription { r#type: "answer".into(), sdp, id: offer.id, ..Default::default() };
+        let answer = proto::SessionDescription { r#type: "answer".into(), sdp, id: offer.id, ..Default::default() };
         self.offer = Some(offer);
         self.answer = Some(answer.clone());
         self.client.send(Message::Answer(answer)).await;

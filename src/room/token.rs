@@ -22,7 +22,12 @@ pub fn recorder(server: &Server, room: &str, identity: &str) -> Result<String> {
         recorder: true,
         ..VideoGrants::default()
     };
-    sign(AccessToken::with_api_key(&server.api_key, server.api_secret.expose()).with_identity(identity).with_kind("egress"), grants)
+    sign(
+        AccessToken::with_api_key(&server.api_key, server.api_secret.expose())
+            .with_identity(identity)
+            .with_kind("egress"),
+        grants,
+    )
 }
 
 /// A token that may list rooms, to learn whether a room exists before joining would create it.

@@ -36,9 +36,9 @@ impl Tunnel {
     pub async fn open(server: &Server, endpoint: &Endpoint) -> Result<Self> {
         let far = Far { connector: TlsConnector::from(Arc::new(client_config(server)?)), endpoint: endpoint.clone() };
         drop(far.connect().await?);
-        let listener = TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .map_err(|e| Error::new(ErrorKind::Internal, format!("cannot listen on loopback for the TLS tunnel: {e}")))?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|e| {
+            Error::new(ErrorKind::Internal, format!("cannot listen on loopback for the TLS tunnel: {e}"))
+        })?;
         let port = listener
             .local_addr()
             .map_err(|e| Error::new(ErrorKind::Internal, format!("the TLS tunnel has no address: {e}")))?
@@ -120,13 +120,19 @@ fn client_config(server: &Server) -> Result<ClientConfig> {
     if server.insecure {
         tracing::warn!("`insecure` is set: the server's certificate is not checked");
         let verifier = Arc::new(trust_everybody::TrustEverybody);
-        return Ok(ClientConfig::builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
+        return Ok(ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth());
     }
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = &server.ca_file {
         let wrong = |e: &dyn std::fmt::Display| {
-            Error::invalid("ca_file", format!("{}: {e}; give a PEM file with the authority's certificate", path.display()))
+            Error::invalid(
+                "ca_file",
+                format!("{}: {e}; give a PEM file with the authority's certificate", path.display()),
+            )
         };
         let certs = CertificateDer::pem_file_iter(path).map_err(|e| wrong(&e))?;
         let mut count = 0;
