@@ -36,12 +36,17 @@ pub struct Take {
 impl Recorder {
     /// Starts recording `room` into a file of this name in a folder of its own.
     pub fn start(server: &LiveKit, room: &str, name: &str, options: &[&str]) -> Self {
+        Self::start_at(&server.url, server, room, name, options)
+    }
+
+    /// The same by another way to the server.
+    pub fn start_at(url: &str, server: &LiveKit, room: &str, name: &str, options: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let output = folder.path().join(name);
         let log = File::create(folder.path().join("recorder.log")).expect("a log file");
         let child = Command::new(env!("CARGO_BIN_EXE_greffier"))
             .arg("record")
-            .args(["--url", &server.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret])
+            .args(["--url", url, "--api-key", &server.api_key, "--api-secret", &server.api_secret])
             .args(["--room", room, "--output"])
             .arg(&output)
             .args(options)
@@ -88,7 +93,7 @@ impl Recorder {
     }
 
     /// Ctrl-C, then the file it leaves.
-    fn stop(mut self, told: Vec<f64>) -> Take {
+    pub fn stop(mut self, told: Vec<f64>) -> Take {
         let stopped = super::wall();
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is installed");
@@ -109,7 +114,8 @@ impl Recorder {
         Take { file: output, told, stopped, ending, log, _folder: folder }
     }
 
-    fn wait_until(&mut self, second: f64) {
+    /// Waits until this second after the start; it must go on so long.
+    pub fn wait_until(&mut self, second: f64) {
         let left = second - self.began.elapsed().as_secs_f64();
         if left > 0.0 {
             std::thread::sleep(Duration::from_secs_f64(left));
@@ -119,7 +125,8 @@ impl Recorder {
         }
     }
 
-    fn log(&self) -> String {
+    /// Everything it has logged so far.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("recorder.log")).unwrap_or_default()
     }
 }

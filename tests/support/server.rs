@@ -20,7 +20,8 @@ pub struct LiveKit {
     pub api_key: String,
     /// That key's secret.
     pub api_secret: String,
-    port: u16,
+    /// Of the HTTP and signalling door.
+    pub port: u16,
     config: String,
     child: Option<Child>,
     folder: TempDir,
@@ -78,14 +79,20 @@ impl LiveKit {
         self.launch();
     }
 
-    /// Creates a room that nobody is in (RoomService.CreateRoom).
+    /// Creates a room that nobody is in.
     pub fn create_room(&self, room: &str) {
         let grants = VideoGrants { room_create: true, ..VideoGrants::default() };
+        self.ask("CreateRoom", grants, &serde_json::json!({ "name": room }));
+    }
+
+    /// Calls LiveKit's RoomService.
+    pub fn ask(&self, method: &str, grants: VideoGrants, body: &serde_json::Value) -> serde_json::Value {
         let token = AccessToken::with_api_key(&self.api_key, &self.api_secret).with_grants(grants).to_jwt();
-        ureq::post(format!("http://127.0.0.1:{}/twirp/livekit.RoomService/CreateRoom", self.port))
+        ureq::post(format!("http://127.0.0.1:{}/twirp/livekit.RoomService/{method}", self.port))
             .header("Authorization", format!("Bearer {}", token.expect("a token")))
-            .send_json(serde_json::json!({ "name": room }))
-            .expect("the server creates a room");
+            .send_json(body)
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .unwrap_or_else(|error| panic!("RoomService.{method}: {error}"))
     }
 
     fn launch(&mut self) {
