@@ -1,11 +1,34 @@
 //! GStreamer: encoded media in, one file out.
 
+mod bus;
+mod conductor;
+mod counters;
+mod elements;
+mod frames;
+mod gate;
+mod input;
+mod lane;
+mod mixer;
+mod mp4;
+mod opus;
+mod output;
+mod pace;
+mod painter;
+mod plan;
+mod sound;
+mod template;
+
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use gstreamer as gst;
+use tokio::sync::mpsc::UnboundedSender;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ParticipantId, TrackId};
 use crate::media::{Codec, SenderReport, Unit};
 use crate::recording::Output;
@@ -46,41 +69,118 @@ pub struct Stats {
     pub bytes: u64,
 }
 
-/// One recording's media: inputs, painter, mixer, output. Calls never block.
-pub struct Pipeline {}
+/// One recording's media: inputs, painter, mixer, output. Calls never block. Dropping it drains it too.
+#[derive(Debug)]
+pub struct Pipeline {
+    orders: Sender<conductor::Order>,
+    painter: Option<Sender<painter::Order>>,
+    counters: Arc<counters::Counters>,
+    path: PathBuf,
+    framerate: Option<u64>,
+}
 
 impl Pipeline {
     /// Fails with a line naming the missing GStreamer element or the unwritable path. `path` is the file being written
     /// (the caller renames it once `Drained` has come). Recording time zero is `start`.
-    pub fn start(
-        _output: &Output,
-        _path: PathBuf,
-        _start: Instant,
-        _events: mpsc::UnboundedSender<Event>,
-    ) -> Result<Self> {
-        Ok(Self {})
+    pub fn start(output: &Output, path: PathBuf, start: Instant, events: UnboundedSender<Event>) -> Result<Self> {
+        gst::init().map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("GStreamer does not start: {e}")))?;
+        let pace = pace::Pace::new(start);
+        let (orders, to_conductor) = channel();
+        let (sound, to_sound) = channel();
+        let file = output::File::open(output, path.clone(), orders.clone())?;
+        let counters = Arc::new(counters::Counters::new(events.clone()));
+        let mut painter = None;
+        if let (Some(video), Some(sink)) = (output.video(), file.video.clone()) {
+            let (to_painter, receiver) = channel();
+            let (size, framerate, counters) = (video.size, video.framerate, Arc::clone(&counters));
+            let broke = orders.clone();
+            spawn("painter", move || match painter::Painter::new(receiver, sink, pace, counters, size, framerate) {
+                Ok(painter) => painter.run(),
+                Err(e) => drop(broke.send(conductor::Order::OutputBroke(format!("the painter does not start: {e}")))),
+            })?;
+            painter = Some(to_painter);
+        }
+        let (sink, priming) = (file.audio.clone(), file.priming);
+        let mixer = sound::Sound { orders: to_sound, sink, pace, priming, counters: Arc::clone(&counters) };
+        spawn("mixer", move || mixer.run())?;
+        let around =
+            input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
+        let framerate = output.video().map(|v| u64::from(v.framerate));
+        let to_painter = painter.clone();
+        let tracks = conductor::Tracks::default();
+        let conductor = conductor::Conductor {
+            orders: to_conductor,
+            around,
+            events,
+            painter: to_painter,
+            sound,
+            file,
+            framerate,
+            pace,
+            tracks,
+        };
+        spawn("conductor", move || conductor.run())?;
+        Ok(Self { orders, painter, counters, path, framerate })
     }
 
-    /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync.
-    pub fn attach(&mut self, _track: &TrackId, _participant: &ParticipantId, _codec: Codec) {}
+    /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
+    /// an audio-only pipeline.
+    pub fn attach(&mut self, track: &TrackId, participant: &ParticipantId, codec: Codec) {
+        self.order(conductor::Order::Attach(track.clone(), participant.clone(), codec));
+    }
 
     /// The track is gone; what has been decoded still plays.
-    pub fn detach(&mut self, _track: &TrackId) {}
+    pub fn detach(&mut self, track: &TrackId) {
+        self.order(conductor::Order::Detach(track.clone()));
+    }
 
     /// One unit; ignored when the track is not attached.
-    pub fn push(&mut self, _track: &TrackId, _unit: Unit) {}
+    pub fn push(&mut self, track: &TrackId, unit: Unit) {
+        self.order(conductor::Order::Unit(track.clone(), unit));
+    }
 
     /// One sender report; ignored when the track is not attached.
-    pub fn report(&mut self, _track: &TrackId, _report: SenderReport) {}
+    pub fn report(&mut self, track: &TrackId, report: SenderReport) {
+        self.order(conductor::Order::Report(track.clone(), report));
+    }
 
     /// Shows this scene from now on. Without effect in an audio-only pipeline.
-    pub fn show(&mut self, _scene: Scene) {}
+    pub fn show(&mut self, scene: Scene) {
+        if let Some(painter) = &self.painter {
+            let _ = painter.send(painter::Order::Show(scene));
+        }
+    }
 
     /// Figures so far.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let frames = self.counters.frames.load(Ordering::Relaxed);
+        let dropped = self.counters.dropped.load(Ordering::Relaxed);
+        let samples = self.counters.samples.load(Ordering::Relaxed);
+        let duration = match self.framerate {
+            Some(framerate) => pace::span(frames + dropped, framerate),
+            None => pace::span(samples, mixer::RATE as u64),
+        };
+        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes: output::length(&self.path) }
     }
 
     /// Writes everything that arrived up to now, ends the streams; `Drained` or `Broke` follows. Nothing can be pushed any more.
-    pub fn drain(&mut self) {}
+    pub fn drain(&mut self) {
+        self.order(conductor::Order::Drain(Instant::now()));
+    }
+
+    /// The conductor is gone only after it has told the last event, and then nothing matters any more.
+    fn order(&self, order: conductor::Order) {
+        let _ = self.orders.send(order);
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    let spawned = thread::Builder::new().name(name.into()).spawn(run);
+    spawned.map(drop).map_err(|e| Error::new(ErrorKind::ResourceExhausted, format!("no thread for the {name}: {e}")))
 }

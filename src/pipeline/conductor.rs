@@ -1,0 +1,299 @@
+//! The thread that owns the inputs, the timeline and the output, and sees them through to the end.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::ids::{ParticipantId, TrackId};
+use crate::timeline::{Kind, Timeline};
+
+use super::frames::Frames;
+use super::input::{Generation, Input, Surroundings};
+use super::lane::{Lane, Place};
+use super::output::File;
+use super::pace::{Pace, span};
+use super::{Codec, Event, SenderReport, Unit, mixer, painter, sound};
+
+/// How long inputs may take to play out at the end. Pictures wait for their time at most `LATENCY - LEAD`.
+const PLAY_OUT: Duration = Duration::from_millis(1200);
+/// How long encoders and muxer may take after that.
+const WRITE_OUT: Duration = Duration::from_secs(30);
+
+/// What the conductor is told.
+#[derive(Debug)]
+pub enum Order {
+    /// [`super::Pipeline::attach`].
+    Attach(TrackId, ParticipantId, Codec),
+    /// [`super::Pipeline::detach`].
+    Detach(TrackId),
+    /// [`super::Pipeline::push`].
+    Unit(TrackId, Unit),
+    /// [`super::Pipeline::report`].
+    Report(TrackId, SenderReport),
+    /// [`super::Pipeline::drain`], and when.
+    Drain(Instant),
+    /// An input's decoder broke.
+    InputFailed(Generation, String),
+    /// An input has played out.
+    InputEnded(Generation),
+    /// The output broke.
+    OutputBroke(String),
+    /// The output has written everything.
+    OutputEnded,
+}
+
+/// The conductor and what it owns.
+pub struct Conductor {
+    /// Orders.
+    pub orders: Receiver<Order>,
+    /// What an input needs.
+    pub around: Surroundings,
+    /// To the owner.
+    pub events: UnboundedSender<Event>,
+    /// To the painter, unless it is sound alone.
+    pub painter: Option<Sender<painter::Order>>,
+    /// To the mixer.
+    pub sound: Sender<sound::Order>,
+    /// The file.
+    pub file: File,
+    /// Pictures per second, unless it is sound alone.
+    pub framerate: Option<u64>,
+    /// The clock.
+    pub pace: Pace,
+    /// The tracks.
+    pub tracks: Tracks,
+}
+
+/// All tracks: those attached, and those detached that still play out.
+#[derive(Debug, Default)]
+pub struct Tracks {
+    timeline: Timeline<ParticipantId>,
+    lanes: HashMap<TrackId, Lane>,
+    ending: Vec<(TrackId, Input)>,
+    generations: Generation,
+}
+
+/// How a phase ended.
+enum Outcome {
+    /// Go on with the next one.
+    Next,
+    /// The output broke.
+    Broke(String),
+}
+
+impl Conductor {
+    /// Runs until the file is whole or broken.
+    pub fn run(mut self) {
+        let last = match self.record() {
+            Ok(drained_at) => self.drain(drained_at),
+            Err(why) => Event::Broke(why),
+        };
+        // Whatever runs is stopped before the owner hears of the end.
+        self.tracks.lanes.clear();
+        self.tracks.ending.clear();
+        let Self { file, events, .. } = self;
+        drop(file);
+        let _ = events.send(last);
+    }
+
+    /// Until the drain, whose instant it returns, or until the output breaks.
+    fn record(&mut self) -> Result<Instant, String> {
+        loop {
+            match self.orders.recv() {
+                Ok(Order::Drain(at)) => return Ok(at),
+                // The owner is gone: what there is, is kept.
+                Err(_) => return Ok(Instant::now()),
+                Ok(order) => {
+                    if let Outcome::Broke(why) = self.handle(order) {
+                        return Err(why);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets everything that arrived through, then ends the streams and the file.
+    fn drain(&mut self, at: Instant) -> Event {
+        let mut playing = self.end_inputs();
+        let deadline = Instant::now() + PLAY_OUT;
+        while !playing.is_empty() {
+            match self.orders.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Order::InputEnded(generation) | Order::InputFailed(generation, _)) => {
+                    playing.remove(&generation);
+                }
+                Ok(Order::OutputBroke(why)) => return Event::Broke(why),
+                Ok(Order::OutputEnded) => return Event::Broke("the output ended by itself".into()),
+                // Too late.
+                Ok(Order::Attach(..) | Order::Detach(_) | Order::Unit(..) | Order::Report(..) | Order::Drain(_)) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.tracks.lanes.clear();
+        self.tracks.ending.clear();
+        let duration_ns = self.finish(at);
+        let deadline = Instant::now() + WRITE_OUT;
+        loop {
+            match self.orders.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Order::OutputEnded) => break,
+                Ok(Order::OutputBroke(why)) => return Event::Broke(why),
+                Ok(
+                    Order::Attach(..)
+                    | Order::Detach(_)
+                    | Order::Unit(..)
+                    | Order::Report(..)
+                    | Order::Drain(_)
+                    | Order::InputEnded(_)
+                    | Order::InputFailed(..),
+                ) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    return Event::Broke(format!("the encoders did not end within {} s", WRITE_OUT.as_secs()));
+                }
+            }
+        }
+        match self.file.close() {
+            Ok(bytes) => Event::Drained { bytes, duration_ns },
+            Err(why) => Event::Broke(why),
+        }
+    }
+
+    /// Tells painter and mixer where the recording ends: at the same moment, a whole number of pictures.
+    fn finish(&self, at: Instant) -> u64 {
+        let time = i128::from(self.pace.time(at).max(0));
+        let rate = mixer::RATE as u64;
+        let samples = match (self.framerate, &self.painter) {
+            (Some(framerate), Some(painter)) => {
+                let ticks = (time * i128::from(framerate) + 500_000_000) / 1_000_000_000;
+                let ticks = u64::try_from(ticks).unwrap_or(0).max(1);
+                let _ = painter.send(painter::Order::Finish(ticks));
+                ticks * rate / framerate
+            }
+            (Some(_) | None, _) => u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(1),
+        };
+        let _ = self.sound.send(sound::Order::Finish(samples));
+        span(samples, rate).unsigned_abs()
+    }
+
+    /// Ends every input; returns those that still play out.
+    fn end_inputs(&mut self) -> HashSet<Generation> {
+        let tracks: Vec<TrackId> = self.tracks.lanes.keys().cloned().collect();
+        for track in tracks {
+            self.detach(&track);
+        }
+        for (_, input) in &self.tracks.ending {
+            input.hurry();
+        }
+        self.tracks.ending.iter().map(|(_, input)| input.generation).collect()
+    }
+
+    fn handle(&mut self, order: Order) -> Outcome {
+        match order {
+            Order::Attach(track, participant, codec) => self.attach(track, participant, codec),
+            Order::Detach(track) => self.detach(&track),
+            Order::Unit(track, unit) => self.unit(&track, unit),
+            Order::Report(track, report) => {
+                if let Some(lane) = self.tracks.lanes.get(&track) {
+                    self.tracks.timeline.report(lane.key, report.rtp, report.ntp_ns);
+                }
+            }
+            Order::Drain(_) => {}
+            Order::InputFailed(generation, why) => self.failed(generation, why),
+            Order::InputEnded(generation) => self.ended(generation),
+            Order::OutputBroke(why) => return Outcome::Broke(why),
+            Order::OutputEnded => return Outcome::Broke("the output ended by itself".into()),
+        }
+        Outcome::Next
+    }
+
+    fn attach(&mut self, track: TrackId, participant: ParticipantId, codec: Codec) {
+        self.detach(&track);
+        if self.painter.is_none() && codec != Codec::Opus {
+            return;
+        }
+        let kind = if codec == Codec::Opus { Kind::Audio } else { Kind::Video };
+        let key = self.tracks.timeline.add(participant, kind);
+        self.tracks.lanes.insert(track.clone(), Lane::new(key, codec));
+        self.open(&track);
+    }
+
+    /// Opens a decoder for a lane that has none.
+    fn open(&mut self, track: &TrackId) {
+        self.tracks.generations += 1;
+        let generation = self.tracks.generations;
+        let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
+        let frames = Arc::new(Frames::new());
+        match Input::open(track, lane.codec, generation, &frames, &self.around) {
+            Ok(input) => {
+                if let (Some(painter), false) = (&self.painter, lane.codec == Codec::Opus) {
+                    let _ = painter.send(painter::Order::Track(track.clone(), generation, Arc::clone(&frames)));
+                }
+                lane.opened(input, frames);
+            }
+            Err(why) => {
+                tracing::warn!(%track, why, "a track cannot be decoded");
+                let _ = self.events.send(Event::Undecodable(track.clone(), why));
+            }
+        }
+    }
+
+    fn detach(&mut self, track: &TrackId) {
+        let Some(mut lane) = self.tracks.lanes.remove(track) else { return };
+        lane.flush(&mut self.tracks.timeline);
+        self.tracks.timeline.remove(lane.key);
+        if let Some(input) = lane.input.take() {
+            input.end();
+            self.tracks.ending.push((track.clone(), input));
+        }
+    }
+
+    fn unit(&mut self, track: &TrackId, unit: Unit) {
+        let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
+        let now = self.pace.time(Instant::now());
+        let arrival = self.pace.time(unit.arrival);
+        if lane.input.is_none() {
+            if !(unit.keyframe || lane.codec == Codec::Opus) || !lane.may_reopen(now) {
+                return;
+            }
+            self.open(track);
+        }
+        let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
+        let place = Place { arrival, now };
+        let outcome = lane.unit(unit, place, &mut self.tracks.timeline);
+        if outcome.ask {
+            let _ = self.events.send(Event::NeedKeyframe(track.clone()));
+        }
+        if let Some(why) = outcome.undecodable {
+            let _ = self.events.send(Event::Undecodable(track.clone(), why.to_owned()));
+        }
+    }
+
+    fn failed(&mut self, generation: Generation, why: String) {
+        if self.tracks.ending.iter().any(|(_, input)| input.generation == generation) {
+            self.ended(generation);
+            return;
+        }
+        let found = self.tracks.lanes.iter_mut().find(|(_, lane)| lane.generation() == Some(generation));
+        let Some((track, lane)) = found else { return };
+        let track = track.clone();
+        lane.broken();
+        tracing::warn!(%track, why, "a track's decoder broke");
+        self.forget(&track, generation);
+        let _ = self.events.send(Event::Undecodable(track, why));
+    }
+
+    fn ended(&mut self, generation: Generation) {
+        let Some(at) = self.tracks.ending.iter().position(|(_, input)| input.generation == generation) else { return };
+        let (track, input) = self.tracks.ending.remove(at);
+        drop(input);
+        self.forget(&track, generation);
+    }
+
+    fn forget(&self, track: &TrackId, generation: Generation) {
+        let _ = self.sound.send(sound::Order::Forget(generation));
+        if let Some(painter) = &self.painter {
+            let _ = painter.send(painter::Order::Forget(track.clone(), generation));
+        }
+    }
+}

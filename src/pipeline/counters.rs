@@ -1,0 +1,40 @@
+//! Figures that the threads count and the owner reads.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Event;
+
+/// What has been made so far.
+#[derive(Debug)]
+pub struct Counters {
+    /// Samples per channel given to the output.
+    pub samples: AtomicU64,
+    /// Pictures given to the output.
+    pub frames: AtomicU64,
+    /// Pictures left out.
+    pub dropped: AtomicU64,
+    flowing: AtomicBool,
+    events: UnboundedSender<Event>,
+}
+
+impl Counters {
+    /// Nothing yet.
+    pub const fn new(events: UnboundedSender<Event>) -> Self {
+        Self {
+            samples: AtomicU64::new(0),
+            frames: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            flowing: AtomicBool::new(false),
+            events,
+        }
+    }
+
+    /// Something was given to the output; the first time, the owner is told.
+    pub fn flowing(&self) {
+        if !self.flowing.swap(true, Ordering::Relaxed) {
+            let _ = self.events.send(Event::Flowing);
+        }
+    }
+}

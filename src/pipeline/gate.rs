@@ -1,0 +1,112 @@
+//! Pure. Which video units may reach the decoder, and when to ask for a key frame.
+//!
+//! The server sends one by itself when a track is subscribed, and a gratuitous request costs it its retransmissions
+//! for half a minute: so nobody asks before a second without any picture, except when something was lost for good.
+
+/// Nothing decoded for this long: ask.
+const PATIENCE_NS: i64 = 1_000_000_000;
+/// Between two requests.
+const PAUSE_NS: i64 = 500_000_000;
+
+/// The gate of one track.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// A key frame has passed and nothing was lost since.
+    open: bool,
+    /// Something was lost after a key frame had passed.
+    lost: bool,
+    /// Since when nothing was decoded although units come.
+    hungry_since: Option<i64>,
+    asked: Option<i64>,
+}
+
+/// What to do with a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// It may be decoded.
+    pub pass: bool,
+    /// Ask the publisher for a key frame now.
+    pub ask: bool,
+}
+
+impl Gate {
+    /// A unit arrived at `now`; `decoded` is when the last frame left the decoder. Nanoseconds, any zero.
+    pub fn unit(&mut self, contiguous: bool, keyframe: bool, decoded: Option<i64>, now: i64) -> Verdict {
+        if keyframe {
+            self.open = true;
+            self.lost = false;
+        } else if !contiguous && self.open {
+            self.open = false;
+            self.lost = true;
+        }
+        let since = *self.hungry_since.get_or_insert(now);
+        if let Some(decoded) = decoded.filter(|d| *d > since) {
+            self.hungry_since = Some(decoded);
+        }
+        let hungry = now - self.hungry_since.unwrap_or(now) >= PATIENCE_NS;
+        let wants = !keyframe && (self.lost || hungry);
+        let ask = wants && self.asked.is_none_or(|asked| now - asked >= PAUSE_NS);
+        if ask {
+            self.asked = Some(now);
+        }
+        Verdict { pass: self.open, ask }
+    }
+
+    /// The decoder was lost: nothing passes before the next key frame.
+    pub fn close(&mut self) {
+        self.open = false;
+        self.lost = true;
+    }
+
+    /// The track paused (mute): its silence is not hunger.
+    pub fn rest(&mut self) {
+        self.hungry_since = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+    const PASS: Verdict = Verdict { pass: true, ask: false };
+    const HOLD: Verdict = Verdict { pass: false, ask: false };
+    const ASK: Verdict = Verdict { pass: false, ask: true };
+
+    #[test]
+    fn asks_nothing_at_the_start_for_a_second() {
+        let mut gate = Gate::default();
+        for ms in (0..1000).step_by(33) {
+            assert_eq!(gate.unit(true, false, None, ms * MS), HOLD);
+        }
+        assert_eq!(gate.unit(true, false, None, 1000 * MS), ASK);
+        assert_eq!(gate.unit(true, false, None, 1033 * MS), HOLD);
+        assert_eq!(gate.unit(true, false, None, 1500 * MS), ASK);
+        assert_eq!(gate.unit(true, true, None, 1600 * MS), PASS);
+    }
+
+    #[test]
+    fn asks_at_once_after_a_loss() {
+        let mut gate = Gate::default();
+        assert_eq!(gate.unit(true, true, None, 0), PASS);
+        assert_eq!(gate.unit(true, false, Some(20 * MS), 33 * MS), PASS);
+        assert_eq!(gate.unit(false, false, Some(40 * MS), 66 * MS), ASK);
+        assert_eq!(gate.unit(true, false, Some(40 * MS), 99 * MS), HOLD);
+        assert_eq!(gate.unit(true, false, Some(40 * MS), 570 * MS), ASK);
+        assert_eq!(gate.unit(false, true, Some(40 * MS), 600 * MS), PASS);
+        assert_eq!(gate.unit(true, false, Some(640 * MS), 650 * MS), PASS);
+    }
+
+    #[test]
+    fn asks_when_the_decoder_is_silent() {
+        let mut gate = Gate::default();
+        gate.unit(true, true, None, 0);
+        let mut asked = Vec::new();
+        for ms in (33..3000).step_by(33) {
+            if gate.unit(true, false, Some(500 * MS), ms * MS).ask {
+                asked.push(ms);
+            }
+        }
+        assert_eq!(asked, [1518, 2046, 2574]);
+    }
+}

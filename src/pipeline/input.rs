@@ -1,0 +1,205 @@
+//! One track: encoded units in, pictures or samples out, in a small GStreamer pipeline of its own, so that a decoder that fails
+//! loses this track alone.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::ids::TrackId;
+use crate::timeline::RecordingTime;
+
+use super::conductor::Order;
+use super::frames::Frames;
+use super::pace::{LATENCY, LEAD, Pace, nanos};
+use super::{Codec, Event, bus, elements, mixer, opus, plan, sound, template};
+
+/// GStreamer knows no negative times: recording time zero is this moment of an input.
+const ZERO_NS: i64 = 10_000_000_000;
+/// Encoded bytes that may wait for a decoder that cannot keep up.
+const BACKLOG: u64 = 6_000_000;
+/// Pictures this small are what the server sends to flush a decoder (8×8 VP8, 2×2 H.264), never a camera.
+const FLUSH_SIDE: u32 = 16;
+
+/// One input and all others, told apart: a track may come again while its former input still plays out.
+pub type Generation = u64;
+
+/// What an input needs of the world around it.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Where failures and ends are told.
+    pub orders: Sender<Order>,
+    /// Where samples go.
+    pub sound: Sender<sound::Order>,
+    /// Where `Decoding` is told.
+    pub events: UnboundedSender<Event>,
+    /// The clock.
+    pub pace: Pace,
+}
+
+/// A running input. Dropping it stops it at once.
+#[derive(Debug)]
+pub struct Input {
+    pipeline: gst::Pipeline,
+    source: gst_app::AppSrc,
+    sink: gst_app::AppSink,
+    /// Its name.
+    pub generation: Generation,
+    last: Option<gst::ClockTime>,
+}
+
+impl Input {
+    /// Opens the decoder of this codec, or says why there is none.
+    pub fn open(
+        track: &TrackId,
+        codec: Codec,
+        generation: Generation,
+        frames: &Arc<Frames>,
+        around: &Surroundings,
+    ) -> Result<Self, String> {
+        let description = template::fill(plan::input(codec), &[]).map_err(|e| e.to_string())?;
+        if let Some(missing) = elements::missing(&description) {
+            return Err(missing);
+        }
+        let pipeline = bus::parse(&description)?;
+        let source: gst_app::AppSrc = bus::element(&pipeline, "in")?;
+        let sink: gst_app::AppSink = bus::element(&pipeline, "out")?;
+        let clock = gst::SystemClock::obtain();
+        let elapsed = around.pace.time(Instant::now()).max(0).unsigned_abs();
+        pipeline.use_clock(Some(&clock));
+        pipeline.set_start_time(gst::ClockTime::NONE);
+        pipeline.set_base_time(clock.time().saturating_sub(gst::ClockTime::from_nseconds(elapsed)));
+        pipeline.set_latency(gst::ClockTime::ZERO);
+        if codec != Codec::Opus {
+            sink.set_ts_offset(nanos(LATENCY) - nanos(LEAD) - ZERO_NS);
+            sink.set_callbacks(pictures(track.clone(), generation, Arc::clone(frames), around.clone()));
+        } else {
+            sink.set_callbacks(samples(track.clone(), generation, Arc::clone(frames), around.clone()));
+        }
+        let orders = around.orders.clone();
+        bus::watch(&pipeline, move |message| {
+            if let bus::Message::Error(reason) = message {
+                // The conductor may be gone already; then nobody cares.
+                let _ = orders.send(Order::InputFailed(generation, reason));
+            }
+        });
+        pipeline.set_state(gst::State::Playing).map_err(|_| format!("the {codec:?} decoder does not start"))?;
+        Ok(Self { pipeline, source, sink, generation, last: None })
+    }
+
+    /// One unit to be seen or heard at `time`. False when the decoder is too far behind to take it.
+    pub fn push(&mut self, data: Bytes, time: RecordingTime, length_ns: i64) -> bool {
+        if self.source.current_level_bytes() > BACKLOG {
+            return false;
+        }
+        let mut pts = clock_time(time);
+        if length_ns == 0 {
+            // Decoders take pictures that step back in time for reordered ones; a correction must not look like that.
+            pts = self.last.map_or(pts, |last| pts.max(last));
+            self.last = Some(pts);
+        }
+        let mut buffer = gst::Buffer::from_slice(data);
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(pts);
+            if length_ns > 0 {
+                buffer.set_duration(gst::ClockTime::from_nseconds(length_ns.unsigned_abs()));
+            }
+        }
+        // An error here is told on the bus too.
+        self.source.push_buffer(buffer).is_ok()
+    }
+
+    /// Lets the decoder make up for sound that was lost.
+    pub fn conceal(&self, time: RecordingTime, length_ns: i64) {
+        let length = gst::ClockTime::from_nseconds(length_ns.unsigned_abs());
+        let gap = gst::event::Gap::builder(clock_time(time)).duration(length).build();
+        self.source.send_event(gap);
+    }
+
+    /// No more units: what is inside comes out, and `InputEnded` follows.
+    pub fn end(&self) {
+        let _ = self.source.end_of_stream();
+    }
+
+    /// From now on nothing waits for its time.
+    pub fn hurry(&self) {
+        self.sink.set_sync(false);
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        bus::close(&self.pipeline);
+    }
+}
+
+fn clock_time(time: RecordingTime) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(time.saturating_add(ZERO_NS).max(0).unsigned_abs())
+}
+
+fn recording_time(buffer: &gst::BufferRef) -> Option<RecordingTime> {
+    Some(i64::try_from(buffer.pts()?.nseconds()).ok()? - ZERO_NS)
+}
+
+/// Decoded pictures go into the queue of their track.
+fn pictures(
+    track: TrackId,
+    generation: Generation,
+    frames: Arc<Frames>,
+    around: Surroundings,
+) -> gst_app::AppSinkCallbacks {
+    let orders = around.orders.clone();
+    gst_app::AppSinkCallbacks::builder()
+        .new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
+            let small = info.is_none_or(|i| i.width() <= FLUSH_SIDE || i.height() <= FLUSH_SIDE);
+            if let (false, Some(time)) = (small, sample.buffer().and_then(recording_time)) {
+                if frames.push(time, around.pace.time(Instant::now()), sample) {
+                    let _ = around.events.send(Event::Decoding(track.clone()));
+                }
+            }
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .eos(move |_| {
+            let _ = orders.send(Order::InputEnded(generation));
+        })
+        .build()
+}
+
+/// Decoded samples go to the mixer, with their exact place.
+fn samples(
+    track: TrackId,
+    generation: Generation,
+    frames: Arc<Frames>,
+    around: Surroundings,
+) -> gst_app::AppSinkCallbacks {
+    let orders = around.orders.clone();
+    gst_app::AppSinkCallbacks::builder()
+        .new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
+            let (Some(time), Ok(map)) = (recording_time(buffer), buffer.map_readable()) else {
+                return Ok(gst::FlowSuccess::Ok);
+            };
+            let samples = map.as_slice().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+            let rate = mixer::RATE as i128;
+            let position = (i128::from(time) * rate + 500_000_000).div_euclid(1_000_000_000);
+            let position = i64::try_from(position).unwrap_or(i64::MAX / 2) - opus::ENCODER_DELAY;
+            let _ = around.sound.send(sound::Order::Piece { generation, position, samples });
+            if frames.note(around.pace.time(Instant::now())) {
+                let _ = around.events.send(Event::Decoding(track.clone()));
+            }
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .eos(move |_| {
+            let _ = orders.send(Order::InputEnded(generation));
+        })
+        .build()
+}

@@ -1,0 +1,84 @@
+//! The end of an MP4: a fragmented file becomes an ordinary one, in place, whatever its length.
+//!
+//! While recording, `mp4mux` writes `ftyp moov (moof mdat)*`: cut anywhere, that plays. At the end an ordinary `moov` that
+//! knows every sample is appended, and then sixteen bytes written over the head of the first `moov` turn everything before
+//! it into one large `mdat`. Until that one small write the file is still the fragmented one, so a crash harms nothing.
+//! (GStreamer 1.22 has `fragment-mode=first-moov-then-finalise` for this, but killed in between it leaves a file that
+//! ffmpeg refuses.)
+
+mod boxes;
+mod index;
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use boxes::Head;
+use index::Index;
+
+/// A box of metadata larger than this is not believed.
+const LARGEST: u64 = 64 << 20;
+
+/// Makes an ordinary, seekable MP4 of a fragmented one; an incomplete fragment at its end is cut off.
+/// Returns the file's length. A file that is ordinary already is left alone.
+pub fn finalise(path: &Path) -> io::Result<u64> {
+    let mut file = File::options().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    let mut at = 0;
+    let mut found: Option<(u64, Index)> = None;
+    // Where the last whole fragment ends, and where its `moof` begins while its `mdat` has not been seen.
+    let mut whole = 0;
+    let mut open: Option<(u64, Vec<u8>)> = None;
+    while let Some(head) = head(&mut file, at, length)? {
+        match (&head.kind, &mut found) {
+            (b"moov", None) => {
+                let bytes = read(&mut file, at, head.size)?;
+                let Some(index) = Index::new(&bytes) else { return Ok(length) };
+                found = Some((at, index));
+                whole = at + head.size;
+            }
+            (b"moof", Some(_)) => open = Some((at, read(&mut file, at, head.size)?)),
+            (b"mdat", Some((_, index))) => {
+                if let Some((offset, moof)) = open.take() {
+                    index.fragment(&moof, offset);
+                    whole = at + head.size;
+                }
+            }
+            _ => {}
+        }
+        at += head.size;
+    }
+    let Some((moov_at, index)) = found else {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no moov box"));
+    };
+    if !index.is_fragmented() {
+        return Ok(length);
+    }
+    file.set_len(whole)?;
+    let moov = index.moov();
+    file.seek(SeekFrom::Start(whole))?;
+    file.write_all(&moov)?;
+    file.sync_data()?;
+    file.seek(SeekFrom::Start(moov_at))?;
+    file.write_all(&boxes::large_head(*b"mdat", whole - moov_at))?;
+    file.sync_data()?;
+    Ok(whole + moov.len() as u64)
+}
+
+/// The head of the box at `at`; `None` at the end, or when the box is not whole.
+fn head(file: &mut File, at: u64, length: u64) -> io::Result<Option<Head>> {
+    if at + 8 > length {
+        return Ok(None);
+    }
+    let bytes = read(file, at, 16.min(length - at))?;
+    Ok(boxes::head(&bytes).filter(|h| h.size >= 8 && at.saturating_add(h.size) <= length))
+}
+
+fn read(file: &mut File, at: u64, size: u64) -> io::Result<Vec<u8>> {
+    let too_large = || io::Error::new(io::ErrorKind::InvalidData, format!("a box of {size} bytes"));
+    let size = usize::try_from(size).ok().filter(|_| size <= LARGEST).ok_or_else(too_large)?;
+    let mut bytes = vec![0; size];
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}

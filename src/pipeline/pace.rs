@@ -1,0 +1,51 @@
+//! Pure. The recording's clock against the wall's: when is what made, and the names of the two constants that say so.
+
+use std::time::{Duration, Instant};
+
+use crate::timeline::RecordingTime;
+
+/// The output runs this far behind arrival: room for jitter, retransmissions, lip-sync and decoding. Scenes are not delayed, so
+/// a speaker is on screen this much before the first word, less what the server takes to notice.
+pub const LATENCY: Duration = Duration::from_millis(500);
+
+/// Pictures are decoded this much before they are shown, not earlier: encoded ones are smaller to keep.
+pub const LEAD: Duration = Duration::from_millis(120);
+
+/// The longest the painter may be behind before it leaves pictures out.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// When recording time zero was.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    start: Instant,
+}
+
+impl Pace {
+    /// Recording time zero is `start`.
+    pub const fn new(start: Instant) -> Self {
+        Self { start }
+    }
+
+    /// The recording time of an instant.
+    pub fn time(self, at: Instant) -> RecordingTime {
+        match at.checked_duration_since(self.start) {
+            Some(after) => nanos(after),
+            None => -nanos(self.start.saturating_duration_since(at)),
+        }
+    }
+
+    /// When the output of recording time `time` (not negative) is made.
+    pub fn due(self, time: RecordingTime) -> Instant {
+        self.start + Duration::from_nanos(time.unsigned_abs()) + LATENCY
+    }
+}
+
+/// A duration in nanoseconds.
+pub fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// `count` units of which `rate` make a second, in nanoseconds.
+pub fn span(count: u64, rate: u64) -> i64 {
+    i64::try_from(u128::from(count) * 1_000_000_000 / u128::from(rate.max(1))).unwrap_or(i64::MAX)
+}

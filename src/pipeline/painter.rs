@@ -1,0 +1,267 @@
+//! The thread that owns the compositor: every tick the newest picture of each tile in, one picture out.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Instant;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use gstreamer_video::prelude::*;
+
+use crate::compositor::{Canvas, Compositor, Fonts, Frame, Picture, Plane};
+use crate::ids::TrackId;
+use crate::scene::{Face, Scene, Size};
+
+use super::counters::Counters;
+use super::frames::Frames;
+use super::input::Generation;
+use super::pace::{PATIENCE, Pace, nanos, span};
+
+/// What the painter is told.
+#[derive(Debug)]
+pub enum Order {
+    /// A track's pictures come from here.
+    Track(TrackId, Generation, Arc<Frames>),
+    /// No more pictures come from there.
+    Forget(TrackId, Generation),
+    /// Show this from the next tick on.
+    Show(Scene),
+    /// Everything has arrived: make pictures up to this many, at once, and end.
+    Finish(u64),
+}
+
+/// The painter and where its pictures go.
+pub struct Painter {
+    orders: Receiver<Order>,
+    sink: gst_app::AppSrc,
+    pace: Pace,
+    counters: Arc<Counters>,
+    framerate: u64,
+    size: Size,
+    compositor: Compositor,
+    tracks: HashMap<TrackId, Track>,
+    visible: HashSet<TrackId>,
+    /// The next tick.
+    tick: u64,
+    /// How many ticks there will be.
+    end: Option<u64>,
+    pool: gst::BufferPool,
+    last: Option<gst::Buffer>,
+    complained: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Track {
+    sources: Vec<(Generation, Arc<Frames>)>,
+    newest: Option<gst::Sample>,
+}
+
+/// Nobody gives orders any more, or the output takes nothing more.
+struct Stop;
+
+impl Painter {
+    /// A painter of this size and rate. Slow the first time: fonts are read.
+    pub fn new(
+        orders: Receiver<Order>,
+        sink: gst_app::AppSrc,
+        pace: Pace,
+        counters: Arc<Counters>,
+        size: Size,
+        framerate: u32,
+    ) -> Result<Self, gst::glib::BoolError> {
+        let pool = gst::BufferPool::new();
+        let mut config = pool.config();
+        let bytes = size.width.get() * size.height.get() * 3 / 2;
+        config.set_params(sink.caps().as_ref(), bytes, 0, 0);
+        pool.set_config(config)?;
+        pool.set_active(true)?;
+        Ok(Self {
+            orders,
+            sink,
+            pace,
+            counters,
+            framerate: u64::from(framerate),
+            size,
+            compositor: Compositor::new(size, &Fonts::system()),
+            tracks: HashMap::new(),
+            visible: HashSet::new(),
+            tick: 0,
+            end: None,
+            pool,
+            last: None,
+            complained: None,
+        })
+    }
+
+    /// Runs until the end.
+    pub fn run(mut self) {
+        while self.step().is_ok() {}
+        let _ = self.pool.set_active(false);
+    }
+
+    fn step(&mut self) -> Result<(), Stop> {
+        self.wait()?;
+        if let Some(end) = self.end {
+            if self.tick >= end {
+                let _ = self.sink.end_of_stream();
+                return Err(Stop);
+            }
+        } else {
+            self.catch_up();
+        }
+        self.collect();
+        self.paint()?;
+        self.tick += 1;
+        Ok(())
+    }
+
+    /// Waits for the next tick, taking orders meanwhile.
+    fn wait(&mut self) -> Result<(), Stop> {
+        loop {
+            let due = self.pace.due(span(self.tick, self.framerate));
+            let wait = due.saturating_duration_since(Instant::now());
+            let order = if wait.is_zero() || self.end.is_some() {
+                match self.orders.try_recv() {
+                    Ok(order) => order,
+                    Err(TryRecvError::Empty) => return Ok(()),
+                    Err(TryRecvError::Disconnected) if self.end.is_some() => return Ok(()),
+                    Err(TryRecvError::Disconnected) => return Err(Stop),
+                }
+            } else {
+                match self.orders.recv_timeout(wait) {
+                    Ok(order) => order,
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => return Err(Stop),
+                }
+            };
+            self.take(order);
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Track(track, generation, frames) => {
+                self.tracks.entry(track).or_default().sources.push((generation, frames));
+            }
+            Order::Forget(track, generation) => {
+                if let Some(found) = self.tracks.get_mut(&track) {
+                    found.sources.retain(|(g, _)| *g != generation);
+                    if found.sources.is_empty() {
+                        self.tracks.remove(&track);
+                    }
+                }
+            }
+            Order::Show(scene) => self.show(scene),
+            Order::Finish(end) => self.end = Some(end.max(1)),
+        }
+    }
+
+    fn show(&mut self, scene: Scene) {
+        self.visible = scene
+            .tiles
+            .iter()
+            .filter_map(|tile| match &tile.face {
+                Face::Track(track) => Some(track.clone()),
+                Face::Initials(_) => None,
+            })
+            .collect();
+        self.compositor.show(scene);
+        for track in self.compositor.wants() {
+            if let Some(sample) = self.tracks.get(&track).and_then(|t| t.newest.as_ref()) {
+                draw(&mut self.compositor, &track, sample);
+            }
+        }
+    }
+
+    /// Leaves out ticks when the machine does not keep up.
+    fn catch_up(&mut self) {
+        let late = Instant::now().saturating_duration_since(self.pace.due(span(self.tick, self.framerate)));
+        if late <= PATIENCE {
+            return;
+        }
+        let ticks = nanos(late).unsigned_abs() * self.framerate / 1_000_000_000;
+        self.tick += ticks;
+        self.counters.dropped.fetch_add(ticks, Ordering::Relaxed);
+        if self.complained.is_none_or(|at| at.elapsed() >= PATIENCE) {
+            self.complained = Some(Instant::now());
+            tracing::warn!(pictures = ticks, "the machine does not keep up: pictures are left out");
+        }
+    }
+
+    /// Takes each track's picture of this tick.
+    fn collect(&mut self) {
+        let time = span(self.tick, self.framerate);
+        for (track, state) in &mut self.tracks {
+            let Some(sample) = state.sources.iter().filter_map(|(_, frames)| frames.take(time)).next_back() else {
+                continue;
+            };
+            if self.visible.contains(track) {
+                draw(&mut self.compositor, track, &sample);
+            }
+            state.newest = Some(sample);
+        }
+    }
+
+    /// Sends this tick's picture.
+    fn paint(&mut self) -> Result<(), Stop> {
+        let mut buffer = match (self.compositor.tick(), &self.last) {
+            // Shares the memory: nothing is copied.
+            (Picture::Same, Some(last)) => last.copy(),
+            (Picture::Same, None) => copied(&self.pool, self.compositor.canvas(), self.size)?,
+            (Picture::Changed(canvas), _) => copied(&self.pool, canvas, self.size)?,
+        };
+        let begin = span(self.tick, self.framerate).unsigned_abs();
+        let end = span(self.tick + 1, self.framerate).unsigned_abs();
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(gst::ClockTime::from_nseconds(begin));
+            buffer.set_duration(gst::ClockTime::from_nseconds(end - begin));
+        }
+        self.last = Some(buffer.clone());
+        // Waits while the encoder has enough to do; an error is told on the output's bus too.
+        self.sink.push_buffer(buffer).map_err(|_| Stop)?;
+        self.counters.flowing();
+        self.counters.frames.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// The canvas in a buffer from the pool.
+fn copied(pool: &gst::BufferPool, canvas: &Canvas, size: Size) -> Result<gst::Buffer, Stop> {
+    let mut buffer = pool.acquire_buffer(None).map_err(|_| Stop)?;
+    let (width, height) = (size.width.get(), size.height.get());
+    let writable = buffer.make_mut();
+    if let Ok(mut map) = writable.map_writable() {
+        let (to, from) = (map.as_mut_slice(), canvas.bytes());
+        let length = to.len().min(from.len());
+        if let (Some(to), Some(from)) = (to.get_mut(..length), from.get(..length)) {
+            to.copy_from_slice(from);
+        }
+    }
+    // GStreamer would take rows of another width for padded; ours never are.
+    if width % 8 != 0 {
+        let (w, h) = (width as usize, height as usize);
+        let offsets = [0, w * h, w * h * 5 / 4];
+        let strides = [width.cast_signed(), width.cast_signed() / 2, width.cast_signed() / 2];
+        let flags = gst_video::VideoFrameFlags::empty();
+        let format = gst_video::VideoFormat::I420;
+        gst_video::VideoMeta::add_full(writable, flags, format, width, height, &offsets, &strides).map_err(|_| Stop)?;
+    }
+    Ok(buffer)
+}
+
+/// Paints a decoded picture.
+fn draw(compositor: &mut Compositor, track: &TrackId, sample: &gst::Sample) {
+    let Some(info) = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok()) else { return };
+    let Some(Ok(frame)) = sample.buffer().map(|b| gst_video::VideoFrameRef::from_buffer_ref_readable(b, &info)) else {
+        return;
+    };
+    let stride = |n: usize| frame.plane_stride().get(n).and_then(|s| usize::try_from(*s).ok());
+    let plane = |n: u32| Some(Plane { data: frame.plane_data(n).ok()?, stride: stride(n as usize)? });
+    if let (Some(y), Some(u), Some(v)) = (plane(0), plane(1), plane(2)) {
+        compositor.paint(track, Frame { width: frame.width(), height: frame.height(), planes: [y, u, v] });
+    }
+}

@@ -1,0 +1,185 @@
+//! Synthetic publishers: jitter, drift, sender reports, restarts.
+
+use super::*;
+
+const MS: i64 = 1_000_000;
+const S: i64 = 1000 * MS;
+
+/// A publisher whose clock runs `ppm` fast and whose packets take `delay` ns.
+struct Publisher {
+    ppm: i64,
+    delay: i64,
+}
+
+impl Publisher {
+    /// RTP time of what is captured at `t` (our clock).
+    fn rtp(&self, kind: Kind, t: i64) -> u64 {
+        let own = t + (i128::from(t) * i128::from(self.ppm) / 1_000_000) as i64;
+        (1_000_000 + i128::from(own) * i128::from(kind.rate()) / SECOND) as u64
+    }
+
+    fn ntp(&self, t: i64) -> i64 {
+        1_700_000_000 * S + t + (i128::from(t) * i128::from(self.ppm) / 1_000_000) as i64
+    }
+}
+
+/// A small repeatable jitter of 0..`max` ns.
+fn jitter(n: i64, max: i64) -> i64 {
+    if max == 0 { 0 } else { (n * 7919 + 13).rem_euclid(101) * max / 101 }
+}
+
+#[test]
+fn audio_is_contiguous_to_the_sample_whatever_the_jitter() {
+    let mut timeline = Timeline::new();
+    let key = timeline.add("ann", Kind::Audio);
+    let mut end = None;
+    for n in 0..500 {
+        let time = timeline.place(key, 5000 + 960 * n, 960, n as i64 * 20 * MS + jitter(n as i64, 30 * MS)).unwrap();
+        let sample = divide(i128::from(time) * 48_000, SECOND);
+        if let Some(end) = end {
+            assert_eq!(sample, end, "packet {n}");
+        }
+        end = Some(sample + 960);
+    }
+}
+
+#[test]
+fn early_jitter_does_not_stick() {
+    let mut timeline = Timeline::new();
+    let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("bob", Kind::Video));
+    let p = Publisher { ppm: 0, delay: 0 };
+    for (kind, key) in [(Kind::Audio, audio), (Kind::Video, video)] {
+        for (n, late) in [60, 45, 0, 20].into_iter().enumerate() {
+            let t = n as i64 * 20 * MS;
+            timeline.observe(key, p.rtp(kind, t), t + late * MS);
+        }
+        let first = timeline.place(key, p.rtp(kind, 0), 960, 60 * MS).unwrap();
+        assert!(first.abs() < MS, "{kind:?} {first}");
+    }
+}
+
+#[test]
+fn an_hour_of_drift_is_followed() {
+    for ppm in [-100, 100] {
+        let p = Publisher { ppm, delay: 30 * MS };
+        let mut timeline = Timeline::new();
+        let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("bob", Kind::Video));
+        let (mut jumps, mut last) = (0, None);
+        for n in 0..(3600 * 10) {
+            let t = n * 100 * MS;
+            let arrival = t + p.delay + jitter(n, 20 * MS);
+            // One long "packet" of 100 ms each, without any pause.
+            let rtp = p.rtp(Kind::Audio, t);
+            let ticks = (p.rtp(Kind::Audio, t + 100 * MS) - rtp) as u32;
+            let heard = timeline.place(audio, rtp, ticks, arrival).unwrap();
+            let seen = timeline.place(video, p.rtp(Kind::Video, t), 0, arrival).unwrap();
+            if n > 100 {
+                assert!((heard - t - p.delay).abs() < 85 * MS, "sound {ppm} {n} {}", heard - t);
+                assert!((seen - t - p.delay).abs() < 5 * MS, "picture {ppm} {n} {}", seen - t);
+            }
+            let length = i64::from(ticks) * S / 48_000;
+            if last.is_some_and(|end: i64| (heard - end).abs() > MS) {
+                jumps += 1;
+            }
+            last = Some(heard + length);
+        }
+        assert!((3..=5).contains(&jumps), "{jumps} jumps at {ppm} ppm");
+    }
+}
+
+#[test]
+fn drift_is_put_right_at_a_pause() {
+    let mut timeline = Timeline::new();
+    let key = timeline.add("ann", Kind::Audio);
+    let p = Publisher { ppm: 100, delay: 0 };
+    let mut worst = 0;
+    for n in 0..(600 * 50) {
+        let t = n * 20 * MS;
+        // Speaks for 9 s, pauses for 1 s.
+        if t % (10 * S) >= 9 * S {
+            continue;
+        }
+        let heard = timeline.place(key, p.rtp(Kind::Audio, t), 960, t).unwrap();
+        worst = worst.max((heard - t).abs());
+    }
+    assert!(worst <= 8 * MS, "{worst}");
+}
+
+/// Sound and picture of one participant; the picture takes `late` longer on its way.
+fn lip_sync(late: i64) {
+    let p = Publisher { ppm: 20, delay: 40 * MS };
+    let mut timeline = Timeline::new();
+    let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
+    let mut end = None;
+    for n in 0..1000 {
+        let t = n * 20 * MS;
+        let heard = timeline.place(audio, p.rtp(Kind::Audio, t), 960, t + p.delay + late.min(0).abs()).unwrap();
+        let seen = timeline.place(video, p.rtp(Kind::Video, t), 0, t + p.delay + late.max(0)).unwrap();
+        if t == 3 * S {
+            timeline.report(audio, p.rtp(Kind::Audio, t), p.ntp(t));
+        }
+        if t == 6 * S {
+            timeline.report(video, p.rtp(Kind::Video, t), p.ntp(t));
+        }
+        let off = seen - heard;
+        if t <= 6 * S {
+            assert!((off - late).abs() < MS, "before: {off}");
+        } else {
+            assert!(off.abs() < MS, "after: {off}");
+        }
+        if let Some(end) = end {
+            assert!((heard - end as i64).abs() < 30_000, "the sound jumped by {}", heard - end);
+        }
+        end = Some(heard + 20 * MS);
+    }
+}
+
+#[test]
+fn reports_shift_the_picture_to_the_sound() {
+    lip_sync(60 * MS);
+    lip_sync(-60 * MS);
+}
+
+#[test]
+fn absurd_reports_are_not_believed() {
+    let mut timeline = Timeline::new();
+    let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
+    timeline.place(audio, 0, 960, 0).unwrap();
+    timeline.report(audio, 0, 0);
+    timeline.report(video, 0, 50 * S);
+    assert_eq!(timeline.place(video, 0, 0, 5 * MS), Some(5 * MS));
+}
+
+#[test]
+fn other_participants_keep_their_arrival() {
+    let mut timeline = Timeline::new();
+    let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("bob", Kind::Video));
+    timeline.place(audio, 0, 960, 0).unwrap();
+    timeline.report(audio, 0, 0);
+    timeline.report(video, 0, 300 * MS);
+    assert_eq!(timeline.place(video, 0, 0, 5 * MS), Some(5 * MS));
+}
+
+#[test]
+fn a_restarted_clock_is_anchored_again() {
+    let mut timeline = Timeline::new();
+    for kind in [Kind::Audio, Kind::Video] {
+        let key = timeline.add("ann", kind);
+        timeline.place(key, 1_000_000_000, 960, S).unwrap();
+        assert_eq!(timeline.place(key, 77, 960, 2 * S), Some(2 * S), "{kind:?}");
+        // Frozen while muted for ten minutes.
+        assert_eq!(timeline.place(key, 77 + 960, 960, 602 * S), Some(602 * S), "{kind:?}");
+    }
+}
+
+#[test]
+fn late_joiners_and_times_before_the_start() {
+    let mut timeline = Timeline::new();
+    let early = timeline.add("ann", Kind::Video);
+    assert_eq!(timeline.place(early, 0, 0, -20 * MS), Some(-20 * MS));
+    let late = timeline.add("bob", Kind::Audio);
+    let joined = 7 * 3600 * S;
+    assert_eq!(timeline.place(late, u64::from(u32::MAX) * 3, 960, joined), Some(joined));
+    timeline.remove(late);
+    assert_eq!(timeline.place(late, 0, 960, joined), None);
+}
