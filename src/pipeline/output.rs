@@ -44,7 +44,7 @@ impl File {
         };
         let audio = bus::element(&pipeline, "audio").map_err(internal)?;
         let sink: gst::Element = bus::element(&pipeline, "sink").map_err(internal)?;
-        sink.set_property("location", path.as_os_str());
+        sink.set_property("location", path.to_string_lossy().as_ref());
         let written = path.clone();
         bus::watch(&pipeline, move |message| {
             // The conductor may be gone already; then nobody cares.

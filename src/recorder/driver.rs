@@ -153,7 +153,7 @@ impl Driver {
                 self.drain();
             }
             room::Event::Closed(Closed::Lost(why)) => {
-                self.tell(Report::RoomClosed(format!("the server is gone: {why}")));
+                self.tell(Report::ConnectionLost(format!("the server is gone: {why}")));
                 self.drain();
             }
         }

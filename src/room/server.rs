@@ -7,6 +7,9 @@ use url::Url;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
+/// For error messages.
+const EXAMPLE: &str = "use one such as ws://127.0.0.1:7880 or wss://livekit.example.org";
+
 /// A LiveKit server and the key that opens its rooms.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -23,15 +26,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Checks what can be checked without asking the server; errors name the field.
+    /// Checks what can be checked without asking the server; errors name the field and the fix.
     pub fn validate(&self) -> Result<()> {
+        if self.url.is_empty() {
+            return Err(Error::invalid("url", format!("missing; give --url, LIVEKIT_URL or livekit.url: {EXAMPLE}")));
+        }
         self.endpoint()?;
-        for (field, value) in [("api_key", self.api_key.as_str()), ("api_secret", self.api_secret.expose())] {
-            if value.trim().is_empty() {
-                return Err(Error::invalid(
-                    field,
-                    "is empty; give the key pair of the LiveKit server's `keys` section",
-                ));
+        let keys = [("api_key", self.api_key.as_str()), ("api_secret", self.api_secret.expose())];
+        if let Some((field, _)) = keys.iter().find(|(_, value)| value.trim().is_empty()) {
+            let (flag, variable) = (field.replace('_', "-"), field.to_uppercase());
+            let why = format!("missing; give --{flag}, LIVEKIT_{variable} or livekit.{field}");
+            return Err(Error::invalid(field, why));
+        }
+        if let Some(path) = &self.ca_file {
+            let pem = std::fs::read_to_string(path)
+                .map_err(|e| Error::invalid("ca_file", format!("cannot read {}: {e}", path.display())))?;
+            if !pem.contains("-----BEGIN CERTIFICATE-----") {
+                return Err(Error::invalid("ca_file", format!("{} holds no PEM certificate", path.display())));
             }
         }
         Ok(())
@@ -39,10 +50,12 @@ impl Server {
 
     /// Where to connect to.
     pub(super) fn endpoint(&self) -> Result<Endpoint> {
-        let wrong = |why: &str| {
-            Error::invalid("url", format!("{:?} {why}; use for example wss://livekit.example.org", self.url))
-        };
+        let wrong = |why: &str| Error::invalid("url", format!("{:?} {why}; {EXAMPLE}", self.url));
         let url = Url::parse(&self.url).map_err(|e| wrong(&format!("is not a URL ({e})")))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            // Not printed: it may be a secret.
+            return Err(Error::invalid("url", format!("it holds a user or password; LiveKit takes none there; {EXAMPLE}")));
+        }
         let tls = match url.scheme() {
             "ws" | "http" => false,
             "wss" | "https" => true,
