@@ -3,6 +3,8 @@
 //! Every scenario is played by two publishers that know nothing of each other: libwebrtc, and our own sample room.
 //! `GREFFIER_KEEP=folder` keeps the files, for a person to look at.
 
+#![allow(clippy::print_stdout, reason = "the figures of a run are its evidence")]
+
 mod support;
 
 use support::content::{Area, Clock, Colour, Picture, Recording, Sound, Spread, cadence, missing};

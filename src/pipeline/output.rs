@@ -44,7 +44,10 @@ impl File {
         };
         let audio = bus::element(&pipeline, "audio").map_err(internal)?;
         let sink: gst::Element = bus::element(&pipeline, "sink").map_err(internal)?;
-        sink.set_property("location", path.to_string_lossy().as_ref());
+        let location = path.to_str().ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, format!("{}: the path is not UTF-8", path.display()))
+        })?;
+        sink.set_property("location", location);
         let written = path.clone();
         bus::watch(&pipeline, move |message| {
             // The conductor may be gone already; then nobody cares.
@@ -85,4 +88,58 @@ pub fn length(path: &Path) -> u64 {
 
 fn internal(message: String) -> Error {
     Error::new(ErrorKind::Internal, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::{Codec, template};
+    use crate::recording::VideoSettings;
+    use crate::scene::{Arrangement, Layout, Theme};
+
+    fn mp4() -> Output {
+        let layout = Layout { arrangement: Arrangement::Speaker, theme: Theme::Dark };
+        Output::mp4(VideoSettings::preset(layout)).unwrap()
+    }
+
+    #[test]
+    fn every_file_parses() {
+        gst::init().unwrap();
+        for codec in [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1] {
+            let text = template::fill(plan::input(codec), &[]).unwrap();
+            assert_eq!(elements::missing(&text), None, "{codec:?}");
+            let pipeline = bus::parse(&text).unwrap();
+            bus::element::<gst_app::AppSrc>(&pipeline, "in").unwrap();
+            bus::element::<gst_app::AppSink>(&pipeline, "out").unwrap();
+        }
+        for (output, absent, encoder) in [
+            (mp4(), "", Some("x264enc")),
+            (mp4(), "x264enc", Some("openh264enc")),
+            (Output::ogg(), "", None),
+        ] {
+            let plan = plan::output(&output, |e| e != absent).unwrap();
+            assert_eq!(plan.encoder, encoder);
+            assert_eq!(elements::missing(&plan.description), None);
+            let pipeline = bus::parse(&plan.description).unwrap();
+            bus::element::<gst_app::AppSrc>(&pipeline, "audio").unwrap();
+            bus::element::<gst::Element>(&pipeline, "sink").unwrap();
+        }
+    }
+
+    #[test]
+    fn an_absent_element_is_named_with_its_package() {
+        gst::init().unwrap();
+        let line = elements::missing("appsrc ! nosuchenc ! fakesink").unwrap();
+        assert!(line.contains("nosuchenc"), "{line}");
+        assert_eq!(elements::package("x264enc"), "gstreamer1.0-plugins-ugly");
+    }
+
+    #[test]
+    fn an_unwritable_path_is_named() {
+        gst::init().unwrap();
+        let (orders, _kept) = std::sync::mpsc::channel();
+        let error = File::open(&mp4(), "/nowhere/at/all.mp4".into(), orders).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::FailedPrecondition);
+        assert!(error.message.contains("/nowhere/at/all.mp4"), "{error}");
+    }
 }

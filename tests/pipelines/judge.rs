@@ -1,0 +1,74 @@
+//! What is really in a recorded file, as ffmpeg decodes it.
+
+use std::path::Path;
+use std::process::Command;
+
+/// A decoded file.
+pub struct Judged {
+    pub width: usize,
+    /// Luma pictures.
+    pub frames: Vec<Vec<u8>>,
+    /// Left channel at 48 kHz.
+    pub sound: Vec<f32>,
+}
+
+impl Judged {
+    pub fn of(path: &Path, width: usize, height: usize) -> Self {
+        // passthrough: no picture is invented or dropped.
+        let video = run(path, &["-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"]);
+        let frames = video.chunks_exact(width * height).map(<[u8]>::to_vec).collect();
+        Self { width, frames, sound: sound(path) }
+    }
+
+    /// Luma at a place of each picture.
+    pub fn luma(&self, x: usize, y: usize) -> Vec<u8> {
+        self.frames.iter().map(|f| f[y * self.width + x]).collect()
+    }
+
+    /// Numbers of the pictures in which a flash begins there.
+    pub fn flashes(&self, x: usize, y: usize) -> Vec<usize> {
+        let luma = self.luma(x, y);
+        (1..luma.len()).filter(|n| luma[*n] > 140 && luma[*n - 1] <= 140).collect()
+    }
+}
+
+/// The left channel.
+pub fn sound(path: &Path) -> Vec<f32> {
+    let bytes = run(path, &["-map", "0:a", "-f", "f32le", "-ac", "2", "-ar", "48000"]);
+    bytes.chunks_exact(8).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
+}
+
+/// Seconds at which a tone begins: loud after at least 300 ms of quiet.
+pub fn onsets(sound: &[f32]) -> Vec<f64> {
+    let mut found = Vec::new();
+    let mut quiet = 14_400;
+    for (n, sample) in sound.iter().enumerate() {
+        if sample.abs() > 0.2 {
+            if quiet >= 14_400 {
+                found.push(n as f64 / 48_000.0);
+            }
+            quiet = 0;
+        } else {
+            quiet += 1;
+        }
+    }
+    found
+}
+
+/// What ffprobe says of one entry, one line per stream.
+pub fn probe(path: &Path, entries: &str) -> Vec<String> {
+    let out = Command::new("ffprobe")
+        .args(["-v", "error", "-show_entries", entries, "-of", "csv=p=0"])
+        .arg(path)
+        .output()
+        .expect("ffprobe is installed");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn run(path: &Path, args: &[&str]) -> Vec<u8> {
+    let out = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(path).args(args).arg("-").output();
+    let out = out.expect("ffmpeg is installed");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    out.stdout
+}

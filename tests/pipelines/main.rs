@@ -1,0 +1,352 @@
+//! Encoded media through a whole `Pipeline`, and what is in the file then.
+
+mod judge;
+mod material;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use greffier::ids::{ParticipantId, TrackId};
+use greffier::pipeline::{Codec, Event, Pipeline, SenderReport, Unit};
+use greffier::recording::{Output, VideoSettings};
+use greffier::scene::{Arrangement, Even, Face, Fit, Layout, Rect, Scene, Size, Theme, Tile};
+use judge::Judged;
+use material::Encoded;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+const MS: i64 = 1_000_000;
+const SECOND: i64 = 1000 * MS;
+const WIDTH: u32 = 640;
+const HEIGHT: u32 = 360;
+
+/// Something that happens at a moment of the recording.
+enum Act {
+    Attach(TrackId, ParticipantId, Codec),
+    Detach(TrackId),
+    Push(TrackId, Unit),
+    Report(TrackId, SenderReport),
+    Copy,
+}
+
+/// What is to happen, in order of time.
+struct Script {
+    start: Instant,
+    acts: Vec<(i64, Act)>,
+}
+
+/// How a stream reaches us.
+#[derive(Clone, Copy)]
+struct Path3 {
+    /// When its first frame was captured.
+    captured: i64,
+    /// How long everything takes.
+    delay: i64,
+    rate: i64,
+}
+
+impl Script {
+    fn new() -> Self {
+        Self { start: Instant::now(), acts: Vec::new() }
+    }
+
+    fn at(&mut self, time: i64, act: Act) {
+        self.acts.push((time, act));
+    }
+
+    /// All of this material but the units that `lost` names by their number.
+    fn stream(&mut self, track: &TrackId, material: &[Encoded], how: Path3, lost: &[usize]) {
+        let mut contiguous = true;
+        for (n, frame) in material.iter().enumerate() {
+            if lost.contains(&n) {
+                contiguous = false;
+                continue;
+            }
+            // A little jitter, but the first packets are late: that must not stick.
+            let jitter = if n < 3 { 40 * MS } else { (n as i64 * 7919 % 11) * MS };
+            let arrival = how.captured + frame.time_ns + how.delay + jitter;
+            let rtp = ((how.captured + frame.time_ns) * how.rate / SECOND) as u64 + 12_345;
+            let arrival_at = self.start + Duration::from_nanos(arrival as u64);
+            let unit =
+                Unit { data: frame.data.clone(), rtp, arrival: arrival_at, contiguous, keyframe: frame.keyframe };
+            contiguous = true;
+            self.at(arrival, Act::Push(track.clone(), unit));
+        }
+    }
+
+    /// A sender report at `time` of the recording, captured then.
+    fn report(&mut self, track: &TrackId, time: i64, rate: i64) {
+        let rtp = (time * rate / SECOND) as u64 + 12_345;
+        self.at(time, Act::Report(track.clone(), SenderReport { rtp, ntp_ns: 1_700_000_000 * SECOND + time }));
+    }
+
+    /// Plays it in real time, and drains at `end`.
+    fn play(mut self, pipeline: &mut Pipeline, file: &Path, end: i64) {
+        self.acts.sort_by_key(|(time, _)| *time);
+        for (time, act) in self.acts {
+            sleep_until(self.start, time);
+            match act {
+                Act::Attach(track, participant, codec) => pipeline.attach(&track, &participant, codec),
+                Act::Detach(track) => pipeline.detach(&track),
+                Act::Push(track, unit) => pipeline.push(&track, unit),
+                Act::Report(track, report) => pipeline.report(&track, report),
+                Act::Copy => drop(std::fs::copy(file, file.with_extension("killed.mp4")).unwrap()),
+            }
+        }
+        sleep_until(self.start, end);
+        pipeline.drain();
+    }
+}
+
+fn sleep_until(start: Instant, time: i64) {
+    let at = start + Duration::from_nanos(time.max(0) as u64);
+    std::thread::sleep(at.saturating_duration_since(Instant::now()));
+}
+
+fn output() -> Output {
+    let layout = Layout { arrangement: Arrangement::Speaker, theme: Theme::Dark };
+    let size = Size { width: Even::floor(WIDTH), height: Even::floor(HEIGHT) };
+    let settings = VideoSettings { size, bitrate: 1500, ..VideoSettings::preset(layout) };
+    Output::mp4(settings).unwrap()
+}
+
+/// Tracks side by side.
+fn scene(tracks: &[&TrackId]) -> Scene {
+    let width = WIDTH / tracks.len() as u32;
+    let tile = |(n, track): (usize, &&TrackId)| Tile {
+        face: Face::Track((*track).clone()),
+        name: format!("Person {n}"),
+        rect: Rect {
+            x: Even::floor(width * n as u32),
+            y: Even::floor(0),
+            width: Even::floor(width),
+            height: Even::floor(HEIGHT),
+        },
+        fit: Fit::Cover,
+    };
+    let size = Size { width: Even::floor(WIDTH), height: Even::floor(HEIGHT) };
+    Scene { size, theme: Theme::Dark, tiles: tracks.iter().enumerate().map(tile).collect() }
+}
+
+fn ids() -> ([TrackId; 4], [ParticipantId; 2]) {
+    let tracks = ["TR_ann_v", "TR_ann_a", "TR_bob_v", "TR_bob_a"].map(TrackId::new);
+    (tracks, ["PA_ann", "PA_bob"].map(ParticipantId::new))
+}
+
+fn all(events: &mut UnboundedReceiver<Event>) -> Vec<Event> {
+    let mut seen = Vec::new();
+    while let Some(event) = events.blocking_recv() {
+        let last = matches!(event, Event::Drained { .. } | Event::Broke(_));
+        seen.push(event);
+        if last {
+            break;
+        }
+    }
+    seen
+}
+
+/// Every flash or beep of one second stands within these bounds of where it should.
+fn check(name: &str, found: &[f64], expected: impl Iterator<Item = f64>, early: f64, late: f64) {
+    let expected: Vec<f64> = expected.collect();
+    assert_eq!(found.len(), expected.len(), "{name}: found {found:.3?}, expected {expected:.3?}");
+    for (found, expected) in found.iter().zip(&expected) {
+        let off = found - expected;
+        assert!((early..=late).contains(&off), "{name}: {found:.4} for {expected:.4}, off by {:.1} ms", off * 1000.0);
+    }
+}
+
+#[test]
+fn two_people_in_one_file() {
+    let ([ann_v, ann_a, bob_v, bob_a], [ann, bob]) = ids();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("two.mp4");
+    let audio = Path3 { captured: 300 * MS, delay: 20 * MS, rate: 48_000 };
+    let video = Path3 { captured: 300 * MS, delay: 80 * MS, rate: 90_000 };
+    // Ann flashes and beeps on the second; her picture takes 60 ms longer, until reports say so. It becomes larger after 4 s.
+    let mut ann_pictures = material::flashes(material::VP8, 320, 180, 4, 0);
+    let mut larger = material::flashes(material::VP8, 640, 360, 4, 0);
+    larger.iter_mut().for_each(|f| f.time_ns += 4 * SECOND);
+    ann_pictures.extend(larger);
+    let ann_beeps = material::beeps(8, 1000.0, 0);
+    // Bob on the half second; he loses a picture and some packets, and after 4 s sends H.264.
+    let bob_pictures = material::flashes(material::VP8, 320, 180, 4, 500);
+    let mut bob_h264 = material::flashes(material::H264, 320, 180, 4, 500);
+    bob_h264.iter_mut().for_each(|f| f.time_ns += 4 * SECOND);
+    let bob_beeps = material::beeps(8, 500.0, 500);
+
+    let (tell, mut events) = unbounded_channel();
+    let mut script = Script::new();
+    let mut pipeline = Pipeline::start(&output(), file.clone(), script.start, tell).unwrap();
+    pipeline.show(scene(&[&ann_v, &bob_v]));
+    for (track, participant, codec) in
+        [(&ann_v, &ann, Codec::Vp8), (&ann_a, &ann, Codec::Opus), (&bob_v, &bob, Codec::Vp8), (&bob_a, &bob, Codec::Opus)]
+    {
+        script.at(0, Act::Attach(track.clone(), participant.clone(), codec));
+    }
+    script.stream(&ann_v, &ann_pictures, video, &[]);
+    script.stream(&ann_a, &ann_beeps, audio, &[]);
+    script.report(&ann_a, 1200 * MS, 48_000);
+    script.report(&ann_v, 2500 * MS, 90_000);
+    // Frame 40: its successors cannot be decoded until the key frame at 60. Packets 127 and 176: within a beep, and in silence.
+    script.stream(&bob_v, &bob_pictures, video, &[40]);
+    script.stream(&bob_a, &bob_beeps, audio, &[127, 178]);
+    script.at(4330 * MS, Act::Detach(bob_v.clone()));
+    script.at(4340 * MS, Act::Attach(bob_v.clone(), bob.clone(), Codec::H264));
+    script.stream(&bob_v, &bob_h264, video, &[]);
+    script.at(6000 * MS, Act::Copy);
+    script.play(&mut pipeline, &file, 9 * SECOND);
+    let drained = Instant::now();
+    let seen = all(&mut events);
+    eprintln!("drained in {:?}; {seen:?}", drained.elapsed());
+
+    assert_eq!(seen.first(), Some(&Event::Flowing));
+    for track in [&ann_v, &ann_a, &bob_v, &bob_a] {
+        assert!(seen.contains(&Event::Decoding(track.clone())), "{track} in {seen:?}");
+    }
+    assert!(seen.contains(&Event::NeedKeyframe(bob_v.clone())), "{seen:?}");
+    assert!(!seen.contains(&Event::NeedKeyframe(ann_v.clone())), "{seen:?}");
+    let Some(Event::Drained { bytes, duration_ns }) = seen.last() else { panic!("{seen:?}") };
+    assert_eq!(*bytes, std::fs::metadata(&file).unwrap().len());
+    let ticks = (*duration_ns * 30 + SECOND as u64 / 2) / SECOND as u64;
+    assert!((270..=273).contains(&ticks), "{duration_ns}");
+
+    let streams = judge::probe(&file, "stream=codec_name,profile,start_pts,nb_frames");
+    assert_eq!(streams[0], format!("h264,Main,0,{ticks}"));
+    assert!(streams[1].starts_with("aac,LC,0,"), "{streams:?}");
+    let colour = judge::probe(&file, "stream=color_range,color_space,color_transfer,color_primaries,r_frame_rate");
+    assert!(colour[0].contains("bt709,bt709,bt709"), "{colour:?}");
+    assert!(colour[0].contains("30/1"), "{colour:?}");
+    let judged = Judged::of(&file, WIDTH as usize, HEIGHT as usize);
+    assert_eq!(judged.frames.len() as u64, ticks);
+    let length = judged.sound.len() as f64 / 48_000.0;
+    assert!((length - ticks as f64 / 30.0).abs() < 0.03, "{length}");
+
+    let seconds = |frames: Vec<usize>| frames.into_iter().map(|n| n as f64 / 30.0).collect::<Vec<f64>>();
+    let (left, right) = (seconds(judged.flashes(160, 100)), seconds(judged.flashes(480, 100)));
+    // Arrival decides where sound lies; the picture follows it once both have reports (2.5 s). Nothing is shown before its time.
+    let ann_flash = |n: i32| f64::from(n) + 0.3 + if n < 3 { 0.08 } else { 0.02 };
+    check("left", &left, (0..8).map(ann_flash), -0.003, 0.034);
+    let bob_flash = |n: i32| f64::from(n) + 0.8 + 0.08;
+    // The flash at 1.88 s falls into the loss.
+    check("right", &right, (0..8).filter(|n| *n != 1).map(bob_flash), -0.003, 0.034);
+
+    let onsets = judge::onsets(&judged.sound);
+    let both = (0..16).map(|n| 0.32 + f64::from(n) * 0.5);
+    check("beeps", &onsets, both, -0.003, 0.003);
+    let quiet: Vec<f32> = (0..8)
+        .flat_map(|n| {
+            let from = (0.32 + f64::from(n) + 0.15) * 48_000.0;
+            judged.sound[from as usize..from as usize + 14_400].to_vec()
+        })
+        .collect();
+    let loudest = quiet.iter().fold(0.0_f32, |a, s| a.max(s.abs()));
+    assert!(loudest < 0.01, "{loudest} between the beeps");
+
+    // What a kill after 6 s would have left.
+    let killed = file.with_extension("killed.mp4");
+    let judged = Judged::of(&killed, WIDTH as usize, HEIGHT as usize);
+    assert!((100..=180).contains(&judged.frames.len()), "{}", judged.frames.len());
+    let left = seconds(judged.flashes(160, 100));
+    let onsets = judge::onsets(&judged.sound);
+    assert!(left.len() >= 3 && onsets.len() >= 6, "{left:?} {onsets:?}");
+    check("left, killed", &left, (0..left.len() as i32).map(ann_flash), -0.003, 0.034);
+    check("beeps, killed", &onsets, (0..onsets.len()).map(|n| 0.32 + n as f64 * 0.5), -0.003, 0.003);
+}
+
+#[test]
+fn every_codec_is_decoded() {
+    let participant = ParticipantId::new("PA_x");
+    let folder = tempfile::tempdir().unwrap();
+    let codecs = [
+        (Codec::Vp8, material::VP8),
+        (Codec::Vp9, material::VP9),
+        (Codec::H264, material::H264),
+        (Codec::Av1, material::AV1),
+    ];
+    let file = folder.path().join("codecs.mp4");
+    let tracks: Vec<TrackId> = codecs.iter().map(|(codec, _)| TrackId::new(format!("TR_{codec:?}"))).collect();
+    let materials: Vec<_> = codecs.iter().map(|(_, encoder)| material::flashes(encoder, 160, 90, 3, 0)).collect();
+    let (tell, mut events) = unbounded_channel();
+    let mut script = Script::new();
+    let mut pipeline = Pipeline::start(&output(), file.clone(), script.start, tell).unwrap();
+    pipeline.show(scene(&tracks.iter().collect::<Vec<_>>()));
+    let how = Path3 { captured: 100 * MS, delay: 0, rate: 90_000 };
+    for ((track, (codec, _)), material) in tracks.iter().zip(&codecs).zip(&materials) {
+        script.at(0, Act::Attach(track.clone(), participant.clone(), *codec));
+        script.stream(track, material, how, &[]);
+    }
+    script.play(&mut pipeline, &file, 3100 * MS);
+    let seen = all(&mut events);
+    assert!(!seen.iter().any(|e| matches!(e, Event::Undecodable(..) | Event::NeedKeyframe(_))), "{seen:?}");
+    let judged = Judged::of(&file, WIDTH as usize, HEIGHT as usize);
+    for (n, track) in tracks.iter().enumerate() {
+        assert!(seen.contains(&Event::Decoding(track.clone())), "{track}: {seen:?}");
+        let flashes: Vec<f64> = judged.flashes(80 + 160 * n, 100).into_iter().map(|n| n as f64 / 30.0).collect();
+        // The first flash begins with the first picture, 40 ms late as its packet is.
+        check(track.as_str(), flashes.get(1..).unwrap_or_default(), [1.1, 2.1].into_iter(), -0.003, 0.034);
+    }
+}
+
+#[test]
+fn a_broken_track_loses_only_itself() {
+    let ([ann_v, ann_a, bob_v, _], [ann, bob]) = ids();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broken.mp4");
+    let (tell, mut events) = unbounded_channel();
+    let mut script = Script::new();
+    let mut pipeline = Pipeline::start(&output(), file.clone(), script.start, tell).unwrap();
+    pipeline.show(scene(&[&ann_v, &bob_v]));
+    script.at(0, Act::Attach(ann_v.clone(), ann.clone(), Codec::H264));
+    script.at(0, Act::Attach(ann_a.clone(), ann, Codec::Opus));
+    script.at(0, Act::Attach(bob_v.clone(), bob, Codec::Vp8));
+    let how = Path3 { captured: 0, delay: 0, rate: 90_000 };
+    let noise: Vec<Encoded> = material::flashes(material::VP8, 160, 90, 2, 0)
+        .into_iter()
+        .map(|frame| Encoded { data: frame.data.iter().map(|b| b ^ 0x5a).collect(), keyframe: true, ..frame })
+        .collect();
+    script.stream(&ann_v, &noise, how, &[]);
+    let noise: Vec<Encoded> = noise.into_iter().step_by(2).collect();
+    script.stream(&ann_a, &noise, Path3 { rate: 48_000, ..how }, &[]);
+    script.stream(&bob_v, &material::flashes(material::VP8, 160, 90, 2, 0), how, &[]);
+    script.play(&mut pipeline, &file, 2 * SECOND);
+    let seen = all(&mut events);
+    assert!(matches!(seen.last(), Some(Event::Drained { .. })), "{seen:?}");
+    assert!(seen.contains(&Event::Decoding(bob_v)), "{seen:?}");
+    assert!(!seen.contains(&Event::Decoding(ann_v)), "{seen:?}");
+    assert!(Judged::of(&file, WIDTH as usize, HEIGHT as usize).flashes(480, 100).len() >= 1);
+}
+
+#[test]
+fn sound_alone() {
+    let ([_, ann_a, _, bob_a], [ann, bob]) = ids();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sound.ogg");
+    let (tell, mut events) = unbounded_channel();
+    let mut script = Script::new();
+    let mut pipeline = Pipeline::start(&Output::ogg(), file.clone(), script.start, tell).unwrap();
+    let how = Path3 { captured: 200 * MS, delay: 30 * MS, rate: 48_000 };
+    script.at(0, Act::Attach(ann_a.clone(), ann, Codec::Opus));
+    script.at(0, Act::Attach(bob_a.clone(), bob, Codec::Opus));
+    script.stream(&ann_a, &material::beeps(3, 1000.0, 0), how, &[]);
+    script.stream(&bob_a, &material::beeps(3, 700.0, 500), how, &[]);
+    script.play(&mut pipeline, &file, 3300 * MS);
+    let seen = all(&mut events);
+    let Some(Event::Drained { duration_ns, .. }) = seen.last() else { panic!("{seen:?}") };
+    let sound = judge::sound(&file);
+    let length = sound.len() as f64 / 48_000.0;
+    assert!((length - *duration_ns as f64 / 1e9).abs() < 0.001, "{length} {duration_ns}");
+    check("beeps", &judge::onsets(&sound), (0..6).map(|n| 0.23 + f64::from(n) * 0.5), -0.003, 0.003);
+}
+
+#[test]
+fn nothing_at_all_is_a_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (output, name) in [(output(), "nothing.mp4"), (Output::ogg(), "nothing.ogg")] {
+        let file = folder.path().join(name);
+        let (tell, mut events) = unbounded_channel();
+        let mut pipeline = Pipeline::start(&output, file.clone(), Instant::now(), tell).unwrap();
+        pipeline.drain();
+        let seen = all(&mut events);
+        assert!(matches!(seen.last(), Some(Event::Drained { .. })), "{seen:?}");
+        judge::probe(&file, "stream=codec_name");
+    }
+}
