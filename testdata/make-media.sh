@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes every file of testdata/media again, with ffmpeg and espeak-ng. Takes a few minutes on two cores.
+# Makes every file of testdata/media again, with ffmpeg and espeak-ng. Takes about seven minutes on two cores.
 # Usage: testdata/make-media.sh [beep|people|share|speech]…   (nothing named: all of them)
 set -eu
 cd "$(dirname "$0")"
@@ -9,8 +9,7 @@ trap 'rm -rf "$tmp"' EXIT INT TERM
 mkdir -p "$out"
 ff() { ffmpeg -hide_banner -loglevel error -nostdin -y "$@"; }
 
-# Encoder settings. A key frame every second ($gop frames), never one in between: a PLI is served by waiting.
-# Bit-exact muxing keeps the same input giving the same file.
+# Encoder settings. A key frame every second or sooner ($gop frames): a PLI is served by waiting.
 vp8()  { echo "-c:v libvpx -deadline realtime -cpu-used 5 -lag-in-frames 0 -auto-alt-ref 0 -error-resilient default -g $gop -keyint_min $gop -b:v $1 -maxrate $1 -bufsize $1 -f ivf"; }
 vp9()  { echo "-c:v libvpx-vp9 -deadline realtime -cpu-used 7 -row-mt 1 -lag-in-frames 0 -g $gop -keyint_min $gop -b:v $1 -maxrate $1 -bufsize $1 -f ivf"; }
 av1()  { echo "-c:v libaom-av1 -usage realtime -cpu-used 8 -row-mt 1 -lag-in-frames 0 -g $gop -keyint_min $gop -b:v $1 -f ivf"; }
@@ -50,7 +49,7 @@ beep() {
     beep_video yellow 0xD2D200; beep_tone 1400
     beep_video cyan 0x00BEBE;   beep_tone 1700
     beep_video orange 0xE67800; beep_tone 2000
-    gop=15
+    gop=5
     ff -f lavfi -i "$(flash 0xC800C8 15 2)" -vf scale=1920:1080 $(vp8 300k) "$out/beep-magenta-1920x1080-vp8.ivf"
 }
 
@@ -69,7 +68,7 @@ person() { # name background1 background2 shirt skin hair nods_per_10s   width h
     x="(W-w)/2+$k*0.04*sin(2*PI*t/5)"
     y="$h*0.40-h/2+$k*0.02*sin(2*PI*t*$7/10)"
     talk="gt(sin(2*PI*t*3.1)+sin(2*PI*t*1.3)\,0.2)"
-    graph="[0:v]noise=alls=6:allf=t[bg];\
+    graph="[0:v]loop=loop=299:size=1,setpts=N/30/TB,format=yuv420p,noise=alls=6:allf=t[bg];\
 [bg][1:v]overlay=x='(W-w)/2+$k*0.02*sin(2*PI*t/10)':y='$h*0.62':eval=frame[a];\
 [a][2:v]overlay=x='$x':y='$y-$k*0.05':eval=frame[b];[b][3:v]overlay=x='$x':y='$y':eval=frame[c];\
 [4:v]split[e1][e2];\
@@ -77,9 +76,9 @@ person() { # name background1 background2 shirt skin hair nods_per_10s   width h
 [d][e2]overlay=x='$x+$k*0.08':y='$y-$k*0.05':eval=frame:enable='gt(mod(t\,2.5)\,0.15)'[e];\
 [e][5:v]overlay=x='$x':y='$y+$k*0.12':eval=frame:enable='not($talk)'[f];\
 [f][6:v]overlay=x='$x':y='$y+$k*0.12':eval=frame:enable='$talk',format=yuv420p"
-    ff -f lavfi -i "gradients=s=${w}x${h}:c0=$2:c1=$3:x0=0:y0=0:x1=$w:y1=$h:speed=0.00001:r=30:d=10:n=2" \
-        -loop 1 -framerate 30 -i "$tmp/body.png" -loop 1 -framerate 30 -i "$tmp/hair.png" -loop 1 -framerate 30 -i "$tmp/face.png" \
-        -loop 1 -framerate 30 -i "$tmp/eye.png" -loop 1 -framerate 30 -i "$tmp/mouth.png" -loop 1 -framerate 30 -i "$tmp/open.png" \
+    # A picture that ends is shown on by overlay, so each is read once.
+    ff -f lavfi -i "gradients=s=${w}x${h}:c0=$2:c1=$3:x0=0:y0=0:x1=$w:y1=$h:speed=0.00001:seed=1:r=30:d=0.03:n=2" \
+        -i "$tmp/body.png" -i "$tmp/hair.png" -i "$tmp/face.png" -i "$tmp/eye.png" -i "$tmp/mouth.png" -i "$tmp/open.png" \
         -filter_complex "$graph" -t 10 -r 30 -c:v ffv1 -f matroska "$tmp/$1.mkv"
 }
 layers() { # input basename width height codec suffix
@@ -123,7 +122,7 @@ share() {
     done
     ellipse "$tmp/pointer.png" 28 28 0xD03020
     gop=15
-    ff -f lavfi -i "color=c=0xF8F8F4:s=1920x1080:r=15:d=12" -loop 1 -framerate 15 -i "$tmp/pointer.png" \
+    ff -f lavfi -i "color=c=0xF8F8F4:s=1920x1080:r=15:d=12" -i "$tmp/pointer.png" \
         -filter_complex "[0:v]drawbox=w=iw:h=60:c=0x3060A0:t=fill,$graph[p];[p][1:v]overlay=x='960+500*sin(2*PI*t/6)':y='540+300*sin(2*PI*t/4)':eval=frame,format=yuv420p" \
         -t 12 $(vp8 1100k) "$out/share-1920x1080-vp8.ivf"
 }

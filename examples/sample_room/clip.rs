@@ -143,3 +143,34 @@ fn ogg_packets(data: &Bytes) -> Vec<Bytes> {
     packets.drain(..2.min(packets.len()));
     packets
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEDIA: &str = "testdata/media";
+
+    #[test]
+    fn beep_tracks_are_one_second_in_every_codec() {
+        for codec in [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1] {
+            let clip = VideoClip::load(Path::new(MEDIA), "beep-red", (1280, 720), codec, 30).expect("a track");
+            let keys: Vec<_> = clip.frames.iter().map(|frame| frame.key).collect();
+            assert_eq!(keys.len(), 30, "{codec:?}");
+            assert!(keys[0] && keys[15], "{codec:?}: {keys:?}");
+            assert_eq!(keys.iter().filter(|key| **key).count(), 2, "{codec:?}: {keys:?}");
+        }
+        assert_eq!(AudioClip::beep(Path::new(MEDIA), 500).expect("a track").packets.len(), 50);
+    }
+
+    #[test]
+    fn every_packet_of_speech_has_its_level() {
+        let folder = Path::new(MEDIA);
+        for number in 0..4 {
+            let clip = AudioClip::speech(folder, number).expect("a track");
+            let packets = ogg_packets(&read(&folder.join(format!("speech{number}.ogg"))).expect("a file"));
+            assert!(packets.len() - clip.packets.len() <= 1, "{} of {}", clip.packets.len(), packets.len());
+            assert!(clip.packets.len() > 400);
+            assert!(clip.packets.iter().any(|(_, level)| *level < 25));
+        }
+    }
+}

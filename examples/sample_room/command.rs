@@ -67,3 +67,33 @@ pub fn script(text: &str) -> Result<Vec<(Duration, String)>, String> {
 fn number(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| format!("`{text}` is not a participant's number"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_read() {
+        let mute = |source, muted| Ok(Command::Mute { source, muted, who: 1 });
+        assert_eq!(Command::parse("mute camera 1"), mute(Source::Camera, true));
+        assert_eq!(Command::parse(" unmute  mic 1 "), mute(Source::Microphone, false));
+        assert_eq!(Command::parse("speak 2"), Ok(Command::Speak(Some(2))));
+        assert_eq!(Command::parse("speak auto"), Ok(Command::Speak(None)));
+        assert_eq!(Command::parse("share on"), Ok(Command::Share(true)));
+        assert_eq!(Command::parse("share off"), Ok(Command::Share(false)));
+        assert_eq!(Command::parse("leave 2"), Ok(Command::Leave(2)));
+        assert_eq!(Command::parse("join 2"), Ok(Command::Join(2)));
+        assert_eq!(Command::parse("codec 1 h264"), Ok(Command::Codec(1, Codec::H264)));
+        assert_eq!(Command::parse("quit"), Ok(Command::Quit));
+        assert!(Command::parse("mute nose 1").is_err());
+        assert!(Command::parse("speak").is_err());
+    }
+
+    #[test]
+    fn a_script_is_sorted_and_its_mistakes_are_named() {
+        let orders = script("# all\n2s leave 1\n300ms mute mic 0 # now\n").expect("a good script");
+        let expected = [(Duration::from_millis(300), "mute mic 0"), (Duration::from_secs(2), "leave 1")];
+        assert_eq!(orders, expected.map(|(at, order)| (at, order.to_owned())));
+        assert!(script("5s dance").expect_err("no such command").contains("5s dance"));
+    }
+}

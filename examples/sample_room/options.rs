@@ -18,7 +18,8 @@ pub enum Content {
 
 /// Fills a LiveKit room with participants who publish pre-encoded sample tracks, for next to no CPU.
 ///
-/// Participants are numbered from 0. Commands are read from standard input, one a line:
+/// Participants are numbered from 0; number N has the identity `sample-N` and the tracks `camera`, `microphone` and,
+/// the sharer, `share`. Commands are read from standard input, one a line:
 /// `mute camera|mic N`, `unmute camera|mic N`, `speak N`, `speak auto`, `share on|off`, `join N`, `leave N`,
 /// `codec N vp8|vp9|h264|av1`, `quit`. Each is answered by `ok <command>` or `error <command>: why`.
 /// `ready` is printed once everybody is connected and media flows.

@@ -132,7 +132,7 @@ impl Participant {
         };
         let stream = Stream::new(engine::opus().capability, &cid, None, &self.stream_id());
         let info = self.peer.announce(add).await?;
-        let sender = self.peer.add(&[stream.local.clone()]).await?;
+        let sender = self.peer.add(std::slice::from_ref(&stream.local)).await?;
         self.peer.negotiate().await?;
         let setting = &self.setting;
         let voice = Voice {

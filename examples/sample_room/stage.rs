@@ -34,8 +34,11 @@ impl Stage {
             Command::Speak(who) => self.setting.floor.give(who),
             Command::Share(on) => self.set_share(on).await?,
             Command::Codec(who, codec) => self.person(who)?.change_codec(codec).await?,
-            Command::Join(who) if self.people.contains_key(&who) => return Err(fail("already in the room")),
             Command::Join(who) => {
+                // One whom the server has removed may come again.
+                if self.people.get(&who).is_some_and(|person| !person.gone()) {
+                    return Err(fail("already in the room"));
+                }
                 self.people.insert(who, Participant::join(who, self.setting.clone()).await?);
             }
             Command::Leave(who) => {
