@@ -177,9 +177,12 @@ fn two_people_in_one_file() {
     let mut script = Script::new();
     let mut pipeline = Pipeline::start(&output(), file.clone(), script.start, tell).unwrap();
     pipeline.show(scene(&[&ann_v, &bob_v]));
-    for (track, participant, codec) in
-        [(&ann_v, &ann, Codec::Vp8), (&ann_a, &ann, Codec::Opus), (&bob_v, &bob, Codec::Vp8), (&bob_a, &bob, Codec::Opus)]
-    {
+    for (track, participant, codec) in [
+        (&ann_v, &ann, Codec::Vp8),
+        (&ann_a, &ann, Codec::Opus),
+        (&bob_v, &bob, Codec::Vp8),
+        (&bob_a, &bob, Codec::Opus),
+    ] {
         script.at(0, Act::Attach(track.clone(), participant.clone(), codec));
     }
     script.stream(&ann_v, &ann_pictures, video, &[]);
