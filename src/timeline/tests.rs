@@ -128,7 +128,7 @@ fn lip_sync(late: i64) {
             assert!(off.abs() < MS, "after: {off}");
         }
         if let Some(end) = end {
-            assert!((heard - end as i64).abs() < 30_000, "the sound jumped by {}", heard - end);
+            assert!((heard - end).abs() < 30_000, "the sound jumped by {}", heard - end);
         }
         end = Some(heard + 20 * MS);
     }
