@@ -336,7 +336,8 @@ fn sound_alone() {
     let how = Way { captured: 200 * MS, delay: 30 * MS, rate: 48_000 };
     script.at(0, Act::Attach(ann_a.clone(), ann, Codec::Opus));
     script.at(0, Act::Attach(bob_a.clone(), bob, Codec::Opus));
-    script.stream(&ann_a, &material::beeps(3, 1000.0, 0), how, &[]);
+    // A packet in the middle of her second beep: the decoder makes up for it.
+    script.stream(&ann_a, &material::beeps(3, 1000.0, 0), how, &[52]);
     script.stream(&bob_a, &material::beeps(3, 700.0, 500), how, &[]);
     script.play(&mut pipeline, &file, 3300 * MS);
     let seen = all(&mut events);
@@ -345,6 +346,24 @@ fn sound_alone() {
     let length = sound.len() as f64 / 48_000.0;
     assert!((length - *duration_ns as f64 / 1e9).abs() < 0.001, "{length} {duration_ns}");
     check("beeps", &judge::onsets(&sound), (0..6).map(|n| 0.23 + f64::from(n) * 0.5), -0.003, 0.003);
+    let lost = (1.23 + 0.04) * 48_000.0;
+    let energy: f32 = sound[lost as usize..lost as usize + 960].iter().map(|s| s * s).sum();
+    let level = (energy / 960.0).sqrt();
+    assert!(level > 0.2, "{level} where a packet was lost; the beep has 0.35");
+}
+
+#[test]
+fn a_full_disk_is_told_with_the_path() {
+    for output in [output(), Output::ogg()] {
+        let (tell, mut events) = unbounded_channel();
+        let mut pipeline = Pipeline::start(&output, "/dev/full".into(), Instant::now(), tell).unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        pipeline.drain();
+        let seen = all(&mut events);
+        let Some(Event::Broke(why)) = seen.last() else { panic!("{seen:?}") };
+        assert!(why.contains("/dev/full"), "{why}");
+        eprintln!("{why}");
+    }
 }
 
 #[test]

@@ -20,7 +20,8 @@ use index::Index;
 const LARGEST: u64 = 64 << 20;
 
 /// Makes an ordinary, seekable MP4 of a fragmented one; an incomplete fragment at its end is cut off.
-/// Returns the file's length. A file that is ordinary already is left alone.
+/// Returns the file's length. A file that is ordinary already is left alone. [`super::Pipeline`] does this to its own file; call it
+/// for one that a killed recorder has left.
 pub fn finalise(path: &Path) -> io::Result<u64> {
     let mut file = File::options().read(true).write(true).open(path)?;
     let length = file.metadata()?.len();
