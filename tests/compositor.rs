@@ -454,3 +454,11 @@ fn portrait(width: u32, height: u32) -> Image {
         }
     })
 }
+
+/// The painter is a thread of its own.
+#[test]
+fn compositor_and_fonts_can_be_sent() {
+    fn sendable<T: Send>() {}
+    sendable::<Compositor>();
+    sendable::<Fonts>();
+}

@@ -38,7 +38,7 @@ pub(super) fn place(disc: &Overlay, tile: Size) -> (Even, Even) {
 pub(super) fn initials(name: &str) -> String {
     let mut words = name.split_whitespace().filter_map(first_character);
     let first = words.next();
-    let last = words.last();
+    let last = words.next_back();
     let joiner = match (&first, &last) {
         // Letters that would otherwise join into a word.
         (Some(a), Some(b)) if joins(a) && joins(b) => "\u{200C}",
@@ -119,7 +119,7 @@ mod tests {
             ("🦊 Fox", "🦊F"),
             ("👩🏽‍💻 Dev", "👩🏽‍💻D"),
             ("🇫🇷🇩🇪 Franco", "🇫🇷F"),
-            ("नि राज", "निर"),
+            ("नि राज", "निरा"),
             ("--- ???", ""),
             ("", ""),
         ] {
