@@ -76,9 +76,10 @@ async fn page(door: &Door, headers: &HeaderMap, query: &Query) -> Result<Respons
 
 async fn one(door: &Door, headers: &HeaderMap, id: String) -> Result<Response> {
     door.guard.check(headers)?;
-    let recording = door.control.get(&RecordingId::new(id)).map_err(|e| {
-        if e.kind == ErrorKind::NotFound { Error::new(e.kind, "Not found.") } else { e }
-    })?;
+    let recording = door
+        .control
+        .get(&RecordingId::new(id))
+        .map_err(|e| if e.kind == ErrorKind::NotFound { Error::new(e.kind, "Not found.") } else { e })?;
     let progress = door.control.progress().await.unwrap_or_default();
     let item = Item::of(&recording, &door.control.file(&recording), progress.get(&recording.id));
     Ok(reply::json(200, &item))

@@ -1,7 +1,5 @@
 //! The configuration: defaults, then a YAML file, then environment and flags. One section per module that owns its struct.
 
-
-
 use std::path::{Path, PathBuf};
 
 use crate::api;

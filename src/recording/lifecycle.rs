@@ -221,7 +221,7 @@ impl State {
             }
             Report::MediaFlowing
             | Report::RoomClosed(_)
-                | Report::ConnectionLost(_)
+            | Report::ConnectionLost(_)
             | Report::LimitHit(_)
             | Report::Stored
             | Report::StoreLost(_) => self.stay(),
