@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Unavailable,
     /// It took too long.
     DeadlineExceeded,
+    /// Something was lost; what was recorded is kept.
+    DataLoss,
     /// We do not do this.
     Unimplemented,
     /// Our own fault.

@@ -4,6 +4,8 @@
 pub mod ids;
 pub mod error;
 pub mod secret;
+pub mod media;
+pub mod fields;
 pub mod timeline;
 pub mod scene;
 pub mod compositor;

@@ -1,1 +1,79 @@
-//! (to come)
+//! Assembly: builds every part in order, runs them, stops them in reverse.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::api::{self, Door};
+use crate::config::Config;
+use crate::control::{Control, Launch, Launcher, Patience};
+use crate::db::Db;
+use crate::error::{Error, ErrorKind, Result};
+use crate::recorder::Recorder;
+use crate::room::Server;
+use crate::spool::Spool;
+
+/// How long open requests may take once everything is saved.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// How long files may take to be moved, besides the time they have to be finished.
+const LAST_FILES: Duration = Duration::from_secs(10);
+
+/// A running sidecar.
+#[derive(Debug)]
+pub struct Sidecar {
+    address: SocketAddr,
+    control: Control,
+    patience: Patience,
+    stop: oneshot::Sender<()>,
+    door: JoinHandle<()>,
+    driver: JoinHandle<()>,
+}
+
+impl Sidecar {
+    /// Builds and starts everything. What an earlier process left behind is taken up before the port is open.
+    pub async fn start(config: &Config, launcher: Launcher, patience: Patience) -> Result<Self> {
+        let spool = Spool::open(&config.data_dir)?;
+        let db = Db::open(&config.data_dir)?;
+        let listener = api::bind(&config.api).await?;
+        let address =
+            listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
+        let (control, driver) = Control::start(db, spool, launcher, patience).await?;
+        let (stop, stopped) = oneshot::channel();
+        let door = Door::new(control.clone(), config.worker_classes.clone(), &config.api);
+        let door = tokio::spawn(door.serve(listener, async move {
+            let _ = stopped.await;
+        }));
+        Ok(Self { address, control, patience, stop, door, driver })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Refuses new recordings, ends the others, waits (bounded) until their files are whole, then closes the door.
+    pub async fn stop(self) -> Result<()> {
+        let Self { control, patience, stop, door, driver, .. } = self;
+        let files = tokio::time::timeout(patience.drain + LAST_FILES, control.close()).await;
+        let _ = stop.send(());
+        let abort = door.abort_handle();
+        if tokio::time::timeout(LAST_ANSWERS, door).await.is_err() {
+            abort.abort();
+        }
+        // The driver ends with its last handle, and with it the store is closed.
+        drop(control);
+        let _ = tokio::time::timeout(LAST_ANSWERS, driver).await;
+        files.map_err(|_| {
+            Error::new(ErrorKind::DeadlineExceeded, "stop: some recordings could not be finished in time")
+        })?
+    }
+}
+
+/// Starts real recorders in the rooms of this server.
+pub fn livekit(server: Server) -> Launcher {
+    Box::new(move |Launch { id, request, path, reports }| {
+        Box::new(Recorder::start(id, request, server.clone(), path, reports))
+    })
+}

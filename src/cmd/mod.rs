@@ -1,1 +1,113 @@
-//! (to come)
+//! The command line: one file per verb. Exit codes: 0 done, 1 failed, 3 cut short, 64 a flag or the configuration is wrong.
+
+mod list;
+mod livekit;
+mod record;
+mod serve;
+mod status_line;
+
+pub use livekit::LiveKitArgs;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// `EX_USAGE` of BSD's sysexits.
+const USAGE: u8 = 64;
+/// Something broke, and what was recorded is kept.
+const CUT_SHORT: u8 = 3;
+
+/// Records LiveKit rooms into files, without a browser.
+#[derive(Parser)]
+#[command(name = "greffier", version, about, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs the sidecar: an HTTP door that starts and stops recordings.
+    Serve(serve::ServeArgs),
+    /// Records one room in the foreground; Ctrl-C finishes the file.
+    Record(record::RecordArgs),
+    /// Shows the recordings of the running sidecar as `livekit-cli list-egress` does.
+    List(list::ListArgs),
+}
+
+/// The program.
+pub fn main() -> ExitCode {
+    // Fails only when somebody installed one before; then that one is used.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let verb = match Cli::try_parse() {
+        Ok(cli) => cli.verb,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    let (level, run): (_, Box<dyn FnOnce() -> Result<()>>) = match verb {
+        Verb::Serve(args) => ("info", Box::new(|| serve::run(args))),
+        Verb::Record(args) => ("warn", Box::new(|| record::run(args))),
+        Verb::List(args) => ("warn", Box::new(move || list::run(&args))),
+    };
+    log_to_stderr(level);
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "greffier: {error}");
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+/// What this error leaves behind for the shell.
+fn code(error: &Error) -> u8 {
+    match error.kind {
+        ErrorKind::InvalidArgument => USAGE,
+        ErrorKind::DataLoss => CUT_SHORT,
+        ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied
+        | ErrorKind::FailedPrecondition
+        | ErrorKind::ResourceExhausted
+        | ErrorKind::Unavailable
+        | ErrorKind::DeadlineExceeded
+        | ErrorKind::Unimplemented
+        | ErrorKind::Internal => 1,
+    }
+}
+
+/// Writes `text` to standard output; a reader that has left early is no failure.
+fn show(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Internal, format!("cannot write to standard output: {e}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Logs `level` and above, or what `GREFFIER_LOG` (else `RUST_LOG`) says.
+fn log_to_stderr(level: &str) {
+    let filter =
+        std::env::var("GREFFIER_LOG").or_else(|_| std::env::var("RUST_LOG")).unwrap_or_else(|_| level.to_owned());
+    let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

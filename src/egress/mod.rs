@@ -1,1 +1,7 @@
-//! (to come)
+//! LiveKit's words for our things.
+
+mod info;
+mod table;
+
+pub use info::{Info, Status};
+pub use table::{Row, table};

@@ -1,5 +1,9 @@
 //! One room and one pipeline, and the task that owns both.
 
+mod director;
+mod driver;
+mod subscription;
+
 use std::path::PathBuf;
 
 use tokio::sync::{mpsc, watch};
@@ -23,6 +27,8 @@ pub struct Progress {
     pub dropped: u64,
     /// Bytes written.
     pub bytes: u64,
+    /// The connection to the server is lost and being tried again.
+    pub reconnecting: bool,
 }
 
 /// Handle of a running recorder. Dropping it drains the recording too.
@@ -36,14 +42,17 @@ impl Recorder {
     /// Starts a task that joins the room and records into `path` (a name of its own; the caller seals it after `Drained`).
     /// Everything that happens is reported with `id`; the last report is `Drained` or `Broke`. Must be called within a tokio runtime.
     pub fn start(
-        _id: RecordingId,
-        _request: Request,
-        _server: Server,
-        _path: PathBuf,
-        _reports: mpsc::UnboundedSender<(RecordingId, Report)>,
+        id: RecordingId,
+        request: Request,
+        server: Server,
+        path: PathBuf,
+        reports: mpsc::UnboundedSender<(RecordingId, Report)>,
     ) -> Self {
-        let (drain, _) = watch::channel(false);
-        let (_, progress) = watch::channel(Progress::default());
+        let (drain, drained) = watch::channel(false);
+        let (progress_sender, progress) = watch::channel(Progress::default());
+        let span = tracing::info_span!("recording", %id, room = request.room);
+        let task = driver::run(driver::Job { id, request, server, path }, drained, progress_sender, reports);
+        tokio::spawn(tracing::Instrument::instrument(task, span));
         Self { drain, progress }
     }
 
@@ -52,7 +61,7 @@ impl Recorder {
         let _ = self.drain.send(true);
     }
 
-    /// Figures as they change, about once a second.
+    /// Figures as they change, about twice a second.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
     }

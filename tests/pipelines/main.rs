@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use greffier::ids::{ParticipantId, TrackId};
-use greffier::pipeline::{Codec, Event, Pipeline, SenderReport, Unit};
+use greffier::media::{Codec, SenderReport, Unit};
+use greffier::pipeline::{Event, Pipeline};
 use greffier::recording::{Output, VideoSettings};
 use greffier::scene::{Arrangement, Even, Face, Fit, Layout, Rect, Scene, Size, Theme, Tile};
 use judge::Judged;

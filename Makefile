@@ -1,0 +1,77 @@
+# Greffier: `make demo` shows a recording being made, `make test` checks everything. Both install what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TOOLS := $(CURDIR)/target/tools
+# Unless the caller says otherwise, everything is built below target/.
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+LIVEKIT_SERVER_VERSION := v1.13.5
+
+# What the program links to and runs with; what the tests and the demo need besides.
+DEBIAN_BUILD := build-essential pkg-config libclang-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
+DEBIAN_RUN := gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
+	gstreamer1.0-libav fonts-dejavu-core fonts-noto-core fonts-noto-color-emoji fonts-droid-fallback ca-certificates
+DEBIAN_TEST := gstreamer1.0-tools ffmpeg python3-venv curl procps
+
+.PHONY: help demo test live check bench bless media tools debian fmt
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: debian $(TOOLS)/livekit-server ## record a sample room for 20 s on a real LiveKit server and check the file
+	cargo build --locked --release --bin greffier --example sample_room
+	GREFFIER_TOOLS="$(TOOLS)" TARGET="$(TARGET)" bash examples/demo.sh
+
+test: tools ## everything: unit, golden, law, pipeline and live tests
+	cargo build --locked --bins --examples
+	cargo test --locked
+
+live: tools ## only the tests against the real server
+	cargo build --locked --bins --examples
+	cargo test --locked --test live
+
+check: debian ## format, lints, docs
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
+	if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not installed: cargo install cargo-deny"; fi
+
+bench: debian $(TOOLS)/livekit-server ## cost of a recording, side by side with its limit
+	cargo build --locked --release --bin greffier --example sample_room
+	cargo bench --locked
+
+bless: ## write the golden files anew; git shows what changed
+	UPDATE_GOLDENS=1 cargo test --locked --test scenes --test lifecycle
+
+media: ## make the sample tracks anew (ffmpeg, espeak-ng)
+	bash testdata/make-media.sh
+
+fmt: ## format the code
+	cargo fmt
+
+tools: debian $(TOOLS)/livekit-server $(TOOLS)/venv/ready
+
+# Installs only what is missing, so that a second call neither asks for rights nor for the network.
+debian:
+	@missing=""; for package in $(DEBIAN_BUILD) $(DEBIAN_RUN) $(DEBIAN_TEST); do \
+		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing Debian packages:$$missing"; \
+		sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		$$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends $$missing \
+			|| { echo "this needs Debian 12's package archive and root rights: apt-get install$$missing"; exit 1; }; \
+	fi
+
+$(TOOLS)/livekit-server:
+	mkdir -p $(TOOLS)
+	@if command -v livekit-server >/dev/null; then ln -sf "$$(command -v livekit-server)" $@; \
+	elif command -v go >/dev/null; then \
+		echo "building livekit-server $(LIVEKIT_SERVER_VERSION) (some minutes)"; \
+		GOBIN=$(TOOLS) go install github.com/livekit/livekit-server/cmd/server@$(LIVEKIT_SERVER_VERSION) && mv $(TOOLS)/server $@; \
+	else echo "Go is missing: install it from your distribution or https://go.dev/dl, then run make again"; exit 1; fi
+
+# The independent publisher of the live tests: LiveKit's Python SDK, which is libwebrtc.
+$(TOOLS)/venv/ready: tests/publisher/requirements.txt
+	python3 -m venv $(TOOLS)/venv
+	$(TOOLS)/venv/bin/pip install -q -r $<
+	touch $@

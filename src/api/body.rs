@@ -1,0 +1,83 @@
+//! Request bodies and path segments, read with limits.
+
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _};
+use warp::Buf;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fields::Fields;
+
+/// More than any request needs.
+const BYTES: usize = 16 * 1024;
+/// A client that is slower than this is gone.
+const TIME: Duration = Duration::from_secs(5);
+/// LiveKit's limit for a room's name is configurable; this is beyond it.
+const ROOM_BYTES: usize = 256;
+
+/// The fields of a JSON object.
+pub async fn fields<B: Buf>(body: impl Stream<Item = std::result::Result<B, warp::Error>>) -> Result<Fields> {
+    let read = async {
+        let mut bytes = Vec::new();
+        let mut body = std::pin::pin!(body);
+        while let Some(chunk) = body.next().await {
+            let mut chunk = chunk.map_err(|e| Error::invalid("body", format!("cannot be read: {e}")))?;
+            if bytes.len() + chunk.remaining() > BYTES {
+                return Err(Error::invalid("body", format!("longer than {BYTES} bytes")));
+            }
+            while chunk.has_remaining() {
+                let part = chunk.chunk();
+                bytes.extend_from_slice(part);
+                let length = part.len();
+                chunk.advance(length);
+            }
+        }
+        Ok(bytes)
+    };
+    let slow = |_| Error::new(ErrorKind::DeadlineExceeded, format!("body: not received within {TIME:?}"));
+    let bytes: Vec<u8> = tokio::time::timeout(TIME, read).await.map_err(slow)??;
+    if bytes.is_empty() {
+        return Err(Error::invalid("body", "empty; send JSON such as {\"mode\": \"screen_recording\"}"));
+    }
+    let value = serde_json::from_slice(&bytes).map_err(|e| Error::invalid("body", format!("not valid JSON: {e}")))?;
+    Fields::of(value, "").map_err(|e| Error::invalid("body", e.message))
+}
+
+/// The room of this path segment.
+pub fn room(segment: &str) -> Result<String> {
+    let room = decode(segment).ok_or_else(|| Error::invalid("room", "not percent-encoded UTF-8"))?;
+    if room.is_empty() || room.len() > ROOM_BYTES || room.chars().any(char::is_control) {
+        return Err(Error::invalid("room", format!("must have 1 to {ROOM_BYTES} bytes and no control characters")));
+    }
+    Ok(room)
+}
+
+/// Percent-decoding (RFC 3986, 2.1).
+fn decode(segment: &str) -> Option<String> {
+    let mut bytes = segment.bytes();
+    let mut decoded = Vec::with_capacity(segment.len());
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+            let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
+            decoded.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_may_have_any_script_but_no_control_characters() {
+        assert_eq!(room("daily").unwrap(), "daily");
+        assert_eq!(room("r%C3%A9union%2F1%20a+b").unwrap(), "réunion/1 a+b");
+        for wrong in ["", "%00", "a%0Ab", "%", "%2", "%zz", "%ff", &"x".repeat(257)] {
+            assert!(room(wrong).unwrap_err().message.starts_with("room: "), "{wrong}");
+        }
+    }
+}

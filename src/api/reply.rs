@@ -1,0 +1,78 @@
+//! Answers: JSON, and one table from our error kinds to HTTP's.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use warp::Rejection;
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use warp::http::{HeaderValue, StatusCode};
+use warp::reply::Response;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// An answer, or the error in its place.
+pub fn of(answer: Result<Response>) -> Response {
+    answer.unwrap_or_else(|e| error(&e))
+}
+
+/// `body` as JSON.
+pub fn json(status: u16, body: &impl Serialize) -> Response {
+    let (status, text) = match serde_json::to_string(body) {
+        Ok(text) => (status, text),
+        Err(e) => (500, json!({"error": format!("cannot encode the answer: {e}")}).to_string()),
+    };
+    let mut response = Response::new(text.into());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What went wrong: `error` says it to people; `field` names what is at fault; `detail` is where clients of the
+/// feature look at 4xx.
+pub fn error(error: &Error) -> Response {
+    let status = status(error.kind);
+    let mut body = Map::new();
+    body.insert("error".into(), error.message.clone().into());
+    if status < 500 && status != 409 {
+        let invalid = error.kind == ErrorKind::InvalidArgument;
+        let detail = if invalid { "Invalid request." } else { error.message.as_str() };
+        body.insert("detail".into(), detail.into());
+        if let Some((field, _)) = error.message.split_once(": ").filter(|_| invalid) {
+            body.insert("field".into(), field.into());
+        }
+    }
+    let mut response = json(status, &Value::Object(body));
+    if status == 401 {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// What no route took.
+pub fn rejection(rejection: &Rejection) -> Response {
+    let (status, words) = if rejection.is_not_found() {
+        (404, "Not found.")
+    } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
+        (405, "Method not allowed.")
+    } else {
+        (400, "Invalid request.")
+    };
+    json(status, &json!({"error": words, "detail": words}))
+}
+
+/// HTTP's status for this kind.
+fn status(kind: ErrorKind) -> u16 {
+    match kind {
+        ErrorKind::InvalidArgument => 400,
+        ErrorKind::Unauthenticated => 401,
+        ErrorKind::PermissionDenied => 403,
+        ErrorKind::NotFound => 404,
+        ErrorKind::DeadlineExceeded => 408,
+        ErrorKind::AlreadyExists | ErrorKind::FailedPrecondition => 409,
+        ErrorKind::Unavailable => 502,
+        ErrorKind::ResourceExhausted => 503,
+        ErrorKind::Unimplemented => 501,
+        ErrorKind::DataLoss | ErrorKind::Internal => 500,
+    }
+}

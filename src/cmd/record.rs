@@ -1,0 +1,205 @@
+//! `greffier record`: one recording in the foreground, with a status line.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{LiveKitArgs, show};
+use super::status_line::StatusLine;
+use crate::control;
+use crate::error::{Error, ErrorKind, Result};
+use crate::recorder::Recorder;
+use crate::recording::{Container, Output, Report, Request, VideoSettings, even, layout_named};
+use crate::room::Server;
+use crate::scene::Size;
+use crate::spool;
+
+/// What to record, and how.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    #[command(flatten)]
+    livekit: LiveKitArgs,
+    /// The room's name
+    #[arg(long)]
+    room: String,
+    /// The file to write, .mp4 or (with --audio-only) .ogg
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// speaker, grid or single-speaker; each also with -light or -dark
+    #[arg(long, default_value = "speaker")]
+    layout: String,
+    /// Sound alone, without ever subscribing to video
+    #[arg(long)]
+    audio_only: bool,
+    /// Stop by itself after this long, such as 90s, 30m or 1h30m
+    #[arg(long, value_parser = duration)]
+    duration: Option<Duration>,
+    /// Pixels, even [default: 1280]
+    #[arg(long)]
+    width: Option<u32>,
+    /// Pixels, even [default: 720]
+    #[arg(long)]
+    height: Option<u32>,
+    /// Frames per second [default: 30]
+    #[arg(long)]
+    framerate: Option<u32>,
+    /// kbit/s [default: 3000]
+    #[arg(long)]
+    video_bitrate: Option<u32>,
+}
+
+/// Records until Ctrl-C, the duration, or the end of the room; the file is finished in each case.
+pub fn run(args: RecordArgs) -> Result<()> {
+    let request = args.request()?;
+    let server = args.livekit.server()?;
+    spool::check_output(&args.output, "output")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(ErrorKind::Internal, format!("cannot start the runtime: {e}")))?;
+    let done = runtime.block_on(record(request, server, &args.output));
+    runtime.shutdown_background();
+    done
+}
+
+impl RecordArgs {
+    /// What was asked, or the flag that is wrong.
+    fn request(&self) -> Result<Request> {
+        if self.room.trim().is_empty() {
+            return Err(Error::invalid("room", "is empty; give the room's name"));
+        }
+        let output = if self.audio_only { Output::ogg() } else { self.mp4()? };
+        let wanted = output.container().extension();
+        let ending = self.output.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        if !ending.eq_ignore_ascii_case(wanted) {
+            let hint = match output.container() {
+                Container::Mp4 => "for sound alone in .ogg add --audio-only",
+                Container::Ogg => "for a picture in .mp4 leave --audio-only out",
+            };
+            let why = format!("{} does not end with .{wanted}; {hint}", self.output.display());
+            return Err(Error::invalid("output", why));
+        }
+        Ok(Request { room: self.room.clone(), output, max_duration: self.duration })
+    }
+
+    fn mp4(&self) -> Result<Output> {
+        let preset = VideoSettings::preset(layout_named("layout", &self.layout)?);
+        let width = self.width.map_or(Ok(preset.size.width), |n| even("width", n))?;
+        let height = self.height.map_or(Ok(preset.size.height), |n| even("height", n))?;
+        Output::mp4(VideoSettings {
+            size: Size { width, height },
+            framerate: self.framerate.unwrap_or(preset.framerate),
+            bitrate: self.video_bitrate.unwrap_or(preset.bitrate),
+            ..preset
+        })
+    }
+}
+
+async fn record(request: Request, server: Server, output: &Path) -> Result<()> {
+    let no_signals = |e| Error::new(ErrorKind::Internal, format!("cannot listen for signals: {e}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let part = spool::part_beside(output);
+    let (reports, mut queue) = mpsc::unbounded_channel();
+    let room = request.room.clone();
+    let recorder = Recorder::start(control::new_id(), request, server, part.clone(), reports);
+    let mut progress = recorder.progress();
+    let line = StatusLine::new();
+    let mut lost = None;
+    loop {
+        tokio::select! {
+            report = queue.recv() => match report.map(|(_, report)| report) {
+                Some(Report::MediaFlowing) => line.say(&format!("recording room {room:?} into {}", output.display())),
+                Some(Report::RoomClosed(why)) => line.say(&format!("{why}; finishing the file")),
+                Some(Report::ConnectionLost(why)) => {
+                    line.say(&format!("{why}; finishing the file"));
+                    lost = Some(why);
+                }
+                Some(Report::LimitHit(_)) => line.say("the duration is over; finishing the file"),
+                Some(Report::Drained { bytes, duration_ns }) => {
+                    line.clear();
+                    let figures = seal(&part, output, bytes, duration_ns)?;
+                    return match lost {
+                        None => show(&figures),
+                        Some(why) => Err(kept(&why, &figures)),
+                    };
+                }
+                Some(Report::Broke { failure, salvaged: None }) => {
+                    line.clear();
+                    let _ = std::fs::remove_file(&part);
+                    return Err(Error::new(ErrorKind::Unavailable, failure.0));
+                }
+                Some(Report::Broke { failure, salvaged: Some((bytes, duration_ns)) }) => {
+                    line.clear();
+                    return Err(kept(&failure.0, &seal(&part, output, bytes, duration_ns)?));
+                }
+                // Told by whoever keeps recordings; here that is us.
+                Some(Report::Stored | Report::StoreLost(_)) => {}
+                None => return Err(Error::new(ErrorKind::Internal, "the recorder ended without a word")),
+            },
+            Ok(()) = progress.changed() => line.show(&progress.borrow_and_update()),
+            _ = interrupt.recv() => stop(&recorder, &line),
+            _ = terminate.recv() => stop(&recorder, &line),
+        }
+    }
+}
+
+fn stop(recorder: &Recorder, line: &StatusLine) {
+    line.say("finishing the file");
+    recorder.drain();
+}
+
+/// Gives the file its name; a line with its figures.
+fn seal(part: &Path, output: &Path, bytes: u64, duration_ns: u64) -> Result<String> {
+    spool::seal(part, output).map_err(|e| {
+        let (part, output) = (part.display(), output.display());
+        Error::new(ErrorKind::Internal, format!("output: cannot rename {part} to {output}: {e}"))
+    })?;
+    let seconds = duration_ns as f64 / 1e9;
+    Ok(format!("{}: {seconds:.1} s, {}\n", output.display(), indicatif::HumanBytes(bytes)))
+}
+
+/// It broke, and what was recorded is kept.
+fn kept(why: &str, figures: &str) -> Error {
+    Error::new(ErrorKind::DataLoss, format!("{why}; kept what was recorded: {}", figures.trim_end()))
+}
+
+/// `90`, `90s`, `30m`, `1h30m`.
+fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a length of time; use for example 90s, 30m or 1h30m");
+    let mut seconds = 0.0;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number: f64 = rest[..end].parse().map_err(|_| wrong())?;
+        let unit = rest[end..].chars().next();
+        seconds += number
+            * match unit {
+                Some('h') => 3600.0,
+                Some('m') => 60.0,
+                Some('s') | None => 1.0,
+                Some(_) => return Err(wrong()),
+            };
+        rest = &rest[end + unit.map_or(0, char::len_utf8)..];
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|d| !d.is_zero()).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        let seconds = |text| duration(text).map(|d| d.as_secs_f64());
+        assert_eq!(seconds("90"), Ok(90.0));
+        assert_eq!(seconds("1h30m"), Ok(5400.0));
+        assert_eq!(seconds("2.5s"), Ok(2.5));
+        for wrong in ["", "0", "soon", "5x", "-3s", "1e99h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The live line under `greffier record`: time, people, who speaks, frames, bytes.
+
+use std::time::Duration;
+
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::recorder::Progress;
+
+/// One line on standard error. Where that is no terminal, only what is said once is written.
+pub(super) struct StatusLine {
+    bar: ProgressBar,
+}
+
+impl StatusLine {
+    pub fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner:.red} {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_message("joining");
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar }
+    }
+
+    /// A line that stays.
+    pub fn say(&self, text: &str) {
+        if self.bar.is_hidden() {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+
+    /// The figures of now.
+    pub fn show(&self, progress: &Progress) {
+        self.bar.set_message(text(progress));
+    }
+
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn text(progress: &Progress) -> String {
+    let seconds = progress.duration_ns / 1_000_000_000;
+    let mut parts = vec![
+        format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
+        match progress.participants {
+            1 => "1 participant".to_owned(),
+            n => format!("{n} participants"),
+        },
+        format!("speaking: {}", progress.speaker.as_deref().unwrap_or("–")),
+    ];
+    if progress.frames > 0 {
+        parts.push(format!("{} frames", progress.frames));
+    }
+    if progress.dropped > 0 {
+        parts.push(format!("{} dropped: this machine is too slow", progress.dropped));
+    }
+    parts.push(HumanBytes(progress.bytes).to_string());
+    if progress.reconnecting {
+        parts.push("reconnecting".to_owned());
+    }
+    parts.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_matters() {
+        let progress = Progress {
+            duration_ns: 3_723_000_000_000,
+            participants: 3,
+            speaker: Some("Ada".into()),
+            frames: 111_690,
+            bytes: 2048,
+            ..Progress::default()
+        };
+        assert_eq!(text(&progress), "01:02:03  3 participants  speaking: Ada  111690 frames  2.00 KiB");
+    }
+}

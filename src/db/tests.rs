@@ -1,0 +1,72 @@
+//! The store keeps what it was given, in order, and has one owner.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::recording::{Encoding, Failure, Media, Options, Outcome, Reason, Recording, Request, State, WorkerClasses};
+
+fn recording(name: &str, second: i64, mode: &str, state: State) -> Recording {
+    let output = WorkerClasses::default().of(mode).unwrap().output(&Encoding::default(), "").unwrap();
+    let request =
+        Request { room: format!("room of {name}"), output, max_duration: Some(std::time::Duration::from_secs(3)) };
+    let options = Options { language: Some("fr".into()), transcribe: Some(true), ..Options::default() };
+    let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+    let (mut recording, _) = Recording::begin(RecordingId::new(name), mode.into(), request, options, now);
+    recording.state = state;
+    recording.started_at = Some(now);
+    recording
+}
+
+fn some() -> Vec<Recording> {
+    let media = Media { bytes: 7, duration_ns: 5 };
+    let stopped = Outcome::Complete(Reason::Stopped);
+    let states = [
+        State::Starting,
+        State::Active,
+        State::Ending { then: Outcome::LimitReached(crate::recording::Limit::Duration) },
+        State::Saving { then: stopped.clone(), media },
+        State::Ended(stopped),
+        State::Ended(Outcome::Failed(Failure("no".into()))),
+        State::Ended(Outcome::Aborted(Reason::RoomClosed("gone".into()))),
+        State::Ended(Outcome::CutShort(Failure("disk".into()))),
+    ];
+    let of = |(n, state): (usize, State)| {
+        let mode = if n % 2 == 0 { "screen_recording" } else { "transcript" };
+        recording(&format!("EG_{n}"), n as i64, mode, state)
+    };
+    states.into_iter().enumerate().map(of).collect()
+}
+
+#[test]
+fn every_state_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = some();
+    {
+        let db = Db::open(dir.path()).unwrap();
+        db.commit(&all.iter().collect::<Vec<_>>()).unwrap();
+    }
+    let db = Db::open(dir.path()).unwrap();
+    for recording in &all {
+        assert_eq!(db.get(&recording.id).unwrap().as_ref(), Some(recording));
+    }
+    assert_eq!(db.get(&RecordingId::new("EG_none")).unwrap(), None);
+    assert_eq!(db.unended().unwrap(), all[..4]);
+    let page = db.page(1, 3).unwrap();
+    assert_eq!(page.count, all.len());
+    assert_eq!(page.recordings.iter().map(|r| r.id.as_str()).collect::<Vec<_>>(), ["EG_6", "EG_5", "EG_4"]);
+    assert!(db.page(100, 3).unwrap().recordings.is_empty());
+}
+
+#[test]
+fn a_second_owner_is_told_whose_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = Db::open(dir.path()).unwrap();
+    let error = Db::open(dir.path()).unwrap_err().message;
+    assert!(error.starts_with("data_dir: ") && error.contains("in use by another greffier"), "{error}");
+}
+
+#[test]
+fn a_row_of_a_later_version_is_refused() {
+    let error = row::decode(&[9, b'{', b'}']).unwrap_err();
+    assert_eq!(error, "it has version 9, this program knows 1");
+}

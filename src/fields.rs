@@ -1,0 +1,112 @@
+//! Named values out of a JSON-like tree: whoever reads one gets the right type or an error that names its path.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// The values of one object that nobody has read yet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields {
+    path: String,
+    values: Map<String, Value>,
+}
+
+impl Fields {
+    /// The fields of `value`, which must be an object or null. `path` names it; empty for the root.
+    pub fn of(value: Value, path: &str) -> Result<Self> {
+        match value {
+            Value::Object(values) => Ok(Self { path: path.to_owned(), values }),
+            Value::Null => Ok(Self { path: path.to_owned(), values: Map::new() }),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                let name = if path.is_empty() { "the document" } else { path };
+                Err(Error::invalid(name, format!("expected names and values, found {}", kind(&value))))
+            }
+        }
+    }
+
+    /// A text.
+    pub fn text(&mut self, key: &str) -> Result<Option<String>> {
+        self.read(key, "a text (numbers in quotes)", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A whole number.
+    pub fn number(&mut self, key: &str) -> Result<Option<u32>> {
+        self.read(key, "a whole number from 0 to 4294967295", |value| {
+            value.as_u64().and_then(|n| u32::try_from(n).ok())
+        })
+    }
+
+    /// Yes or no.
+    pub fn flag(&mut self, key: &str) -> Result<Option<bool>> {
+        self.read(key, "true or false", Value::as_bool)
+    }
+
+    /// A list of texts.
+    pub fn texts(&mut self, key: &str) -> Result<Option<Vec<String>>> {
+        let texts = |value: &Value| value.as_array()?.iter().map(|one| one.as_str().map(str::to_owned)).collect();
+        self.read(key, "a list of texts", texts)
+    }
+
+    /// An object within this one; empty when it is not there.
+    pub fn section(&mut self, key: &str) -> Result<Self> {
+        let value = self.values.remove(key).unwrap_or_default();
+        Self::of(value, &self.path_of(key))
+    }
+
+    /// The names of the values that nobody has read yet.
+    pub fn keys(&self) -> Vec<String> {
+        self.values.keys().cloned().collect()
+    }
+
+    /// The paths of the values that nobody has read.
+    pub fn left(&self) -> Vec<String> {
+        self.values.keys().map(|key| self.path_of(key)).collect()
+    }
+
+    /// The whole path of this field.
+    pub fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn read<T>(&mut self, key: &str, wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>> {
+        match self.values.remove(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match read(&value) {
+                Some(read) => Ok(Some(read)),
+                None => Err(Error::invalid(&self.path_of(key), format!("expected {wanted}, found {}", kind(&value)))),
+            },
+        }
+    }
+}
+
+/// What it is, without its content, which may be a secret.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "names and values",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_names_its_path_and_what_is_left_too() {
+        let mut root = Fields::of(json!({"a": {"n": "x", "t": "y", "more": 1}, "b": null}), "").unwrap();
+        let mut a = root.section("a").unwrap();
+        let error = a.number("n").unwrap_err().message;
+        assert_eq!(error, "a.n: expected a whole number from 0 to 4294967295, found a text");
+        assert_eq!(a.text("t").unwrap().as_deref(), Some("y"));
+        assert_eq!(a.left(), ["a.more"]);
+        assert_eq!(root.flag("b").unwrap(), None);
+        assert!(root.left().is_empty());
+        assert!(Fields::of(json!([]), "").unwrap_err().message.starts_with("the document: "));
+    }
+}

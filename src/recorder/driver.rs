@@ -1,0 +1,253 @@
+//! The task that owns one room and one pipeline: packets, timers, orders.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::Progress;
+use super::director::Director;
+use super::subscription::wanted;
+use crate::ids::{RecordingId, TrackId};
+use crate::media::{Codec, Unit};
+use crate::pipeline::{self, Pipeline};
+use crate::recording::{Failure, Limit, Report, Request};
+use crate::room::{self, Closed, Room, Server, Wanted};
+use crate::scene::Scene;
+
+/// What to record, and where to.
+pub(super) struct Job {
+    pub id: RecordingId,
+    pub request: Request,
+    pub server: Server,
+    pub path: PathBuf,
+}
+
+/// How often progress is published.
+const PROGRESS: Duration = Duration::from_millis(500);
+
+type Reports = mpsc::UnboundedSender<(RecordingId, Report)>;
+
+/// Joins, records until told to drain or until the room ends, and reports.
+pub(super) async fn run(
+    job: Job,
+    mut drain: watch::Receiver<bool>,
+    progress: watch::Sender<Progress>,
+    reports: Reports,
+) {
+    let id = job.id.clone();
+    let last = match join(&job, &mut drain).await {
+        Ok(room) => match Driver::start(job, room, progress, reports.clone()) {
+            Ok(driver) => driver.run(drain).await,
+            Err(failure) => Report::Broke { failure, salvaged: None },
+        },
+        Err(failure) => Report::Broke { failure, salvaged: None },
+    };
+    tracing::info!(?last, "recorder done");
+    let _ = reports.send((id, last));
+}
+
+async fn join(job: &Job, drain: &mut watch::Receiver<bool>) -> Result<Room, Failure> {
+    tokio::select! {
+        room = Room::join(&job.server, &job.request.room, job.id.as_str()) => room.map_err(|e| Failure(e.message)),
+        _ = drain.wait_for(|drain| *drain) => Err(Failure("stopped before it had joined the room".into())),
+    }
+}
+
+struct Driver {
+    id: RecordingId,
+    room: Room,
+    pipeline: Pipeline,
+    events: mpsc::UnboundedReceiver<pipeline::Event>,
+    director: Director,
+    /// What each track is decoded as.
+    attached: HashMap<TrackId, Codec>,
+    wanted: Vec<Wanted>,
+    ends_at: Option<Instant>,
+    progress: watch::Sender<Progress>,
+    reports: Reports,
+    draining: bool,
+    reconnecting: bool,
+}
+
+impl Driver {
+    fn start(job: Job, room: Room, progress: watch::Sender<Progress>, reports: Reports) -> Result<Self, Failure> {
+        // Recording time zero: we have joined, media is about to come.
+        let start = Instant::now();
+        let (event_sender, events) = mpsc::unbounded_channel();
+        let output = job.request.output;
+        let pipeline = Pipeline::start(&output, job.path, start, event_sender).map_err(|e| Failure(e.message))?;
+        Ok(Self {
+            id: job.id,
+            room,
+            pipeline,
+            events,
+            director: Director::new(output.video().map(|v| (v.layout, v.size))),
+            attached: HashMap::new(),
+            wanted: Vec::new(),
+            ends_at: job.request.max_duration.map(|d| start + d),
+            progress,
+            reports,
+            draining: false,
+            reconnecting: false,
+        })
+    }
+
+    async fn run(mut self, mut drain: watch::Receiver<bool>) -> Report {
+        let mut ticks = tokio::time::interval(PROGRESS);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let timeout = self.director.poll_timeout();
+            let ends_at = self.ends_at.filter(|_| !self.draining);
+            tokio::select! {
+                Some(event) = self.room.next() => self.room(event),
+                Some(event) = self.events.recv() => {
+                    if let Some(last) = self.pipeline(event) {
+                        return last;
+                    }
+                }
+                () = sleep_until(timeout) => {
+                    let scene = self.director.handle_timeout(Instant::now());
+                    self.show(scene);
+                }
+                () = sleep_until(ends_at) => {
+                    self.tell(Report::LimitHit(Limit::Duration));
+                    self.drain();
+                }
+                // Also when the handle was dropped.
+                _ = drain.wait_for(|drain| *drain), if !self.draining => self.drain(),
+                _ = ticks.tick() => self.publish(),
+            }
+        }
+    }
+
+    fn room(&mut self, event: room::Event) {
+        match event {
+            room::Event::Roster(roster) => {
+                let scene = self.director.handle_roster(roster, Instant::now());
+                self.show(scene);
+            }
+            room::Event::Media { track, codec, unit } => self.media(&track, codec, unit),
+            room::Event::Report { track, report } => self.pipeline.report(&track, report),
+            room::Event::Refused(track, why) => {
+                tracing::warn!(%track, why, "the server refuses this track");
+                let scene = self.director.decodable(&track, false);
+                self.show(scene);
+            }
+            room::Event::Reconnecting(why) => {
+                tracing::warn!(why, "reconnecting");
+                self.reconnecting = true;
+            }
+            room::Event::Resumed => self.reconnecting = false,
+            room::Event::Rejoined => {
+                self.reconnecting = false;
+                for (track, _) in self.attached.drain() {
+                    self.pipeline.detach(&track);
+                }
+            }
+            room::Event::Closed(Closed::Left) => {}
+            room::Event::Closed(Closed::Ended(why)) => {
+                self.tell(Report::RoomClosed(why));
+                self.drain();
+            }
+            room::Event::Closed(Closed::Lost(why)) => {
+                self.tell(Report::ConnectionLost(format!("the server is gone: {why}")));
+                self.drain();
+            }
+        }
+    }
+
+    fn media(&mut self, track: &TrackId, codec: Codec, unit: Unit) {
+        // What was on its way when we unsubscribed is not ours any more.
+        let Some(wanted) = self.wanted.iter().find(|w| w.track == *track) else { return };
+        if self.attached.get(track) != Some(&codec) {
+            if self.attached.insert(track.clone(), codec).is_some() {
+                self.pipeline.detach(track);
+            }
+            self.pipeline.attach(track, &wanted.participant, codec);
+        }
+        self.pipeline.push(track, unit);
+    }
+
+    fn pipeline(&mut self, event: pipeline::Event) -> Option<Report> {
+        match event {
+            pipeline::Event::Flowing => self.tell(Report::MediaFlowing),
+            pipeline::Event::NeedKeyframe(track) => self.room.request_keyframe(&track),
+            pipeline::Event::Decoding(track) => {
+                let scene = self.director.decodable(&track, true);
+                self.show(scene);
+            }
+            pipeline::Event::Undecodable(track, why) => {
+                tracing::warn!(%track, why, "cannot be decoded");
+                let scene = self.director.decodable(&track, false);
+                self.show(scene);
+            }
+            pipeline::Event::Drained { bytes, duration_ns } => {
+                self.publish();
+                return Some(Report::Drained { bytes, duration_ns });
+            }
+            pipeline::Event::Broke(why) => {
+                let stats = self.pipeline.stats();
+                let salvaged = (stats.bytes > 0 && stats.duration_ns > 0).then_some((stats.bytes, stats.duration_ns));
+                return Some(Report::Broke { failure: Failure(why), salvaged });
+            }
+        }
+        None
+    }
+
+    /// Shows a new scene, and wants what is now to be seen and heard.
+    fn show(&mut self, scene: Option<Scene>) {
+        if self.draining {
+            return;
+        }
+        if let Some(scene) = scene {
+            self.pipeline.show(scene);
+        }
+        let now = wanted(self.director.roster(), self.director.scene());
+        if now == self.wanted {
+            return;
+        }
+        for gone in self.wanted.iter().filter(|w| !now.iter().any(|n| n.track == w.track)) {
+            if self.attached.remove(&gone.track).is_some() {
+                self.pipeline.detach(&gone.track);
+            }
+        }
+        self.room.want(now.clone());
+        self.wanted = now;
+    }
+
+    fn drain(&mut self) {
+        if !self.draining {
+            self.draining = true;
+            self.pipeline.drain();
+            self.room.leave();
+        }
+    }
+
+    fn publish(&self) {
+        let stats = self.pipeline.stats();
+        let _ = self.progress.send(Progress {
+            duration_ns: stats.duration_ns,
+            participants: self.director.roster().participants().filter(|p| !p.program).count(),
+            speaker: self.director.speaker().map(str::to_owned),
+            frames: stats.frames,
+            dropped: stats.dropped,
+            bytes: stats.bytes,
+            reconnecting: self.reconnecting,
+        });
+    }
+
+    fn tell(&self, report: Report) {
+        let _ = self.reports.send((self.id.clone(), report));
+    }
+}
+
+/// Sleeps until then; for ever, when there is no then.
+async fn sleep_until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,177 @@
+//! How a mode is recorded: its worker class, from the configuration.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::recording::{Container, Output, VideoSettings, even};
+use crate::scene::{Arrangement, Layout, Size, Theme};
+
+/// The kinds of work there are, under the names used in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// `video_composite`: picture and sound.
+    VideoComposite,
+    /// `audio_composite`: sound alone; no video is even subscribed to.
+    AudioComposite,
+}
+
+/// One mode's class with its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerClass {
+    class: Class,
+    layout: Layout,
+}
+
+/// Every mode a client may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerClasses(BTreeMap<String, WorkerClass>);
+
+/// What one request may ask to differ from its worker class. Numbers are checked when the output is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encoding {
+    /// LiveKit's layout name.
+    pub layout: Option<String>,
+    /// Pixels.
+    pub width: Option<u32>,
+    /// Pixels.
+    pub height: Option<u32>,
+    /// Frames per second.
+    pub framerate: Option<u32>,
+    /// kbit/s.
+    pub video_bitrate: Option<u32>,
+}
+
+/// The layout of this name, or an error that names `field` and the names there are. Stricter than LiveKit, which takes
+/// every text for some layout: who writes a name of his own should hear of a slip.
+pub fn layout_named(field: &str, name: &str) -> Result<Layout> {
+    let layout = Layout::from_name(name);
+    if layout.name() == name || layout.name() == format!("{name}-dark") {
+        return Ok(layout);
+    }
+    let known = "grid, speaker or single-speaker, each also with -light or -dark";
+    Err(Error::invalid(field, format!("there is no layout {name:?}; use {known}")))
+}
+
+impl Class {
+    /// The class of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "video_composite" => Some(Self::VideoComposite),
+            "audio_composite" => Some(Self::AudioComposite),
+            _ => None,
+        }
+    }
+
+    /// What it makes.
+    pub const fn container(self) -> Container {
+        match self {
+            Self::VideoComposite => Container::Mp4,
+            Self::AudioComposite => Container::Ogg,
+        }
+    }
+}
+
+impl WorkerClass {
+    /// A class; the layout matters only to video.
+    pub const fn new(class: Class, layout: Layout) -> Self {
+        Self { class, layout }
+    }
+
+    /// What a request of this class makes. The error names the field at fault, with `prefix` before it.
+    pub fn output(&self, asked: &Encoding, prefix: &str) -> Result<Output> {
+        match self.class {
+            Class::AudioComposite => {
+                let fields = [
+                    ("layout", asked.layout.is_some()),
+                    ("width", asked.width.is_some()),
+                    ("height", asked.height.is_some()),
+                    ("framerate", asked.framerate.is_some()),
+                    ("video_bitrate", asked.video_bitrate.is_some()),
+                ];
+                match fields.iter().find(|(_, given)| *given) {
+                    Some((field, _)) => Err(Error::invalid(
+                        &format!("{prefix}{field}"),
+                        "this mode records sound alone; leave it out or choose a mode with video",
+                    )),
+                    None => Ok(Output::ogg()),
+                }
+            }
+            Class::VideoComposite => {
+                let field = |name: &str| format!("{prefix}{name}");
+                let mut video = VideoSettings::preset(self.layout);
+                if let Some(name) = &asked.layout {
+                    video.layout = layout_named(&field("layout"), name)?;
+                }
+                let Size { width, height } = video.size;
+                video.size = Size {
+                    width: asked.width.map_or(Ok(width), |n| even(&field("width"), n))?,
+                    height: asked.height.map_or(Ok(height), |n| even(&field("height"), n))?,
+                };
+                video.framerate = asked.framerate.unwrap_or(video.framerate);
+                video.bitrate = asked.video_bitrate.unwrap_or(video.bitrate);
+                Output::mp4(video).map_err(|e| Error::new(e.kind, format!("{prefix}{}", e.message)))
+            }
+        }
+    }
+}
+
+impl WorkerClasses {
+    /// The class of this mode, or an error that names `mode` and the modes there are.
+    pub fn of(&self, mode: &str) -> Result<&WorkerClass> {
+        self.0.get(mode).ok_or_else(|| {
+            let names: Vec<_> = self.0.keys().map(String::as_str).collect();
+            Error::invalid("mode", format!("there is no mode {mode:?}; use one of {}", names.join(", ")))
+        })
+    }
+
+    /// Adds a mode, or replaces it.
+    pub fn set(&mut self, mode: String, class: WorkerClass) {
+        self.0.insert(mode, class);
+    }
+}
+
+impl Default for WorkerClasses {
+    /// `screen_recording` → video, `speaker-light`; `transcript` → sound alone.
+    fn default() -> Self {
+        let layout = Layout { arrangement: Arrangement::Speaker, theme: Theme::Light };
+        Self(BTreeMap::from([
+            ("screen_recording".to_owned(), WorkerClass::new(Class::VideoComposite, layout)),
+            ("transcript".to_owned(), WorkerClass::new(Class::AudioComposite, layout)),
+        ]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_number_names_its_field() {
+        let classes = WorkerClasses::default();
+        let class = classes.of("screen_recording").unwrap();
+        let odd = Encoding { width: Some(1281), ..Encoding::default() };
+        assert_eq!(
+            class.output(&odd, "options.").unwrap_err().message,
+            "options.width: 1281 is odd; use an even number such as 1280"
+        );
+        let absurd = Encoding { video_bitrate: Some(9_000_000), ..Encoding::default() };
+        assert!(class.output(&absurd, "options.").unwrap_err().message.starts_with("options.video_bitrate: 9000000"));
+        let layout = Encoding { layout: Some("mosaic".into()), ..Encoding::default() };
+        assert!(class.output(&layout, "options.").unwrap_err().message.contains("speaker-light"));
+    }
+
+    #[test]
+    fn sound_alone_has_no_picture_to_set() {
+        let classes = WorkerClasses::default();
+        let class = classes.of("transcript").unwrap();
+        assert!(class.output(&Encoding::default(), "").unwrap().video().is_none());
+        let wide = Encoding { width: Some(640), ..Encoding::default() };
+        assert!(class.output(&wide, "options.").unwrap_err().message.starts_with("options.width: this mode"));
+    }
+
+    #[test]
+    fn an_unknown_mode_lists_the_known_ones() {
+        let error = WorkerClasses::default().of("video").unwrap_err();
+        assert_eq!(error.message, "mode: there is no mode \"video\"; use one of screen_recording, transcript");
+    }
+}

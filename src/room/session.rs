@@ -1,0 +1,152 @@
+//! One signalling session: joined, with its peer connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use livekit_protocol as proto;
+use livekit_signaling::{SignalClient, SignalError, SignalEvents, SignalOptions};
+use proto::signal_request::Message;
+
+use super::link::Link;
+use super::peer::Peer;
+use super::server::Server;
+use super::{Wanted, token};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Signal protocol we implement. Later ones only add what a receiver does not need.
+const PROTOCOL_VERSION: u32 = 16;
+/// One attempt to open the signalling link.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The whole of joining.
+const JOIN_TIMEOUT: Duration = Duration::from_millis(4500);
+
+/// A joined session.
+pub(super) struct Session {
+    pub client: Arc<SignalClient>,
+    pub events: SignalEvents,
+    pub peer: Peer,
+    pub join: proto::JoinResponse,
+    /// The newest offer and our answer: a resume repeats them.
+    pub offer: Option<proto::SessionDescription>,
+    pub answer: Option<proto::SessionDescription>,
+    /// Keeps the way to the server open.
+    _link: Link,
+}
+
+impl Session {
+    /// Joins. With `expect_room`, fails when the room does not exist instead of creating it.
+    pub async fn join(server: &Server, room: &str, identity: &str) -> Result<Self> {
+        tokio::time::timeout(JOIN_TIMEOUT, Self::try_join(server, room, identity)).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::DeadlineExceeded, format!("url: {} did not let us join in time", server.url)))
+        })
+    }
+
+    async fn try_join(server: &Server, room: &str, identity: &str) -> Result<Self> {
+        let link = Link::open(server).await?;
+        link.expect_room(room).await?;
+        let jwt = token::recorder(server, room, identity)?;
+        let mut options = SignalOptions::default();
+        options.auto_subscribe = false;
+        options.adaptive_stream = false;
+        options.single_peer_connection = false;
+        options.connect_timeout = CONNECT_TIMEOUT;
+        options.region_failover = false;
+        options.protocol_version = PROTOCOL_VERSION;
+        // Without this the server would append packet trailers to video frames.
+        options.client_capabilities = Vec::new();
+        let (client, join, events) =
+            SignalClient::connect(&link.ws_url(), &jwt, options, None).await.map_err(|e| refusal(&server.url, &e))?;
+        let peer = Peer::open().await?;
+        Ok(Self { client: Arc::new(client), events, peer, join, offer: None, answer: None, _link: link })
+    }
+
+    /// Answers the server's offer.
+    pub async fn offered(&mut self, offer: proto::SessionDescription) -> Result<()> {
+        let sdp = self.peer.answer(&offer.sdp, &offer.mid_to_track_id)?;
+        let answer = proto::SessionDescription { r#type: "answer".into(), sdp, id: offer.id, ..Default::default() };
+        self.offer = Some(offer);
+        self.answer = Some(answer.clone());
+        self.client.send(Message::Answer(answer)).await;
+        Ok(())
+    }
+
+    /// Takes one of the server's candidates.
+    pub fn trickled(&mut self, trickle: &proto::TrickleRequest) {
+        if trickle.target() != proto::SignalTarget::Subscriber {
+            return;
+        }
+        let init: serde_json::Value = serde_json::from_str(&trickle.candidate_init).unwrap_or_default();
+        if let Some(line) = init["candidate"].as_str().filter(|line| !line.is_empty()) {
+            self.peer.candidate(line);
+        }
+    }
+
+    /// Tells the server one of our addresses.
+    pub async fn send_candidate(&self, line: &str) {
+        let init = serde_json::json!({ "candidate": line, "sdpMid": "0", "sdpMLineIndex": 0 });
+        let mut trickle = proto::TrickleRequest { candidate_init: init.to_string(), ..Default::default() };
+        trickle.set_target(proto::SignalTarget::Subscriber);
+        self.client.send(Message::Trickle(trickle)).await;
+    }
+
+    /// Subscribes to `added`, unsubscribes from `removed`, sets the layer of `sized`.
+    pub async fn subscribe(&self, added: &[Wanted], removed: &[Wanted], sized: &[Wanted]) {
+        for (list, subscribe) in [(removed, false), (added, true)] {
+            if !list.is_empty() {
+                self.client.send(Message::Subscription(subscription(list, subscribe))).await;
+            }
+        }
+        for wanted in sized {
+            let Some((width, height)) = wanted.size else { continue };
+            let track_sids = vec![wanted.track.to_string()];
+            let setting = proto::UpdateTrackSettings { track_sids, width, height, ..Default::default() };
+            self.client.send(Message::TrackSetting(setting)).await;
+        }
+    }
+
+    /// After a resume: repeats what both sides had agreed on.
+    pub async fn synchronise(&self, wanted: &[Wanted]) {
+        let state = proto::SyncState {
+            answer: self.answer.clone(),
+            offer: self.offer.clone(),
+            subscription: Some(subscription(wanted, true)),
+            ..Default::default()
+        };
+        self.client.send(Message::SyncState(state)).await;
+        self.client.set_reconnected().await;
+    }
+
+    /// Says goodbye.
+    pub async fn leave(&self) {
+        let mut leave = proto::LeaveRequest::default();
+        leave.set_reason(proto::DisconnectReason::ClientInitiated);
+        self.client.send(Message::Leave(leave)).await;
+        self.client.close().await;
+    }
+}
+
+fn subscription(tracks: &[Wanted], subscribe: bool) -> proto::UpdateSubscription {
+    let track_sids = tracks.iter().map(|w| w.track.to_string()).collect();
+    let participant_tracks = tracks
+        .iter()
+        .map(|w| proto::ParticipantTracks {
+            participant_sid: w.participant.to_string(),
+            track_sids: vec![w.track.to_string()],
+        })
+        .collect();
+    proto::UpdateSubscription { track_sids, subscribe, participant_tracks }
+}
+
+/// Why joining failed, as a line that names the field.
+fn refusal(url: &str, error: &SignalError) -> Error {
+    match error {
+        SignalError::Client(status, body) if matches!(status.as_u16(), 401 | 403) => Error::new(
+            ErrorKind::Unauthenticated,
+            format!("api_key/api_secret: {url} refuses the key ({})", body.trim()),
+        ),
+        SignalError::Client(status, body) | SignalError::Server(status, body) => {
+            Error::new(ErrorKind::Unavailable, format!("url: {url} answers {status}: {}", body.trim()))
+        }
+        other => Error::new(ErrorKind::Unavailable, format!("url: cannot join at {url}: {other}")),
+    }
+}

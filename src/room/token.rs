@@ -1,0 +1,67 @@
+//! The tokens a recorder signs for itself.
+
+use std::time::Duration;
+
+use livekit_api::access_token::{AccessToken, VideoGrants};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::room::Server;
+
+/// Upstream's worker tokens live as long; LiveKit refreshes a participant's token by itself.
+const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// A token that joins `room` hidden, as recorder, of kind `egress`, and may only subscribe.
+pub fn recorder(server: &Server, room: &str, identity: &str) -> Result<String> {
+    let grants = VideoGrants {
+        room_join: true,
+        room: room.to_owned(),
+        can_subscribe: Some(true),
+        can_publish: Some(false),
+        can_publish_data: Some(false),
+        hidden: true,
+        recorder: true,
+        ..VideoGrants::default()
+    };
+    sign(
+        AccessToken::with_api_key(&server.api_key, server.api_secret.expose())
+            .with_identity(identity)
+            .with_kind("egress"),
+        grants,
+    )
+}
+
+/// A token that may list rooms, to learn whether a room exists before joining would create it.
+pub fn lister(server: &Server) -> Result<String> {
+    let grants = VideoGrants { room_list: true, ..VideoGrants::default() };
+    sign(AccessToken::with_api_key(&server.api_key, server.api_secret.expose()), grants)
+}
+
+fn sign(token: AccessToken, grants: VideoGrants) -> Result<String> {
+    token
+        .with_ttl(LIFETIME)
+        .with_grants(grants)
+        .to_jwt()
+        .map_err(|e| Error::new(ErrorKind::InvalidArgument, format!("api_key/api_secret: cannot sign a token: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn the_recorder_is_hidden_and_cannot_publish() {
+        let server = Server {
+            url: "ws://x".into(),
+            api_key: "k".into(),
+            api_secret: Secret::new("s".repeat(32)),
+            ca_file: None,
+            insecure: false,
+        };
+        let jwt = recorder(&server, "R", "greffier").unwrap();
+        let claims = livekit_api::access_token::Claims::from_unverified(&jwt).unwrap();
+        assert!(claims.video.hidden && claims.video.recorder && claims.video.room_join);
+        assert_eq!((claims.video.can_publish, claims.video.can_subscribe), (Some(false), Some(true)));
+        assert_eq!((claims.video.room.as_str(), claims.kind.as_str()), ("R", "egress"));
+    }
+}

@@ -1,0 +1,206 @@
+//! TLS to the server with the trust the operator configured, for clients that can only speak plain TCP.
+//!
+//! LiveKit's signalling client and our one HTTP request take the system's certificates or none at all. So for `wss://`
+//! they talk to a port on loopback, and this tunnel speaks TLS on their behalf, with a private authority where needed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::server::{Endpoint, Server};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Connecting and shaking hands each take at most this long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// An HTTP request's head is not larger.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// A loopback port whose connections end at the server, encrypted. Closed when dropped.
+#[derive(Debug)]
+pub(super) struct Tunnel {
+    /// On 127.0.0.1.
+    pub port: u16,
+    task: JoinHandle<()>,
+}
+
+impl Tunnel {
+    /// Shakes hands once, so that an untrusted certificate or an unreachable host is said here and now.
+    pub async fn open(server: &Server, endpoint: &Endpoint) -> Result<Self> {
+        let far = Far { connector: TlsConnector::from(Arc::new(client_config(server)?)), endpoint: endpoint.clone() };
+        drop(far.connect().await?);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|e| {
+            Error::new(ErrorKind::Internal, format!("cannot listen on loopback for the TLS tunnel: {e}"))
+        })?;
+        let port = listener
+            .local_addr()
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("the TLS tunnel has no address: {e}")))?
+            .port();
+        let far = Arc::new(far);
+        let task = tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = far.clone();
+                tokio::spawn(async move {
+                    if let Err(e) = far.serve(near).await {
+                        tracing::debug!(error = %e, "TLS tunnel: connection ended");
+                    }
+                });
+            }
+        });
+        Ok(Self { port, task })
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The far end.
+struct Far {
+    connector: TlsConnector,
+    endpoint: Endpoint,
+}
+
+impl Far {
+    async fn connect(&self) -> Result<TlsStream<TcpStream>> {
+        let Endpoint { host, .. } = &self.endpoint;
+        let at = self.endpoint.authority();
+        let unreachable = |e: String| Error::new(ErrorKind::Unavailable, format!("url: cannot reach {at}: {e}"));
+        let tcp = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&at))
+            .await
+            .map_err(|_| unreachable("no answer".into()))?
+            .map_err(|e| unreachable(e.to_string()))?;
+        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+            .map_err(|_| Error::invalid("url", format!("{host} is not a host name")))?;
+        tokio::time::timeout(CONNECT_TIMEOUT, self.connector.connect(name, tcp))
+            .await
+            .map_err(|_| unreachable("no TLS handshake".into()))?
+            .map_err(|e| unreachable(format!("{e}; a private certificate authority goes into ca_file")))
+    }
+
+    /// Forwards one connection. The first request's `Host` must name the server, not the tunnel: proxies route by it.
+    async fn serve(&self, mut near: TcpStream) -> std::io::Result<()> {
+        let mut head = Vec::new();
+        while !head.windows(4).any(|w| w == b"\r\n\r\n") {
+            if head.len() > MAX_HEAD || near.read_buf(&mut head).await? == 0 {
+                return Ok(());
+            }
+        }
+        let mut far = self.connect().await.map_err(std::io::Error::other)?;
+        far.write_all(&with_host(&head, &self.endpoint)).await?;
+        copy_bidirectional(&mut near, &mut far).await?;
+        Ok(())
+    }
+}
+
+/// The request head with `Host` replaced.
+fn with_host(head: &[u8], endpoint: &Endpoint) -> Vec<u8> {
+    let host = if endpoint.port == 443 { endpoint.host.clone() } else { endpoint.authority() };
+    let mut out = Vec::with_capacity(head.len() + host.len());
+    for line in head.split_inclusive(|b| *b == b'\n') {
+        if line.len() >= 5 && line[..5].eq_ignore_ascii_case(b"host:") {
+            out.extend_from_slice(format!("Host: {host}\r\n").as_bytes());
+        } else {
+            out.extend_from_slice(line);
+        }
+    }
+    out
+}
+
+fn client_config(server: &Server) -> Result<ClientConfig> {
+    if server.insecure {
+        tracing::warn!("`insecure` is set: the server's certificate is not checked");
+        let verifier = Arc::new(trust_everybody::TrustEverybody);
+        return Ok(ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth());
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = &server.ca_file {
+        let wrong = |e: &dyn std::fmt::Display| {
+            Error::invalid(
+                "ca_file",
+                format!("{}: {e}; give a PEM file with the authority's certificate", path.display()),
+            )
+        };
+        let certs = CertificateDer::pem_file_iter(path).map_err(|e| wrong(&e))?;
+        let mut count = 0;
+        for cert in certs {
+            roots.add(cert.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
+            count += 1;
+        }
+        if count == 0 {
+            return Err(wrong(&"no certificate in it"));
+        }
+    }
+    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The verifier behind `insecure`.
+mod trust_everybody {
+    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+
+    #[derive(Debug)]
+    pub(super) struct TrustEverybody;
+
+    impl ServerCertVerifier for TrustEverybody {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, Error> {
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_header_names_the_server() {
+        let endpoint = Endpoint { tls: true, host: "lk.example.org".into(), port: 443, path: String::new() };
+        let head = b"GET /rtc HTTP/1.1\r\nhost: 127.0.0.1:40000\r\nUpgrade: websocket\r\n\r\n";
+        let out = String::from_utf8(with_host(head, &endpoint)).unwrap();
+        assert_eq!(out, "GET /rtc HTTP/1.1\r\nHost: lk.example.org\r\nUpgrade: websocket\r\n\r\n");
+    }
+}

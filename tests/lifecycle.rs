@@ -1,0 +1,162 @@
+//! The whole life of a recording as one table: every state × every input, held against testdata/lifecycle/transitions.md.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use greffier::recording::{Command, Effect, Failure, Limit, Media, Outcome, Reason, Refused, Report, State, Step};
+
+#[test]
+fn the_table_is_the_golden_one() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/lifecycle/transitions.md");
+    let table = table();
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        std::fs::write(&golden, &table).unwrap();
+    }
+    let wanted =
+        std::fs::read_to_string(&golden).expect("testdata/lifecycle/transitions.md; UPDATE_GOLDENS=1 makes it");
+    assert_eq!(wanted, table, "the lifecycle changed; if that was meant, run again with UPDATE_GOLDENS=1");
+}
+
+#[test]
+fn a_final_state_stays_and_refuses() {
+    for state in states().into_iter().filter(State::is_final) {
+        assert!(matches!(state.command(Command::Stop), Err(Refused::Ended(_))));
+        for report in reports() {
+            let step = state.report(report);
+            assert_eq!((step.state, step.effects), (state.clone(), vec![]));
+        }
+    }
+}
+
+#[test]
+fn no_state_is_a_dead_end() {
+    // Whatever happened before, the recorder's last word and the store's lead to an end: no room can stay locked.
+    for state in states() {
+        let broke = state.report(Report::Broke { failure: failure(), salvaged: None }).state;
+        let stored = broke.report(Report::Stored).state;
+        assert!(stored.is_final(), "{state:?} → {broke:?} → {stored:?}");
+    }
+}
+
+#[test]
+fn the_verdict_is_decided_once() {
+    let ending = State::Ending { then: Outcome::LimitReached(Limit::Duration) };
+    assert_eq!(ending.command(Command::Stop).unwrap().state, ending);
+    assert_eq!(ending.report(Report::RoomClosed("the room was closed".into())).state, ending);
+}
+
+fn table() -> String {
+    let mut text = String::from(
+        "# The life of a recording\n\nEvery state × every input; `tests/lifecycle.rs` prints this table (`UPDATE_GOLDENS=1` \
+         rewrites it).\nA recording begins in ",
+    );
+    let Step { state, effects } = State::begin();
+    writeln!(text, "{} with {}.\n", name(&state), list(&effects)).unwrap();
+    text.push_str("| state | input | next | effects |\n|---|---|---|---|\n");
+    for state in states() {
+        let (after, effects) = match state.command(Command::Stop) {
+            Ok(step) => (next(&state, &step.state), list(&step.effects)),
+            Err(refused) => (format!("refused: {refused}"), String::new()),
+        };
+        writeln!(text, "| {} | Stop | {after} | {effects} |", name(&state)).unwrap();
+        for report in reports() {
+            let input = input(&report);
+            let step = state.report(report);
+            let (after, effects) = (next(&state, &step.state), list(&step.effects));
+            writeln!(text, "| {} | {input} | {after} | {effects} |", name(&state)).unwrap();
+        }
+    }
+    text
+}
+
+fn failure() -> Failure {
+    Failure("f".into())
+}
+
+fn states() -> Vec<State> {
+    let media = Media { bytes: 7, duration_ns: 5 };
+    let verdicts = [
+        Outcome::Complete(Reason::Stopped),
+        Outcome::Complete(Reason::RoomClosed("r".into())),
+        Outcome::LimitReached(Limit::Duration),
+    ];
+    let mut states = vec![State::Starting, State::Active];
+    states.extend(verdicts.iter().cloned().map(|then| State::Ending { then }));
+    let cut_short = Outcome::CutShort(failure());
+    states.extend(verdicts.iter().cloned().chain([cut_short]).map(|then| State::Saving { then, media }));
+    states.extend(
+        [
+            Outcome::Complete(Reason::Stopped),
+            Outcome::LimitReached(Limit::Duration),
+            Outcome::CutShort(failure()),
+            Outcome::Aborted(Reason::Stopped),
+            Outcome::Failed(failure()),
+        ]
+        .map(State::Ended),
+    );
+    states
+}
+
+fn reports() -> Vec<Report> {
+    vec![
+        Report::MediaFlowing,
+        Report::RoomClosed("r".into()),
+        Report::ConnectionLost("r".into()),
+        Report::LimitHit(Limit::Duration),
+        Report::Drained { bytes: 7, duration_ns: 5 },
+        Report::Drained { bytes: 7, duration_ns: 0 },
+        Report::Broke { failure: failure(), salvaged: Some((7, 0)) },
+        Report::Broke { failure: failure(), salvaged: None },
+        Report::Stored,
+        Report::StoreLost(failure()),
+    ]
+}
+
+fn input(report: &Report) -> String {
+    match report {
+        Report::MediaFlowing => "MediaFlowing".into(),
+        Report::RoomClosed(why) => format!("RoomClosed({why})"),
+        Report::ConnectionLost(why) => format!("ConnectionLost({why})"),
+        Report::LimitHit(limit) => format!("LimitHit({limit:?})"),
+        Report::Drained { duration_ns: 0, .. } => "Drained, no media".into(),
+        Report::Drained { .. } => "Drained, a file".into(),
+        Report::Broke { salvaged: Some(_), .. } => "Broke, a file".into(),
+        Report::Broke { salvaged: None, .. } => "Broke, none".into(),
+        Report::Stored => "Stored".into(),
+        Report::StoreLost(_) => "StoreLost(f)".into(),
+    }
+}
+
+fn name(state: &State) -> String {
+    match state {
+        State::Starting => "Starting".into(),
+        State::Active => "Active".into(),
+        State::Ending { then } => format!("Ending({})", outcome(then)),
+        State::Saving { then, .. } => format!("Saving({})", outcome(then)),
+        State::Ended(then) => format!("Ended({})", outcome(then)),
+    }
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Complete(reason) => format!("Complete: {reason}"),
+        Outcome::LimitReached(limit) => format!("LimitReached: {limit:?}"),
+        Outcome::CutShort(failure) => format!("CutShort: {failure}"),
+        Outcome::Aborted(reason) => format!("Aborted: {reason}"),
+        Outcome::Failed(failure) => format!("Failed: {failure}"),
+    }
+}
+
+fn next(before: &State, after: &State) -> String {
+    if before == after { "the same".into() } else { name(after) }
+}
+
+fn list(effects: &[Effect]) -> String {
+    let names = effects.iter().map(|effect| match effect {
+        Effect::Record => "Record",
+        Effect::Drain => "Drain",
+        Effect::Seal(_) => "Seal",
+        Effect::Discard => "Discard",
+    });
+    names.collect::<Vec<_>>().join(", ")
+}

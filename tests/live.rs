@@ -1,0 +1,296 @@
+//! Recordings of a real room on a real server, judged by what is in the file.
+//!
+//! Every scenario is played by two publishers that know nothing of each other: libwebrtc, and our own sample room.
+//! `GREFFIER_KEEP=folder` keeps the files, for a person to look at.
+
+#![allow(clippy::print_stdout, reason = "the figures of a run are its evidence")]
+
+mod support;
+
+use support::content::{Area, Clock, Colour, Picture, Recording, Sound, Spread, cadence, missing};
+use support::publisher::{Kind, Publisher};
+use support::recorder::{Recorder, Take};
+use support::server::LiveKit;
+
+use Colour::{Blue, Green, Magenta, Red};
+
+/// The `speaker` layout in 1280×720: the stage when there is a filmstrip beside it.
+const STAGE: Area = Area::new(320, 90, 960, 540);
+const WHOLE: Area = Area::new(0, 0, 1280, 720);
+/// The first second is for subscribing, and for the first key frame to come.
+const SETTLED: f64 = 1.0;
+/// A change of speaker must be seen within this time.
+const SPEAKER_SEEN: f64 = 0.6;
+/// Any other change: a track that starts needs negotiation and a key frame.
+const CHANGE_SEEN: f64 = 1.0;
+
+macro_rules! with_each_publisher {
+    ($($scenario:ident),+ $(,)?) => {
+        mod libwebrtc { $(#[test] fn $scenario() { super::$scenario(super::Kind::Python); })+ }
+        mod sample_room { $(#[test] fn $scenario() { super::$scenario(super::Kind::SampleRoom); })+ }
+    };
+}
+
+with_each_publisher!(
+    the_stage_follows_the_speaker,
+    a_share_takes_the_stage_and_leaves_it,
+    who_leaves_is_gone_and_who_joins_is_seen,
+    a_muted_camera_becomes_a_placeholder,
+    nobody_publishes,
+    audio_only,
+);
+
+fn the_stage_follows_the_speaker(kind: Kind) {
+    let server = LiveKit::start();
+    let mut room = Publisher::start(kind, &server, "speakers", 3, &[]);
+    room.tell("speak 0");
+    let recorder = Recorder::start(&server, "speakers", "speakers.mp4", &["--layout", "speaker"]);
+    let film = Film::of(recorder.play(&mut room, &[(4.5, "speak 1"), (8.0, "speak 2")], 11.5));
+    film.is_sound();
+    let changes = film.stage(STAGE, &[Red, Green, Blue]);
+    film.follows(changes[0], 0, SPEAKER_SEEN);
+    film.follows(changes[1], 1, SPEAKER_SEEN);
+    let middle = |span: (f64, f64)| f64::midpoint(span.0, span.1);
+    assert_eq!(film.strip(2, middle((SETTLED, changes[0]))), [Some(Green), Some(Blue)]);
+    assert_eq!(film.strip(2, middle((changes[0], changes[1]))), [Some(Red), Some(Blue)]);
+    assert_eq!(film.strip(2, middle((changes[1], film.end()))), [Some(Red), Some(Green)]);
+    film.everybody_is_heard(&[Red, Green, Blue]);
+    film.is_in_sync(&[STAGE, tile(0, 2), tile(1, 2)]);
+}
+
+fn a_share_takes_the_stage_and_leaves_it(kind: Kind) {
+    let server = LiveKit::start();
+    let mut room = Publisher::start(kind, &server, "share", 2, &[]);
+    room.tell("speak 0");
+    let recorder = Recorder::start(&server, "share", "share.mp4", &["--layout", "speaker"]);
+    let film = Film::of(recorder.play(&mut room, &[(4.0, "share on"), (8.0, "share off")], 11.0));
+    film.is_sound();
+    let changes = film.stage(STAGE, &[Red, Magenta, Red]);
+    film.follows(changes[0], 0, CHANGE_SEEN);
+    film.follows(changes[1], 1, CHANGE_SEEN);
+    assert_eq!(film.strip(1, changes[0] - 0.5), [Some(Green)]);
+    assert_eq!(film.strip(2, f64::midpoint(changes[0], changes[1])), [Some(Red), Some(Green)]);
+    assert_eq!(film.strip(1, film.end() - 0.5), [Some(Green)]);
+    film.everybody_is_heard(&[Red, Green]);
+    film.is_in_sync(&[STAGE]);
+}
+
+fn who_leaves_is_gone_and_who_joins_is_seen(kind: Kind) {
+    let server = LiveKit::start();
+    let mut room = Publisher::start(kind, &server, "join", 2, &[]);
+    room.tell("speak 0");
+    let recorder = Recorder::start(&server, "join", "join.mp4", &["--layout", "speaker"]);
+    let film = Film::of(recorder.play(&mut room, &[(4.0, "leave 1"), (7.0, "join 1")], 11.0));
+    film.is_sound();
+    film.stage(STAGE, &[Red]);
+    // Alone, Red fills the picture, and with it the place where Green was.
+    let changes = film.history(tile(0, 1), &[Some(Green), Some(Red), Some(Green)]);
+    film.follows(changes[0], 0, CHANGE_SEEN);
+    film.follows(changes[1], 1, CHANGE_SEEN);
+    let corner = Area::new(0, 0, 320, 180);
+    assert_eq!(film.picture.who_is_at(corner, f64::midpoint(changes[0], changes[1])), Some(Red), "the whole picture");
+    film.everybody_is_heard(&[Red]);
+    let beeps = film.sound.beeps(800);
+    let (left, joined) = (film.told(0), film.told(1));
+    assert_eq!(missing(&beeps, film.phase(), SETTLED, left - 0.2), [0.0; 0], "Green before leaving: {beeps:?}");
+    assert_eq!(missing(&beeps, film.phase(), joined + CHANGE_SEEN, film.end()), [0.0; 0], "Green again: {beeps:?}");
+    assert!(!beeps.iter().any(|t| (left + 0.3..joined - 0.5).contains(t)), "Green is away: {beeps:?}");
+    film.is_in_sync(&[STAGE]);
+}
+
+fn a_muted_camera_becomes_a_placeholder(kind: Kind) {
+    let server = LiveKit::start();
+    let mut room = Publisher::start(kind, &server, "mute", 2, &[]);
+    room.tell("speak 0");
+    let recorder = Recorder::start(&server, "mute", "mute.mp4", &["--layout", "speaker"]);
+    let film = Film::of(recorder.play(&mut room, &[(4.0, "mute camera 1"), (7.0, "unmute camera 1")], 10.0));
+    film.is_sound();
+    film.stage(STAGE, &[Red]);
+    let changes = film.history(tile(0, 1), &[Some(Green), None, Some(Green)]);
+    film.follows(changes[0], 0, CHANGE_SEEN);
+    film.follows(changes[1], 1, CHANGE_SEEN);
+    let middle = f64::midpoint(changes[0], changes[1]);
+    let background = film.picture.mean_rgb(Area::new(0, 0, 300, 160), middle);
+    let placeholder = film.picture.mean_rgb(tile(0, 1), middle);
+    let difference: f64 = background.iter().zip(placeholder).map(|(a, b)| (a - b).abs()).sum();
+    assert!(difference > 15.0, "a placeholder {placeholder:?} differs from the background {background:?}");
+    film.everybody_is_heard(&[Red, Green]);
+    film.is_in_sync(&[STAGE, tile(0, 1)]);
+}
+
+fn nobody_publishes(kind: Kind) {
+    let server = LiveKit::start();
+    let _room = Publisher::start(kind, &server, "quiet", 2, &["--no-video", "--no-audio"]);
+    let options = ["--layout", "speaker", "--duration", "4s"];
+    let mut recorder = Recorder::start(&server, "quiet", "quiet.mp4", &options);
+    assert!(recorder.wait(15.0).success());
+    let film = Film::of(recorder.take(Vec::new(), support::wall()));
+    film.is_sound();
+    assert!((film.recording.duration - 4.0).abs() < 0.15, "{} s", film.recording.duration);
+    assert!(film.sound.rms(0.0, film.end()) < 1e-4, "silence");
+    assert_eq!(film.picture.who_is_at(WHOLE, 2.0), None);
+}
+
+fn audio_only(kind: Kind) {
+    let server = LiveKit::start();
+    // With pauses in the stream, where the publisher can make them.
+    let options = if kind == Kind::Python { &["--no-video", "--dtx"][..] } else { &["--no-video"] };
+    let mut room = Publisher::start(kind, &server, "words", 3, options);
+    room.tell("speak 0");
+    let recorder = Recorder::start(&server, "words", "words.ogg", &["--audio-only"]);
+    let take = recorder.play(&mut room, &[(4.0, "speak 1"), (7.0, "mute mic 2")], 10.5);
+    let recording = Recording::open(&take.file);
+    assert!(recording.video.is_none(), "{:?}", recording.video);
+    let audio = recording.audio.as_ref().expect("a stream of sound");
+    assert_eq!((audio.codec.as_str(), audio.rate), ("opus", 48_000));
+    let sound = recording.sound();
+    assert_eq!(sound.holes, []);
+    let phase = sound.beeps(500)[0];
+    for colour in [Red, Green] {
+        heard(&sound, colour, phase, sound.duration());
+    }
+    let muted = Clock::new(take.stopped, sound.duration(), phase).in_file(take.told[1]);
+    heard(&sound, Blue, phase, muted);
+    let late: Vec<f64> = sound.beeps(1100).into_iter().filter(|t| *t > muted + 0.3).collect();
+    assert_eq!(late, [0.0; 0], "Blue is muted from {muted}");
+}
+
+#[test]
+fn an_empty_room_gives_a_film_of_nobody() {
+    let server = LiveKit::start();
+    server.create_room("empty");
+    let film = Film::of(Recorder::start(&server, "empty", "empty.mp4", &["--layout", "speaker"]).run_for(5.0));
+    film.is_sound();
+    assert!(film.sound.rms(0.0, film.end()) < 1e-4, "silence");
+}
+
+#[test]
+fn every_codec_is_seen() {
+    let server = LiveKit::start();
+    let mut room = Publisher::start(Kind::SampleRoom, &server, "codecs", 4, &[]);
+    for command in ["codec 1 vp9", "codec 2 h264", "codec 3 av1", "speak 0"] {
+        room.tell(command);
+    }
+    let recorder = Recorder::start(&server, "codecs", "codecs.mp4", &["--layout", "speaker"]);
+    let film = Film::of(recorder.run_for(8.0));
+    film.is_sound();
+    film.stage(STAGE, &[Red]);
+    assert_eq!(film.strip(3, film.end() - 0.5), [Some(Green), Some(Blue), Some(Colour::Yellow)]);
+    film.everybody_is_heard(&Colour::PEOPLE);
+    film.is_in_sync(&[STAGE, tile(0, 3), tile(1, 3), tile(2, 3)]);
+}
+
+/// The place of filmstrip tile `index` of `count`: 320×180 each, stacked at the left, centred as a group.
+fn tile(index: usize, count: usize) -> Area {
+    Area::new(0, (720 - 180 * count) / 2 + 180 * index, 320, 180)
+}
+
+/// Every beep of a person is there, and on time.
+fn heard(sound: &Sound, colour: Colour, phase: f64, until: f64) {
+    let beeps = sound.beeps(colour.tone().expect("a person"));
+    assert_eq!(missing(&beeps, phase, SETTLED, until - 0.15), [0.0; 0], "{colour:?} is missing; heard at {beeps:?}");
+    let steady = cadence(&beeps);
+    println!("{colour:?}: cadence {steady:?}");
+    assert!(steady.p95 <= 0.002, "{colour:?}: {steady:?}, {beeps:?}");
+}
+
+/// A finished recording with picture, and what can be asked of it.
+struct Film {
+    take: Take,
+    recording: Recording,
+    picture: Picture,
+    sound: Sound,
+}
+
+impl Film {
+    fn of(take: Take) -> Self {
+        let recording = Recording::open(&take.file);
+        let (picture, sound) = (recording.picture(), recording.sound());
+        println!("{:.2} s, finished {:.2} s after the stop", recording.duration, take.ending);
+        Self { take, recording, picture, sound }
+    }
+
+    /// What holds for every film: the promised formats, constant rate, both streams whole and equally long, never black.
+    fn is_sound(&self) {
+        let video = self.recording.video.as_ref().expect("video");
+        assert_eq!((video.codec.as_str(), video.profile.as_str()), ("h264", "Main"));
+        assert_eq!((video.width, video.height, video.pixel_format.as_str()), (1280, 720, "yuv420p"));
+        assert_eq!(video.colours, ["bt709", "bt709", "bt709"]);
+        assert!(video.is_cfr(30.0), "not 30 even pictures a second from 0 on: {:?}", video.times);
+        let gaps: Vec<f64> = video.keyframes.windows(2).map(|w| w[1] - w[0]).filter(|gap| *gap > 4.05).collect();
+        assert_eq!(gaps, [0.0; 0], "key frames at least every 4 s");
+        let audio = self.recording.audio.as_ref().expect("audio");
+        assert_eq!((audio.codec.as_str(), audio.rate), ("aac", 48_000));
+        assert!((self.sound.duration() - self.end()).abs() < 0.1, "{} s of sound", self.sound.duration());
+        assert_eq!(self.sound.holes, []);
+        assert_eq!(self.picture.black(WHOLE), [0.0; 0], "black pictures");
+        assert!(self.take.ending <= 2.0, "finished {} s after the stop", self.take.ending);
+    }
+
+    /// Seconds of picture.
+    fn end(&self) -> f64 {
+        self.picture.times().len() as f64 / 30.0
+    }
+
+    /// When a second of the publishers' clock begins, in the file.
+    fn phase(&self) -> f64 {
+        self.sound.beeps(500).into_iter().find(|t| *t > SETTLED).expect("Red is heard")
+    }
+
+    /// The moment of a command of the script, in the file.
+    fn told(&self, command: usize) -> f64 {
+        Clock::new(self.take.stopped, self.end(), self.phase()).in_file(self.take.told[command])
+    }
+
+    /// A change comes after the command that causes it, and soon enough.
+    fn follows(&self, change: f64, command: usize, within: f64) {
+        let delay = change - self.told(command);
+        println!("command {command}: seen after {delay:.3} s");
+        assert!((-0.05..=within).contains(&delay), "command {command} is seen after {delay:.3} s, at {change:.2} s");
+    }
+
+    /// The area shows exactly these, one after the other; returns when each next one appeared. Before the first one
+    /// it may be otherwise until things have settled.
+    fn history(&self, area: Area, wanted: &[Option<Colour>]) -> Vec<f64> {
+        let spans = self.picture.seen(area);
+        let settled: Vec<_> = spans.iter().filter(|span| span.to > SETTLED).collect();
+        let colours: Vec<_> = settled.iter().map(|span| span.colour).collect();
+        assert_eq!(colours, wanted, "{area:?}: {spans:?}");
+        settled[1..].iter().map(|span| span.from).collect()
+    }
+
+    /// The same for a place where there is always somebody.
+    fn stage(&self, area: Area, wanted: &[Colour]) -> Vec<f64> {
+        self.history(area, &wanted.iter().copied().map(Some).collect::<Vec<_>>())
+    }
+
+    /// Who is in the filmstrip of `count` tiles, in the order of the participants.
+    fn strip(&self, count: usize, time: f64) -> Vec<Option<Colour>> {
+        let mut seen: Vec<_> = (0..count).map(|i| self.picture.who_is_at(tile(i, count), time)).collect();
+        seen.sort_by_key(|colour| Colour::PEOPLE.iter().position(|c| Some(*c) == *colour));
+        seen
+    }
+
+    /// Every beep of these people, from the settling to the end.
+    fn everybody_is_heard(&self, people: &[Colour]) {
+        for colour in people {
+            heard(&self.sound, *colour, self.phase(), self.end());
+        }
+    }
+
+    /// Each flash of a person comes with the same person's beep, from the first second on.
+    fn is_in_sync(&self, areas: &[Area]) {
+        for area in areas {
+            let mut offsets = Vec::new();
+            for flash in self.picture.flashes(*area) {
+                let Some(tone) = self.picture.who_is_at(*area, flash).and_then(Colour::tone) else { continue };
+                let near = |beep: &f64| (beep - flash).abs() < 0.45;
+                offsets.extend(self.sound.beeps(tone).into_iter().filter(near).map(|beep| flash - beep));
+            }
+            let offset = Spread::of(offsets.clone());
+            println!("{area:?}: flash - beep {offset:?}");
+            assert!(offset.p95 <= 0.040, "{area:?}: {offset:?} of {offsets:?}");
+            assert!(offset.count as f64 >= self.end() / 2.0 - 2.0, "{area:?}: only {} flashes", offset.count);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What the live tests stand on: a real server, independent publishers, the recorder's binary, and a judge of files.
+#![allow(dead_code, unused_imports, reason = "every test file includes this module and uses its own part of it")]
+
+pub mod content;
+pub mod proxy;
+pub mod publisher;
+pub mod recorder;
+pub mod server;
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970 on the wall clock, the one the publishers flash and beep by.
+pub fn wall() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
+}
+
+/// A tool that `make tools` installs, below `GREFFIER_TOOLS` or the package's `target/tools`.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("GREFFIER_TOOLS")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools"), PathBuf::from);
+    Some(folder.join(name)).filter(|path| path.exists())
+}

@@ -1,0 +1,123 @@
+//! A way to the server that can be cut, and one that speaks TLS with a certificate of a private authority.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tempfile::TempDir;
+
+/// Forwards every connection to the server, until it is cut.
+pub struct Proxy {
+    /// `ws://127.0.0.1:port`.
+    pub url: String,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Proxy {
+    /// In front of the server that listens on this loopback port.
+    pub fn start(server: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
+        let url = format!("ws://{}", listener.local_addr().expect("its address"));
+        let open = Arc::new(Mutex::new(Vec::new()));
+        let kept = open.clone();
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else { continue };
+                let clone = |stream: &TcpStream| stream.try_clone().expect("a second handle");
+                kept.lock().expect("not poisoned").extend([clone(&near), clone(&far)]);
+                let (near2, far2) = (clone(&near), clone(&far));
+                std::thread::spawn(move || copy(near, far));
+                std::thread::spawn(move || copy(far2, near2));
+            }
+        });
+        Self { url, open }
+    }
+
+    /// Ends every connection; new ones are let through.
+    pub fn cut(&self) {
+        for stream in self.open.lock().expect("not poisoned").drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream) {
+    let _ = std::io::copy(&mut from, &mut to);
+    let _ = to.shutdown(Shutdown::Both);
+    let _ = from.shutdown(Shutdown::Both);
+}
+
+/// A door with TLS in front of the server, its certificate signed by an authority nobody knows.
+pub struct TlsDoor {
+    /// `wss://localhost:port`.
+    pub url: String,
+    /// PEM of the authority.
+    pub ca_file: PathBuf,
+    _folder: TempDir,
+}
+
+impl TlsDoor {
+    /// In front of the server that listens on this loopback port.
+    pub fn start(server: u16) -> Self {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let mut ca = CertificateParams::new(Vec::<String>::new()).expect("parameters");
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().expect("a key")).expect("an authority");
+        let key = KeyPair::generate().expect("a key");
+        let leaf = CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
+        let leaf = leaf.signed_by(&key, &ca).expect("a certificate");
+        let folder = TempDir::new().expect("a temporary folder");
+        let ca_file = folder.path().join("ca.pem");
+        std::fs::write(&ca_file, ca.pem()).expect("the authority is written");
+        let chain = vec![CertificateDer::from(leaf.der().to_vec())];
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .expect("a TLS configuration");
+        let config = Arc::new(config);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
+        let url = format!("wss://localhost:{}", listener.local_addr().expect("its address").port());
+        std::thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let config = config.clone();
+                std::thread::spawn(move || forward(config, near, server));
+            }
+        });
+        Self { url, ca_file, _folder: folder }
+    }
+}
+
+/// One thread for both directions: it looks at each side for a moment in turn.
+fn forward(config: Arc<ServerConfig>, near: TcpStream, server: u16) {
+    use std::io::{ErrorKind, Read};
+    let moment = Some(std::time::Duration::from_millis(5));
+    let Ok(mut far) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else { return };
+    let Ok(session) = ServerConnection::new(config) else { return };
+    let mut near = StreamOwned::new(session, near);
+    if near.sock.set_read_timeout(moment).is_err() || far.set_read_timeout(moment).is_err() {
+        return;
+    }
+    let mut buffer = [0; 16 * 1024];
+    let later = |e: &std::io::Error| matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    loop {
+        match near.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(n) if far.write_all(&buffer[..n]).is_err() => return,
+            Ok(_) => {}
+            Err(e) if later(&e) => {}
+            Err(_) => return,
+        }
+        match far.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(n) if near.write_all(&buffer[..n]).and_then(|()| near.flush()).is_err() => return,
+            Ok(_) => {}
+            Err(e) if later(&e) => {}
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Publishers: processes that flash and beep into a room, and obey one line at a time.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::server::LiveKit;
+
+/// Which publisher: two WebRTC stacks that know nothing of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// libwebrtc, through PyPI `livekit`.
+    Python,
+    /// `examples/sample_room.rs`.
+    SampleRoom,
+}
+
+/// A running publisher. Killed when dropped; what it complained of is printed when the test panics.
+pub struct Publisher {
+    child: Child,
+    stdin: ChildStdin,
+    lines: Receiver<String>,
+    folder: TempDir,
+}
+
+impl Publisher {
+    /// Starts `participants` people in `room` and waits until all of them publish.
+    pub fn start(kind: Kind, server: &LiveKit, room: &str, participants: usize, options: &[&str]) -> Self {
+        let mut command = match kind {
+            Kind::Python => python(),
+            Kind::SampleRoom => sample_room(),
+        };
+        let folder = TempDir::new().expect("a temporary folder");
+        command
+            .args(["--url", &server.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret])
+            .args(["--room", room, "--participants", &participants.to_string()])
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(folder.path().join("log")).expect("a log file"));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let stdin = child.stdin.take().expect("stdin is piped");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let publisher = Self { child, stdin, lines, folder };
+        publisher.wait_for("ready");
+        publisher
+    }
+
+    /// Sends one command, waits until it has been obeyed, and returns that moment on the wall clock.
+    pub fn tell(&mut self, command: &str) -> f64 {
+        writeln!(self.stdin, "{command}")
+            .unwrap_or_else(|error| panic!("publisher has gone before {command}: {error}"));
+        self.wait_for(&format!("ok {command}"));
+        super::wall()
+    }
+
+    fn wait_for(&self, wanted: &str) {
+        loop {
+            match self.lines.recv_timeout(Duration::from_secs(30)) {
+                Ok(line) if line == wanted => return,
+                Ok(line) if line.starts_with("error") => panic!("publisher: {line}"),
+                Ok(_) => {}
+                Err(error) => panic!("publisher does not say {wanted:?}: {error}"),
+            }
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            eprintln!("--- publisher ---\n{log}");
+        }
+    }
+}
+
+fn python() -> Command {
+    let interpreter = super::tool("venv/bin/python").expect("the Python publisher is missing: run `make tools`");
+    let mut command = Command::new(interpreter);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/publisher/publisher.py"));
+    command
+}
+
+/// Cargo puts examples beside the folder of the test binaries.
+fn sample_room() -> Command {
+    let test = std::env::current_exe().expect("the test knows its own path");
+    let path = test.ancestors().nth(2).expect("target/debug/deps/test").join("examples/sample_room");
+    assert!(path.exists(), "{} is missing: run `cargo build --example sample_room`", path.display());
+    let mut command = Command::new(path);
+    command.args(["--content", "beep", "--no-share", "--media"]);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/media"));
+    command
+}

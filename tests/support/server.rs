@@ -1,0 +1,152 @@
+//! The real livekit-server on free loopback ports.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use livekit_api::access_token::{AccessToken, VideoGrants};
+use tempfile::TempDir;
+
+/// A server of one test's own. It holds a lock that all live tests of this machine share, because real-time media
+/// tests that run side by side on few cores spoil each other's figures. Killed when dropped; its log is printed when
+/// the test panics.
+pub struct LiveKit {
+    /// `ws://127.0.0.1:port`.
+    pub url: String,
+    /// The one key it knows.
+    pub api_key: String,
+    /// That key's secret.
+    pub api_secret: String,
+    /// Of the HTTP and signalling door.
+    pub port: u16,
+    config: String,
+    child: Option<Child>,
+    folder: TempDir,
+    _turn: File,
+}
+
+impl LiveKit {
+    /// Rooms are closed 20 s after the last person left, as on a default server.
+    pub fn start() -> Self {
+        Self::start_with(20)
+    }
+
+    /// `timeout`: seconds an empty room stays open.
+    pub fn start_with(timeout: u32) -> Self {
+        let turn = File::create(std::env::temp_dir().join("greffier-live-tests.lock")).expect("a lock file");
+        turn.lock().expect("the lock of the live tests");
+        let port = free_port(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
+        let udp = free_port(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
+        let (api_key, api_secret) = ("live-tests".to_owned(), "a secret of thirty-two letters, or more".to_owned());
+        // No ICE over TCP: the server would bind that port on every interface.
+        let config = format!(
+            "port: {port}\n\
+             bind_addresses: [127.0.0.1]\n\
+             rtc: {{ tcp_port: 0, udp_port: {udp}, node_ip: 127.0.0.1, use_external_ip: false,\n\
+             \x20 enable_loopback_candidate: true, interfaces: {{ includes: [lo] }} }}\n\
+             keys: {{ {api_key}: '{api_secret}' }}\n\
+             room: {{ empty_timeout: {timeout}, departure_timeout: {timeout} }}\n\
+             logging: {{ level: info }}\n"
+        );
+        let mut server = Self {
+            url: format!("ws://127.0.0.1:{port}"),
+            api_key,
+            api_secret,
+            port,
+            config,
+            child: None,
+            folder: TempDir::new().expect("a temporary folder"),
+            _turn: turn,
+        };
+        server.launch();
+        server
+    }
+
+    /// Ends the server without notice.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Kills it and starts it again on the same ports; it has forgotten every room.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.launch();
+    }
+
+    /// Creates a room that nobody is in.
+    pub fn create_room(&self, room: &str) {
+        let grants = VideoGrants { room_create: true, ..VideoGrants::default() };
+        self.ask("CreateRoom", grants, &serde_json::json!({ "name": room }));
+    }
+
+    /// Calls LiveKit's RoomService.
+    pub fn ask(&self, method: &str, grants: VideoGrants, body: &serde_json::Value) -> serde_json::Value {
+        let token = AccessToken::with_api_key(&self.api_key, &self.api_secret).with_grants(grants).to_jwt();
+        ureq::post(format!("http://127.0.0.1:{}/twirp/livekit.RoomService/{method}", self.port))
+            .header("Authorization", format!("Bearer {}", token.expect("a token")))
+            .send_json(body)
+            .and_then(|mut answer| answer.body_mut().read_json())
+            .unwrap_or_else(|error| panic!("RoomService.{method}: {error}"))
+    }
+
+    fn launch(&mut self) {
+        let binary = super::tool("livekit-server").unwrap_or_else(|| PathBuf::from("livekit-server"));
+        let log = File::options().append(true).create(true).open(self.log_path()).expect("a log file");
+        let mut child = Command::new(&binary)
+            .args(["--config-body", &self.config])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("livekit-server is missing: run `make tools` ({binary:?}: {error})"));
+        let began = Instant::now();
+        while !self.answers() {
+            let ended = child.try_wait().expect("the server's state");
+            if ended.is_some() || began.elapsed() > Duration::from_secs(30) {
+                let _ = child.kill();
+                panic!("livekit-server does not answer ({ended:?}):\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.child = Some(child);
+    }
+
+    fn answers(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return false };
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+        let mut answer = [0; 12];
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").is_ok()
+            && stream.read_exact(&mut answer).is_ok()
+            && answer.ends_with(b"200")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+}
+
+impl Drop for LiveKit {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- livekit-server, its last lines ---");
+            lines[lines.len().saturating_sub(40)..].iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
+}
+
+fn free_port(bind: impl Fn() -> std::io::Result<std::net::SocketAddr>) -> u16 {
+    bind().expect("a free loopback port").port()
+}
