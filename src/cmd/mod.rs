@@ -70,7 +70,16 @@ fn code(error: &Error) -> u8 {
     match error.kind {
         ErrorKind::InvalidArgument => USAGE,
         ErrorKind::DataLoss => CUT_SHORT,
-        _ => 1,
+        ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied
+        | ErrorKind::FailedPrecondition
+        | ErrorKind::ResourceExhausted
+        | ErrorKind::Unavailable
+        | ErrorKind::DeadlineExceeded
+        | ErrorKind::Unimplemented
+        | ErrorKind::Internal => 1,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::recording::{
     Container, Failure, Limit, Media, Options, Outcome, Output, Reason, Recording, Request, State, VideoSettings, even,
     layout_named,
 };
-use crate::scene::{Arrangement, Layout, Size, Theme};
+use crate::scene::Size;
 
 /// The only version so far.
 const VERSION: u8 = 1;
@@ -178,21 +178,12 @@ impl Row {
 impl VideoRow {
     fn of(video: &VideoSettings) -> Self {
         let VideoSettings { layout, size, framerate, bitrate, key_frame_interval } = *video;
-        let arrangement = match layout.arrangement {
-            Arrangement::Grid => "grid",
-            Arrangement::Speaker => "speaker",
-            Arrangement::SingleSpeaker => "single-speaker",
-        };
-        let theme = match layout.theme {
-            Theme::Light => "light",
-            Theme::Dark => "dark",
-        };
         let (width, height) = (size.width.get(), size.height.get());
-        Self { layout: format!("{arrangement}-{theme}"), width, height, framerate, bitrate, key_frame_interval }
+        Self { layout: layout.name().to_owned(), width, height, framerate, bitrate, key_frame_interval }
     }
 
     fn settings(self) -> Result<VideoSettings, String> {
-        let layout: Layout = layout_named("layout", &self.layout).map_err(|e| e.to_string())?;
+        let layout = layout_named("layout", &self.layout).map_err(|e| e.to_string())?;
         let size = Size {
             width: even("width", self.width).map_err(|e| e.to_string())?,
             height: even("height", self.height).map_err(|e| e.to_string())?,

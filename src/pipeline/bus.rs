@@ -31,8 +31,8 @@ pub fn watch(pipeline: &gst::Pipeline, tell: impl Fn(Message) + Send + Sync + 's
         let view = message.view();
         if let gst::MessageView::Error(error) = view {
             let from = error.src().map_or_else(String::new, |s| format!("{}: ", s.name()));
-            let detail = error.debug().map_or_else(String::new, |d| format!(" ({})", last_line(&d)));
-            tell(Message::Error(format!("{from}{}{detail}", error.error().message())));
+            tracing::debug!(from, debug = ?error.debug(), "gstreamer");
+            tell(Message::Error(format!("{from}{}", error.error().message())));
         } else if let gst::MessageView::Eos(_) = view {
             tell(Message::End);
         } else if let gst::MessageView::Warning(warning) = view {
@@ -48,8 +48,4 @@ pub fn close(pipeline: &gst::Pipeline) {
         bus.unset_sync_handler();
     }
     let _ = pipeline.set_state(gst::State::Null);
-}
-
-fn last_line(text: &str) -> &str {
-    text.lines().next_back().unwrap_or_default()
 }

@@ -17,6 +17,8 @@ pub struct Gate {
     lost: bool,
     /// Since when nothing was decoded although units come.
     hungry_since: Option<i64>,
+    /// When the last unit came.
+    last: Option<i64>,
     asked: Option<i64>,
 }
 
@@ -41,8 +43,11 @@ impl Gate {
         }
         let since = *self.hungry_since.get_or_insert(now);
         if let Some(decoded) = decoded.filter(|d| *d > since) {
-            self.hungry_since = Some(decoded);
+            // A slow share has nothing outstanding between two of its frames.
+            let sated = self.last.is_none_or(|last| decoded >= last);
+            self.hungry_since = Some(if sated { now } else { decoded });
         }
+        self.last = Some(now);
         let hungry = now - self.hungry_since.unwrap_or(now) >= PATIENCE_NS;
         let wants = !keyframe && (self.lost || hungry);
         let ask = wants && self.asked.is_none_or(|asked| now - asked >= PAUSE_NS);
@@ -95,6 +100,17 @@ mod tests {
         assert_eq!(gate.unit(true, false, Some(40 * MS), 570 * MS), ASK);
         assert_eq!(gate.unit(false, true, Some(40 * MS), 600 * MS), PASS);
         assert_eq!(gate.unit(true, false, Some(640 * MS), 650 * MS), PASS);
+    }
+
+    #[test]
+    fn a_slow_share_is_not_hungry() {
+        let mut gate = Gate::default();
+        let mut decoded = None;
+        for n in 0..20 {
+            let now = n * 1500 * MS;
+            assert_eq!(gate.unit(true, n == 0, decoded, now), PASS, "{n}");
+            decoded = Some(now + 380 * MS);
+        }
     }
 
     #[test]

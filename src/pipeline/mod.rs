@@ -18,6 +18,8 @@ mod plan;
 mod sound;
 mod template;
 
+pub use mp4::finalise;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

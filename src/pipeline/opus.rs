@@ -30,10 +30,10 @@ mod tests {
     #[test]
     fn lengths() {
         assert_eq!(ticks(&[]), 0);
-        assert_eq!(ticks(&[0b01111_000]), 960, "hybrid, 20 ms");
-        assert_eq!(ticks(&[0b11111_000]), 960, "CELT, 20 ms");
-        assert_eq!(ticks(&[0b00001_001, 0]), 1920, "SILK, two of 20 ms");
-        assert_eq!(ticks(&[0b00011_011, 2]), 5760, "SILK, two of 60 ms");
-        assert_eq!(ticks(&[0b00011_011, 48]), 0, "longer than Opus allows");
+        assert_eq!(ticks(&[0b0111_1000]), 960, "hybrid, 20 ms");
+        assert_eq!(ticks(&[0b1111_1000]), 960, "CELT, 20 ms");
+        assert_eq!(ticks(&[0b0000_1001, 0]), 1920, "SILK, two of 20 ms");
+        assert_eq!(ticks(&[0b0001_1011, 2]), 5760, "SILK, two of 60 ms");
+        assert_eq!(ticks(&[0b0001_1011, 48]), 0, "longer than Opus allows");
     }
 }

@@ -180,7 +180,8 @@ impl Painter {
     /// Leaves out ticks when the machine does not keep up.
     fn catch_up(&mut self) {
         let late = Instant::now().saturating_duration_since(self.pace.due(span(self.tick, self.framerate)));
-        if late <= PATIENCE {
+        // The first picture is never left out: the file begins with it.
+        if late <= PATIENCE || self.tick == 0 {
             return;
         }
         let ticks = nanos(late).unsigned_abs() * self.framerate / 1_000_000_000;

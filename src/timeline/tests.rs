@@ -110,7 +110,7 @@ fn lip_sync(late: i64) {
     let p = Publisher { ppm: 20, delay: 40 * MS };
     let mut timeline = Timeline::new();
     let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
-    let mut end = None;
+    let mut end: Option<i64> = None;
     for n in 0..1000 {
         let t = n * 20 * MS;
         let heard = timeline.place(audio, p.rtp(Kind::Audio, t), 960, t + p.delay + late.min(0).abs()).unwrap();
@@ -128,7 +128,7 @@ fn lip_sync(late: i64) {
             assert!(off.abs() < MS, "after: {off}");
         }
         if let Some(end) = end {
-            assert!((heard - end as i64).abs() < 30_000, "the sound jumped by {}", heard - end);
+            assert!((heard - end).abs() < 30_000, "the sound jumped by {}", heard - end);
         }
         end = Some(heard + 20 * MS);
     }
