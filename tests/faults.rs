@@ -115,8 +115,9 @@ fn a_private_authority_is_trusted_when_named() {
     let door = TlsDoor::start(server.port);
     let _room = Publisher::start(Kind::SampleRoom, &server, "tls", 1, &["--content", "beep"]);
     for options in [vec!["--ca-file", door.ca_file.to_str().unwrap()], vec!["--insecure"]] {
-        let take = Recorder::start_at(&door.url, &server, "tls", "tls.ogg", &[&["--audio-only"], &options[..]].concat())
-            .run_for(4.0);
+        let take =
+            Recorder::start_at(&door.url, &server, "tls", "tls.ogg", &[&["--audio-only"], &options[..]].concat())
+                .run_for(4.0);
         assert!(beeps(&take.file).1 >= 2, "{options:?}");
     }
     let url = ["--url", &door.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret];
@@ -130,7 +131,11 @@ fn bad_input_is_refused_in_one_line_that_names_the_field() {
     let key = ["--api-key", &server.api_key, "--api-secret", &server.api_secret];
     let at = ["--url", &server.url];
     let good = [&at[..], &key[..], &["--room", "here"]].concat();
-    refused(&[&at[..], &["--api-key", &server.api_key, "--api-secret", "wrong", "--room", "here"]].concat(), "api_key/api_secret: ", "refuses");
+    refused(
+        &[&at[..], &["--api-key", &server.api_key, "--api-secret", "wrong", "--room", "here"]].concat(),
+        "api_key/api_secret: ",
+        "refuses",
+    );
     refused(&[&at[..], &key[..], &["--room", "nowhere"]].concat(), "room: ", "does not exist");
     refused(&[&at[..], &key[..], &["--room", ""]].concat(), "room: ", "is empty");
     refused(&[&key[..], &["--room", "here", "--url", "ws://127.0.0.1:1"]].concat(), "url: ", "cannot reach");

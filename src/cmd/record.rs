@@ -7,8 +7,8 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{LiveKitArgs, show};
 use super::status_line::StatusLine;
+use super::{LiveKitArgs, show};
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recorder::Recorder;

@@ -54,7 +54,10 @@ impl Server {
         let url = Url::parse(&self.url).map_err(|e| wrong(&format!("is not a URL ({e})")))?;
         if !url.username().is_empty() || url.password().is_some() {
             // Not printed: it may be a secret.
-            return Err(Error::invalid("url", format!("it holds a user or password; LiveKit takes none there; {EXAMPLE}")));
+            return Err(Error::invalid(
+                "url",
+                format!("it holds a user or password; LiveKit takes none there; {EXAMPLE}"),
+            ));
         }
         let tls = match url.scheme() {
             "ws" | "http" => false,
