@@ -160,10 +160,10 @@ fn pictures(
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
             let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
             let small = info.is_none_or(|i| i.width() <= FLUSH_SIDE || i.height() <= FLUSH_SIDE);
-            if let (false, Some(time)) = (small, sample.buffer().and_then(recording_time)) {
-                if frames.push(time, around.pace.time(Instant::now()), sample) {
-                    let _ = around.events.send(Event::Decoding(track.clone()));
-                }
+            if let (false, Some(time)) = (small, sample.buffer().and_then(recording_time))
+                && frames.push(time, around.pace.time(Instant::now()), sample)
+            {
+                let _ = around.events.send(Event::Decoding(track.clone()));
             }
             Ok(gst::FlowSuccess::Ok)
         })

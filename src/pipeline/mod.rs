@@ -103,8 +103,7 @@ impl Pipeline {
         let (sink, priming) = (file.audio.clone(), file.priming);
         let mixer = sound::Sound { orders: to_sound, sink, pace, priming, counters: Arc::clone(&counters) };
         spawn("mixer", move || mixer.run())?;
-        let around =
-            input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
+        let around = input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
         let framerate = output.video().map(|v| u64::from(v.framerate));
         let to_painter = painter.clone();
         let tracks = conductor::Tracks::default();

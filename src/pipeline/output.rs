@@ -34,9 +34,8 @@ impl File {
         if let Some(missing) = elements::missing(&plan.description) {
             return Err(Error::new(ErrorKind::FailedPrecondition, missing));
         }
-        std::fs::File::create(&path).map_err(|e| {
-            Error::new(ErrorKind::FailedPrecondition, format!("cannot write {}: {e}", path.display()))
-        })?;
+        std::fs::File::create(&path)
+            .map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("cannot write {}: {e}", path.display())))?;
         let pipeline = bus::parse(&plan.description).map_err(internal)?;
         let video = match output.video() {
             Some(_) => Some(bus::element(&pipeline, "video").map_err(internal)?),
@@ -112,11 +111,9 @@ mod tests {
             bus::element::<gst_app::AppSrc>(&pipeline, "in").unwrap();
             bus::element::<gst_app::AppSink>(&pipeline, "out").unwrap();
         }
-        for (output, absent, encoder) in [
-            (mp4(), "", Some("x264enc")),
-            (mp4(), "x264enc", Some("openh264enc")),
-            (Output::ogg(), "", None),
-        ] {
+        for (output, absent, encoder) in
+            [(mp4(), "", Some("x264enc")), (mp4(), "x264enc", Some("openh264enc")), (Output::ogg(), "", None)]
+        {
             let plan = plan::output(&output, |e| e != absent).unwrap();
             assert_eq!(plan.encoder, encoder);
             assert_eq!(elements::missing(&plan.description), None);

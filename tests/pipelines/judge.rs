@@ -66,6 +66,19 @@ pub fn probe(path: &Path, entries: &str) -> Vec<String> {
     String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
+/// The kinds of the boxes at the top of an MP4.
+pub fn boxes(path: &Path) -> Vec<String> {
+    let bytes = std::fs::read(path).unwrap();
+    let mut kinds = Vec::new();
+    let mut at = 0;
+    while let Some(head) = bytes.get(at..at + 16) {
+        kinds.push(String::from_utf8_lossy(&head[4..8]).into_owned());
+        let short = u32::from_be_bytes(head[..4].try_into().unwrap()) as usize;
+        at += if short == 1 { u64::from_be_bytes(head[8..].try_into().unwrap()) as usize } else { short.max(8) };
+    }
+    kinds
+}
+
 fn run(path: &Path, args: &[&str]) -> Vec<u8> {
     let out = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(path).args(args).arg("-").output();
     let out = out.expect("ffmpeg is installed");

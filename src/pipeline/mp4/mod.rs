@@ -82,3 +82,71 @@ fn read(file: &mut File, at: u64, size: u64) -> io::Result<Vec<u8>> {
     file.read_exact(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::bus;
+    use gstreamer as gst;
+    use gstreamer::prelude::*;
+
+    /// A fragmented file with reordered pictures and sound.
+    fn fragmented(path: &Path) {
+        gst::init().unwrap();
+        let pipeline = bus::parse(&format!(
+            "videotestsrc num-buffers=100 ! video/x-raw,format=I420,width=160,height=90,framerate=25/1 \
+             ! x264enc bframes=2 speed-preset=ultrafast key-int-max=50 ! h264parse ! mux. \
+             audiotestsrc num-buffers=190 ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse ! mux. \
+             mp4mux name=mux fragment-duration=1000 ! filesink location={}",
+            path.display()
+        ))
+        .unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let bus = pipeline.bus().unwrap();
+        let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos]);
+        assert!(end.is_some());
+        pipeline.set_state(gst::State::Null).unwrap();
+    }
+
+    fn pictures(path: &Path) -> (usize, String) {
+        let args = ["-v", "error", "-select_streams", "v", "-count_frames", "-of", "csv=p=0", "-show_entries"];
+        let entries = "stream=start_pts,nb_frames,nb_read_frames";
+        let out = std::process::Command::new("ffprobe").args(args).arg(entries).arg(path).output().unwrap();
+        assert!(out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+        let line = String::from_utf8(out.stdout).unwrap().trim().to_owned();
+        (line.rsplit(',').next().unwrap().parse().unwrap(), line)
+    }
+
+    #[test]
+    fn an_ordinary_file_comes_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        fragmented(&path);
+        let length = finalise(&path).unwrap();
+        assert_eq!(length, std::fs::metadata(&path).unwrap().len());
+        // Starts at zero in spite of the reordering; every picture is in the index.
+        assert_eq!(pictures(&path).1, "0,100,100");
+        assert_eq!(finalise(&path).unwrap(), length, "twice does no harm");
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        fragmented(&path);
+        let whole = std::fs::metadata(&path).unwrap().len();
+        let mut last = 0;
+        for part in [50, 65, 80, 99] {
+            let cut = folder.path().join("cut.mp4");
+            std::fs::copy(&path, &cut).unwrap();
+            File::options().write(true).open(&cut).unwrap().set_len(whole * part / 100).unwrap();
+            finalise(&cut).unwrap();
+            let (found, line) = pictures(&cut);
+            assert!(found >= last.max(20), "{part} %: {line}");
+            last = found;
+        }
+        let nothing = folder.path().join("nothing.mp4");
+        std::fs::write(&nothing, b"").unwrap();
+        assert!(finalise(&nothing).is_err());
+    }
+}
