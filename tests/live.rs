@@ -206,7 +206,7 @@ impl Film {
     fn of(take: Take) -> Self {
         let recording = Recording::open(&take.file);
         let (picture, sound) = (recording.picture(), recording.sound());
-        println!("{:.2} s, finished {:.2} s after the stop", recording.duration, take.ending);
+        println!("{:.2} s, finished {:.2} s after the stop at {:.3}", recording.duration, take.ending, take.stopped);
         Self { take, recording, picture, sound }
     }
 
@@ -245,7 +245,8 @@ impl Film {
     /// A change comes after the command that causes it, and soon enough.
     fn follows(&self, change: f64, command: usize, within: f64) {
         let delay = change - self.told(command);
-        println!("command {command}: seen after {delay:.3} s");
+        let wall = self.take.told[command];
+        println!("command {command} at {wall:.3}: seen after {delay:.3} s, at {change:.3} s");
         assert!((-0.05..=within).contains(&delay), "command {command} is seen after {delay:.3} s, at {change:.2} s");
     }
 

@@ -109,6 +109,7 @@ impl Recorder {
         let log = self.log();
         let output = self.output.clone();
         assert!(output.exists(), "no file at {}", output.display());
+        // An empty folder is left to this value, so that only the take speaks when the test fails later.
         let folder = std::mem::replace(&mut self.folder, TempDir::new().expect("a temporary folder"));
         keep_when_asked(&output);
         Take { file: output, told, stopped, ending, log, _folder: folder }
@@ -131,12 +132,23 @@ impl Recorder {
     }
 }
 
+impl Drop for Take {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- greffier record ---\n{}", self.log);
+        }
+    }
+}
+
 impl Drop for Recorder {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- greffier record ---\n{}", self.log());
+            let log = self.log();
+            if !log.is_empty() {
+                eprintln!("--- greffier record ---\n{log}");
+            }
         }
     }
 }

@@ -140,9 +140,9 @@ impl Drop for LiveKit {
         self.kill();
         if std::thread::panicking() {
             let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            eprintln!("--- livekit-server, its last lines ---");
-            lines[lines.len().saturating_sub(40)..].iter().for_each(|line| eprintln!("{line}"));
+            eprintln!("--- livekit-server, what worried it ---");
+            let worries = log.lines().filter(|line| !line.contains("\tINFO\t"));
+            worries.for_each(|line| eprintln!("{}", line.chars().take(300).collect::<String>()));
         }
     }
 }
