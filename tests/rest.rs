@@ -409,10 +409,9 @@ async fn what_a_crash_left_behind_is_finished_honestly() {
             let (mut recording, _) =
                 Recording::begin(name.clone(), "transcript".into(), request, Options::default(), now);
             recording.started_at = (state != State::Starting).then_some(now);
-            recording.media = match state {
-                State::Saving { media, .. } => Some(media),
-                _ => None,
-            };
+            if let State::Saving { media, .. } = state {
+                recording.media = Some(media);
+            }
             recording.state = state;
             db.commit(&[&recording]).unwrap();
             if let Some(part) = part {

@@ -232,7 +232,10 @@ const SPARSE: u64 = 20;
 const SILENCE: Bytes = Bytes::from_static(&[0xf8, 0xff, 0xfe]);
 /// RFC 6464 levels of those who have the floor in `beep` content, and of those who have not.
 const LOUD: u8 = 15;
+const LOUDER: u8 = 8;
 const QUIET: u8 = 127;
+/// A voice is never even, and the server tells of speakers only when a level changes: packets of one loudness (600 ms).
+const SYLLABLE: u64 = 30;
 
 async fn play_audio(
     stream: Arc<Stream>,
@@ -254,7 +257,8 @@ async fn play_audio(
         let (payload, level) = match voice.content {
             Content::Beep => {
                 let (payload, _) = &packets[(m % packets.len() as u64) as usize];
-                (payload.clone(), if has_floor { LOUD } else { QUIET })
+                let loud = if m / SYLLABLE % 2 == 0 { LOUD } else { LOUDER };
+                (payload.clone(), if has_floor { loud } else { QUIET })
             }
             Content::Speech if has_floor => {
                 spoken += 1;

@@ -74,15 +74,13 @@ fn ask(agent: &ureq::Agent, args: &ListArgs, page: usize) -> Result<Page> {
     if let Some(token) = args.api_token.as_ref().filter(|token| !token.is_empty()) {
         request = request.header("Authorization", format!("Bearer {token}"));
     }
-    let mut answer = request.call().map_err(|e| match e {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::TlsRequired => Error::invalid(
-            "--url",
-            format!("{:?} cannot be asked ({e}); use one such as http://127.0.0.1:7990", args.url),
-        ),
-        e => Error::new(
-            ErrorKind::Unavailable,
-            format!("--url: {} does not answer ({e}); is `greffier serve` running there?", args.url),
-        ),
+    let mut answer = request.call().map_err(|e| {
+        if matches!(e, ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::TlsRequired) {
+            let fix = "use one such as http://127.0.0.1:7990";
+            return Error::invalid("--url", format!("{:?} cannot be asked ({e}); {fix}", args.url));
+        }
+        let hint = "is `greffier serve` running there?";
+        Error::new(ErrorKind::Unavailable, format!("--url: {} does not answer ({e}); {hint}", args.url))
     })?;
     let status = answer.status();
     let text = answer.body_mut().read_to_string().unwrap_or_default();

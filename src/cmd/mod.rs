@@ -8,7 +8,7 @@ mod status_line;
 
 pub use livekit::LiveKitArgs;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -99,7 +99,8 @@ fn log_to_stderr(level: &str) {
     let filter =
         std::env::var("GREFFIER_LOG").or_else(|_| std::env::var("RUST_LOG")).unwrap_or_else(|_| level.to_owned());
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
 #[cfg(test)]

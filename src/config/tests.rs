@@ -47,7 +47,7 @@ fn a_wrong_value_names_its_key() {
     let with = |more: &str| error(&format!("{MINIMAL}{more}\n"));
     let table = [
         (error(""), "url: missing; "),
-        (error("livekit: { url: 'ftp://x', api_key: k, api_secret: s }"), "url: \"ftp\" is not ws, wss"),
+        (error("livekit: { url: 'ftp://x', api_key: k, api_secret: s }"), "url: \"ftp://x\" does not begin with ws://"),
         (error("livekit: { url: 'nonsense', api_key: k, api_secret: s }"), "url: \"nonsense\" is not a URL"),
         (error("livekit: { url: 'ws://x', api_secret: s }"), "api_key: missing; "),
         (error("livekit: { url: 'ws://x', api_key: k }"), "api_secret: missing; "),

@@ -65,7 +65,8 @@ impl Driver {
             // It ended when it was last written to, not now.
             let written_at = found.iter().find(|found| found.id == recording.id).and_then(|found| found.written_at);
             let written_at = written_at.and_then(|at| Timestamp::try_from(at).ok());
-            recording.ended_at = recording.ended_at.or(written_at);
+            // A file that was opened and never written to is older than its recording.
+            recording.ended_at = recording.ended_at.or(written_at.max(recording.started_at));
             let (id, pending) = (recording.id.clone(), recording.state.pending());
             self.live.insert(id.clone(), Live { recording, running: None, starter: None });
             self.perform(&id, pending);
@@ -332,9 +333,7 @@ fn not_started(outcome: &Outcome) -> Error {
 }
 
 fn spool_error(tried: &str, e: &std::io::Error) -> Error {
-    let kind = match e.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
-        _ => ErrorKind::Internal,
-    };
+    let full = matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+    let kind = if full { ErrorKind::ResourceExhausted } else { ErrorKind::Internal };
     Error::new(kind, format!("data_dir: cannot {tried}: {e}"))
 }

@@ -51,9 +51,9 @@ mod tests {
         });
         let salvages: Vec<_> = recover(&rows, &found)
             .into_iter()
-            .map(|(id, report)| match report {
-                Report::Broke { salvaged, .. } => (id.to_string(), salvaged),
-                other => panic!("{other:?}"),
+            .map(|(id, report)| {
+                let Report::Broke { salvaged, .. } = report else { panic!("{report:?}") };
+                (id.to_string(), salvaged)
             })
             .collect();
         let wanted = [("full", Some((9, 0))), ("empty", None), ("none", None), ("ending", Some((4, 0)))];

@@ -123,6 +123,6 @@ mod tests {
                 asked.push(ms);
             }
         }
-        assert_eq!(asked, [1518, 2046, 2574]);
+        assert_eq!(asked, [1551, 2079, 2607]);
     }
 }

@@ -19,6 +19,7 @@ mod sound;
 mod template;
 
 pub use mp4::finalise;
+pub use pace::{LATENCY, LEAD};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ pub struct Stats {
 /// One recording's media: inputs, painter, mixer, output. Calls never block. Dropping it drains it too.
 #[derive(Debug)]
 pub struct Pipeline {
+    pace: pace::Pace,
     orders: Sender<conductor::Order>,
     painter: Option<Sender<painter::Order>>,
     counters: Arc<counters::Counters>,
@@ -121,7 +123,7 @@ impl Pipeline {
             tracks,
         };
         spawn("conductor", move || conductor.run())?;
-        Ok(Self { orders, painter, counters, path, framerate })
+        Ok(Self { pace, orders, painter, counters, path, framerate })
     }
 
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
@@ -145,10 +147,11 @@ impl Pipeline {
         self.order(conductor::Order::Report(track.clone(), report));
     }
 
-    /// Shows this scene from now on. Without effect in an audio-only pipeline.
-    pub fn show(&mut self, scene: Scene) {
+    /// Shows this scene from what arrives at `from` on; what was to be shown after that no longer is. The output runs
+    /// [`LATENCY`] behind, so up to that much may lie in the past. Without effect in an audio-only pipeline.
+    pub fn show(&mut self, scene: Scene, from: Instant) {
         if let Some(painter) = &self.painter {
-            let _ = painter.send(painter::Order::Show(scene));
+            let _ = painter.send(painter::Order::Show(scene, self.pace.time(from)));
         }
     }
 

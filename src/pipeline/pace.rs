@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::timeline::RecordingTime;
 
-/// The output runs this far behind arrival: room for jitter, retransmissions, lip-sync and decoding. Scenes are not delayed, so
-/// a speaker is on screen this much before the first word, less what the server takes to notice.
+/// The output runs this far behind arrival: room for jitter, retransmissions, lip-sync and decoding. What is
+/// learnt late, such as who speaks, can still be shown from when it was true.
 pub const LATENCY: Duration = Duration::from_millis(500);
 
 /// Pictures are decoded this much before they are shown, not earlier: encoded ones are smaller to keep.

@@ -1,6 +1,6 @@
 //! The thread that owns the compositor: every tick the newest picture of each tile in, one picture out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -15,6 +15,7 @@ use gstreamer_video::prelude::*;
 use crate::compositor::{Canvas, Compositor, Fonts, Frame, Picture, Plane};
 use crate::ids::TrackId;
 use crate::scene::{Face, Scene, Size};
+use crate::timeline::RecordingTime;
 
 use super::counters::Counters;
 use super::frames::Frames;
@@ -28,8 +29,8 @@ pub enum Order {
     Track(TrackId, Generation, Arc<Frames>),
     /// No more pictures come from there.
     Forget(TrackId, Generation),
-    /// Show this from the next tick on.
-    Show(Scene),
+    /// Show this from that time on; what was to come after it never comes.
+    Show(Scene, RecordingTime),
     /// Everything has arrived: make pictures up to this many, at once, and end.
     Finish(u64),
 }
@@ -45,6 +46,8 @@ pub struct Painter {
     compositor: Compositor,
     tracks: HashMap<TrackId, Track>,
     visible: HashSet<TrackId>,
+    /// Scenes whose time has not come, in order.
+    coming: VecDeque<(RecordingTime, Scene)>,
     /// The next tick.
     tick: u64,
     /// How many ticks there will be.
@@ -89,6 +92,7 @@ impl Painter {
             compositor: Compositor::new(size, &Fonts::system()),
             tracks: HashMap::new(),
             visible: HashSet::new(),
+            coming: VecDeque::new(),
             tick: 0,
             end: None,
             pool,
@@ -113,6 +117,7 @@ impl Painter {
         } else {
             self.catch_up();
         }
+        self.change();
         self.collect();
         self.paint()?;
         self.tick += 1;
@@ -155,8 +160,21 @@ impl Painter {
                     }
                 }
             }
-            Order::Show(scene) => self.show(scene),
+            Order::Show(scene, from) => {
+                self.coming.retain(|(at, _)| *at < from);
+                self.coming.push_back((from, scene));
+            }
             Order::Finish(end) => self.end = Some(end.max(1)),
+        }
+    }
+
+    /// Shows the scene of this tick. The first one counts from the beginning: there is nothing else to show.
+    fn change(&mut self) {
+        let time = span(self.tick, self.framerate);
+        while self.coming.front().is_some_and(|(at, _)| *at <= time || self.last.is_none()) {
+            if let Some((_, scene)) = self.coming.pop_front() {
+                self.show(scene);
+            }
         }
     }
 

@@ -7,6 +7,24 @@ use crate::ids::{ParticipantId, TrackId};
 use crate::room::{Participant, Roster, Track, TrackSource};
 use crate::scene::{ActiveSpeaker, Candidate, Layout, Scene, Size, Source, Subject, arrange, rank};
 
+/// A new scene, and what brought it about: some things are learnt later than others.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub scene: Scene,
+    pub cause: Cause,
+}
+
+/// What brought a new scene about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Somebody else speaks: the server takes a while to notice.
+    Heard,
+    /// A track has, or has no more, pictures: known when they are decoded.
+    Seen,
+    /// Somebody came, left, published or muted.
+    Told,
+}
+
 /// Decides who is on screen.
 #[derive(Debug)]
 pub(super) struct Director {
@@ -18,6 +36,8 @@ pub(super) struct Director {
     speaking: HashSet<ParticipantId>,
     turns: u64,
     undecodable: HashSet<TrackId>,
+    /// Tracks that have pictures. A share goes on stage with its first picture, not before.
+    decoding: HashSet<TrackId>,
 }
 
 /// The picture, when there is one.
@@ -40,11 +60,12 @@ impl Director {
             speaking: HashSet::new(),
             turns: 0,
             undecodable: HashSet::new(),
+            decoding: HashSet::new(),
         }
     }
 
     /// Takes in who is here and who speaks. The new scene, if it is another one.
-    pub fn handle_roster(&mut self, roster: Roster, now: Instant) -> Option<Scene> {
+    pub fn handle_roster(&mut self, roster: Roster, now: Instant) -> Option<Cut> {
         for gone in self.roster.participants().filter(|p| roster.participant(&p.id).is_none()) {
             self.active.forget(&gone.id);
             self.last_spoke.remove(&gone.id);
@@ -57,8 +78,10 @@ impl Director {
         }
         self.speaking = speaking;
         self.roster = roster;
-        self.active.handle(&speakers, now);
-        self.direct()
+        self.undecodable.retain(|track| self.roster.track(track).is_some());
+        self.decoding.retain(|track| self.roster.track(track).is_some_and(|(_, track)| !track.muted));
+        let cause = if self.active.handle(&speakers, now).is_some() { Cause::Heard } else { Cause::Told };
+        self.direct(cause)
     }
 
     /// When to call [`Self::handle_timeout`].
@@ -67,15 +90,38 @@ impl Director {
     }
 
     /// Time has passed.
-    pub fn handle_timeout(&mut self, now: Instant) -> Option<Scene> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Cut> {
         self.active.handle_timeout(now);
-        self.direct()
+        self.direct(Cause::Heard)
     }
 
-    /// This track can (not) be decoded.
-    pub fn decodable(&mut self, track: &TrackId, decodable: bool) -> Option<Scene> {
-        let changed = if decodable { self.undecodable.remove(track) } else { self.undecodable.insert(track.clone()) };
-        if changed { self.direct() } else { None }
+    /// This track has its first picture, or pictures again.
+    pub fn decoding(&mut self, track: &TrackId) -> Option<Cut> {
+        self.undecodable.remove(track);
+        self.decoding.insert(track.clone());
+        self.direct(Cause::Seen)
+    }
+
+    /// This track cannot be decoded, or is not given to us.
+    pub fn undecodable(&mut self, track: &TrackId) -> Option<Cut> {
+        self.decoding.remove(track);
+        self.undecodable.insert(track.clone());
+        self.direct(Cause::Seen)
+    }
+
+    /// No track has pictures any more: we are in a new session.
+    pub fn begin_anew(&mut self) {
+        self.decoding.clear();
+        self.undecodable.clear();
+    }
+
+    /// Shares that go on stage with their first picture, and how large they will be at most.
+    pub fn awaited(&self) -> impl Iterator<Item = (&TrackId, Size)> {
+        let size = self.view.as_ref().map(|view| view.size);
+        let tracks = self.roster.participants().flat_map(|p| &p.tracks);
+        tracks
+            .filter(|t| t.source == TrackSource::ScreenShare && self.visible(t) && !self.decoding.contains(&t.id))
+            .filter_map(move |t| Some((&t.id, size?)))
     }
 
     /// What is shown now.
@@ -93,7 +139,7 @@ impl Director {
         Some(self.roster.participant(self.active.current()?)?.name.as_str())
     }
 
-    fn direct(&mut self) -> Option<Scene> {
+    fn direct(&mut self, cause: Cause) -> Option<Cut> {
         let candidates: Vec<_> = self.roster.participants().flat_map(|p| self.candidates(p)).collect();
         let view = self.view.as_mut()?;
         view.shown = rank(view.layout, &candidates, self.active.current(), &view.shown);
@@ -102,12 +148,16 @@ impl Director {
             return None;
         }
         view.scene = Some(scene.clone());
-        Some(scene)
+        Some(Cut { scene, cause })
+    }
+
+    fn visible(&self, track: &Track) -> bool {
+        !track.muted && !self.undecodable.contains(&track.id)
     }
 
     /// A person's camera (or initials), and each of their screen shares.
     fn candidates(&self, person: &Participant) -> Vec<Candidate> {
-        let visible = |t: &&Track| !t.muted && !self.undecodable.contains(&t.id);
+        let visible = |t: &&Track| self.visible(t);
         let of = |source| person.tracks.iter().filter(move |t: &&Track| t.source == source);
         let candidate = |source, track: Option<&Track>| Candidate {
             subject: Subject {
@@ -121,8 +171,10 @@ impl Director {
             last_spoke: self.last_spoke.get(&person.id).copied(),
             speaking: self.speaking.contains(&person.id),
         };
-        let mut all: Vec<_> =
-            of(TrackSource::ScreenShare).filter(visible).map(|t| candidate(Source::ScreenShare, Some(t))).collect();
+        let mut all: Vec<_> = of(TrackSource::ScreenShare)
+            .filter(|t| self.visible(t) && self.decoding.contains(&t.id))
+            .map(|t| candidate(Source::ScreenShare, Some(t)))
+            .collect();
         let camera = of(TrackSource::Camera).find(visible);
         if camera.is_some() || !person.program {
             all.push(candidate(Source::Camera, camera));

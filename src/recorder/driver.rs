@@ -8,14 +8,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::Progress;
-use super::director::Director;
+use super::director::{Cause, Cut, Director};
 use super::subscription::wanted;
 use crate::ids::{RecordingId, TrackId};
 use crate::media::{Codec, Unit};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, LATENCY, LEAD, Pipeline};
 use crate::recording::{Failure, Limit, Report, Request};
 use crate::room::{self, Closed, Room, Server, Wanted};
-use crate::scene::Scene;
 
 /// What to record, and where to.
 pub(super) struct Job {
@@ -109,8 +108,8 @@ impl Driver {
                     }
                 }
                 () = sleep_until(timeout) => {
-                    let scene = self.director.handle_timeout(Instant::now());
-                    self.show(scene);
+                    let cut = self.director.handle_timeout(Instant::now());
+                    self.show(cut);
                 }
                 () = sleep_until(ends_at) => {
                     self.tell(Report::LimitHit(Limit::Duration));
@@ -126,15 +125,15 @@ impl Driver {
     fn room(&mut self, event: room::Event) {
         match event {
             room::Event::Roster(roster) => {
-                let scene = self.director.handle_roster(roster, Instant::now());
-                self.show(scene);
+                let cut = self.director.handle_roster(roster, Instant::now());
+                self.show(cut);
             }
             room::Event::Media { track, codec, unit } => self.media(&track, codec, unit),
             room::Event::Report { track, report } => self.pipeline.report(&track, report),
             room::Event::Refused(track, why) => {
                 tracing::warn!(%track, why, "the server refuses this track");
-                let scene = self.director.decodable(&track, false);
-                self.show(scene);
+                let cut = self.director.undecodable(&track);
+                self.show(cut);
             }
             room::Event::Reconnecting(why) => {
                 tracing::warn!(why, "reconnecting");
@@ -143,6 +142,7 @@ impl Driver {
             room::Event::Resumed => self.reconnecting = false,
             room::Event::Rejoined => {
                 self.reconnecting = false;
+                self.director.begin_anew();
                 for (track, _) in self.attached.drain() {
                     self.pipeline.detach(&track);
                 }
@@ -176,13 +176,13 @@ impl Driver {
             pipeline::Event::Flowing => self.tell(Report::MediaFlowing),
             pipeline::Event::NeedKeyframe(track) => self.room.request_keyframe(&track),
             pipeline::Event::Decoding(track) => {
-                let scene = self.director.decodable(&track, true);
-                self.show(scene);
+                let cut = self.director.decoding(&track);
+                self.show(cut);
             }
             pipeline::Event::Undecodable(track, why) => {
                 tracing::warn!(%track, why, "cannot be decoded");
-                let scene = self.director.decodable(&track, false);
-                self.show(scene);
+                let cut = self.director.undecodable(&track);
+                self.show(cut);
             }
             pipeline::Event::Drained { bytes, duration_ns } => {
                 self.publish();
@@ -197,15 +197,21 @@ impl Driver {
         None
     }
 
-    /// Shows a new scene, and wants what is now to be seen and heard.
-    fn show(&mut self, scene: Option<Scene>) {
+    /// Shows a new scene from when it was true, and wants what is now to be seen and heard.
+    fn show(&mut self, cut: Option<Cut>) {
         if self.draining {
             return;
         }
-        if let Some(scene) = scene {
-            self.pipeline.show(scene);
+        if let Some(Cut { scene, cause }) = cut {
+            let late = match cause {
+                Cause::Heard => LATENCY,
+                Cause::Seen => LATENCY - LEAD,
+                Cause::Told => Duration::ZERO,
+            };
+            let now = Instant::now();
+            self.pipeline.show(scene, now.checked_sub(late).unwrap_or(now));
         }
-        let now = wanted(self.director.roster(), self.director.scene());
+        let now = wanted(self.director.roster(), self.director.scene(), self.director.awaited());
         if now == self.wanted {
             return;
         }

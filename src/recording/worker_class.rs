@@ -157,7 +157,7 @@ mod tests {
         let absurd = Encoding { video_bitrate: Some(9_000_000), ..Encoding::default() };
         assert!(class.output(&absurd, "options.").unwrap_err().message.starts_with("options.video_bitrate: 9000000"));
         let layout = Encoding { layout: Some("mosaic".into()), ..Encoding::default() };
-        assert!(class.output(&layout, "options.").unwrap_err().message.contains("speaker-light"));
+        assert!(class.output(&layout, "options.").unwrap_err().message.contains("single-speaker"));
     }
 
     #[test]

@@ -30,9 +30,12 @@ pub fn check_writable(folder: &Path, field: &str) -> Result<()> {
     let probe = folder.join(format!(".greffier-{}.probe", std::process::id()));
     let tried = File::create(&probe).and_then(|_| fs::remove_file(&probe));
     let (shown, fix) = (folder.display(), "choose a folder this user may write to");
-    tried.map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => Error::invalid(field, format!("there is no folder {shown}; make it or {fix}")),
-        _ => Error::invalid(field, format!("cannot write in {shown}: {e}; {fix}")),
+    tried.map_err(|e| {
+        if e.kind() == io::ErrorKind::NotFound {
+            Error::invalid(field, format!("there is no folder {shown}; make it or {fix}"))
+        } else {
+            Error::invalid(field, format!("cannot write in {shown}: {e}; {fix}"))
+        }
     })
 }
 

@@ -180,7 +180,7 @@ fn two_people_in_one_file() {
     let (tell, mut events) = unbounded_channel();
     let mut script = Script::new();
     let mut pipeline = Pipeline::start(&output(), file.clone(), script.start, tell).unwrap();
-    pipeline.show(scene(&[&ann_v, &bob_v]));
+    pipeline.show(scene(&[&ann_v, &bob_v]), script.start);
     for (track, participant, codec) in [
         (&ann_v, &ann, Codec::Vp8),
         (&ann_a, &ann, Codec::Opus),
@@ -279,7 +279,7 @@ fn every_codec_is_decoded() {
     let (tell, mut events) = unbounded_channel();
     let mut script = Script::new();
     let mut pipeline = Pipeline::start(&output(), file.clone(), script.start, tell).unwrap();
-    pipeline.show(scene(&tracks.iter().collect::<Vec<_>>()));
+    pipeline.show(scene(&tracks.iter().collect::<Vec<_>>()), script.start);
     let how = Way { captured: 100 * MS, delay: 0, rate: 90_000 };
     for ((track, (codec, _)), material) in tracks.iter().zip(&codecs).zip(&materials) {
         script.at(0, Act::Attach(track.clone(), participant.clone(), *codec));
@@ -305,7 +305,7 @@ fn a_broken_track_loses_only_itself() {
     let (tell, mut events) = unbounded_channel();
     let mut script = Script::new();
     let mut pipeline = Pipeline::start(&output(), file.clone(), script.start, tell).unwrap();
-    pipeline.show(scene(&[&ann_v, &bob_v]));
+    pipeline.show(scene(&[&ann_v, &bob_v]), script.start);
     script.at(0, Act::Attach(ann_v.clone(), ann.clone(), Codec::H264));
     script.at(0, Act::Attach(ann_a.clone(), ann, Codec::Opus));
     script.at(0, Act::Attach(bob_v.clone(), bob, Codec::Vp8));
@@ -405,7 +405,8 @@ fn cost() {
         rect: Rect { x: Even::floor(x), y: Even::floor(y), width: Even::floor(w), height: Even::floor(h) },
         fit: Fit::Contain,
     });
-    pipeline.show(Scene { size: output.video().unwrap().size, theme: Theme::Dark, tiles: tiles.collect() });
+    pipeline
+        .show(Scene { size: output.video().unwrap().size, theme: Theme::Dark, tiles: tiles.collect() }, script.start);
     for (n, track) in tracks.iter().enumerate() {
         let person = ParticipantId::new(format!("PA_{n}"));
         let sound = TrackId::new(format!("{track}_a"));
