@@ -171,6 +171,7 @@ impl Peer {
         self.rtc.add_remote_candidate(remote);
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "most events are not about receiving")]
     fn translate(&mut self, event: Event) -> Option<PeerEvent> {
         match event {
             Event::Connected => Some(PeerEvent::Connected),
@@ -190,6 +191,7 @@ impl Peer {
         }
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "codecs we did not answer")]
     fn media(&mut self, data: MediaData) -> Option<PeerEvent> {
         let track = self.tracks.get(&data.mid)?.clone();
         let codec = match data.params.spec().codec {
