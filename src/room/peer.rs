@@ -47,6 +47,8 @@ pub(super) struct Peer {
     sockets: Sockets,
     /// What each m-line carries now, from the newest offer. A mid is used again for the next track.
     tracks: HashMap<Mid, TrackId>,
+    /// What each m-line carried last, also while it is inactive.
+    carried: HashMap<Mid, TrackId>,
     /// The newest RTP time of each m-line, by which sender reports are unwrapped.
     newest: HashMap<Mid, u64>,
     /// Candidates that came before the first offer.
@@ -72,6 +74,7 @@ impl Peer {
             rtc,
             sockets,
             tracks: HashMap::new(),
+            carried: HashMap::new(),
             newest: HashMap::new(),
             early: Vec::new(),
             offered: false,
@@ -83,8 +86,16 @@ impl Peer {
     pub fn answer(&mut self, sdp: &str, mids: &HashMap<String, String>) -> Result<String> {
         let wrong = |e: &dyn std::fmt::Display| Error::new(ErrorKind::Internal, format!("the server's offer: {e}"));
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|e| wrong(&e))?;
-        let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| wrong(&e))?;
         self.tracks = mids.iter().map(|(mid, track)| (Mid::from(mid.as_str()), TrackId::new(track))).collect();
+        for (mid, track) in &self.tracks {
+            // An m-line that carries another track now begins anew: str0m would go on with the sequence numbers of the
+            // former one and take everything before them for late.
+            if self.carried.insert(*mid, track.clone()).is_some_and(|former| former != *track) {
+                self.rtc.direct_api().remove_media(*mid);
+                self.newest.remove(mid);
+            }
+        }
+        let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| wrong(&e))?;
         self.newest.retain(|mid, _| self.tracks.contains_key(mid));
         self.offered = true;
         for candidate in std::mem::take(&mut self.early) {
