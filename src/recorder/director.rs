@@ -219,7 +219,8 @@ mod tests {
         let roster = |muted| Roster::new(vec![person("ann", vec![track("a", TrackSource::Camera, muted)])], vec![]);
         let initials = Face::Initials(ParticipantId::new("ann"));
         assert_eq!(faces(director.handle_roster(roster(false), now)), [shows("a")]);
-        assert_eq!(faces(director.handle_roster(roster(true), now)), [initials.clone()]);
+        let muted = faces(director.handle_roster(roster(true), now));
+        assert_eq!(muted.first(), Some(&initials));
         assert_eq!(faces(director.handle_roster(roster(false), now)), [shows("a")]);
         assert_eq!(faces(director.undecodable(&TrackId::new("a"))), [initials]);
         assert_eq!(faces(director.decoding(&TrackId::new("a"))), [shows("a")]);

@@ -121,10 +121,10 @@ impl Peer {
     /// RTCP PLI for this track.
     pub fn request_keyframe(&mut self, track: &TrackId) {
         let Some(mid) = self.tracks.iter().find_map(|(mid, id)| (id == track).then_some(*mid)) else { return };
-        if let Some(mut writer) = self.rtc.writer(mid) {
-            if let Err(e) = writer.request_keyframe(None, KeyframeRequestKind::Pli) {
-                tracing::debug!(%track, error = %e, "no key frame can be requested");
-            }
+        if let Some(mut writer) = self.rtc.writer(mid)
+            && let Err(e) = writer.request_keyframe(None, KeyframeRequestKind::Pli)
+        {
+            tracing::debug!(%track, error = %e, "no key frame can be requested");
         }
     }
 
@@ -172,13 +172,12 @@ impl Peer {
 
     /// Adds a remote candidate, and first the local one from which it can be reached.
     fn add(&mut self, remote: Candidate) {
-        if let Some(local) = self.sockets.local_for(remote.addr()) {
-            if let Ok(host) = Candidate::host(local, "udp") {
-                if let Some(added) = self.rtc.add_local_candidate(host) {
-                    let line = added.to_sdp_string();
-                    self.outbox.push(PeerEvent::Candidate(line.trim_start_matches("a=").to_owned()));
-                }
-            }
+        if let Some(local) = self.sockets.local_for(remote.addr())
+            && let Ok(host) = Candidate::host(local, "udp")
+            && let Some(added) = self.rtc.add_local_candidate(host)
+        {
+            let line = added.to_sdp_string();
+            self.outbox.push(PeerEvent::Candidate(line.trim_start_matches("a=").to_owned()));
         }
         self.rtc.add_remote_candidate(remote);
     }
