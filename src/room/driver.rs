@@ -140,6 +140,7 @@ impl Driver {
         None
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "LiveKit adds messages; what we do not know does not concern us")]
     async fn signal(&mut self, signal: SignalEvent) -> Option<Closed> {
         let message = match signal {
             SignalEvent::Message(message) => *message,
@@ -171,6 +172,7 @@ impl Driver {
         None
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "LiveKit adds reasons; the action says what to do about them")]
     async fn asked_to_leave(&mut self, leave: &proto::LeaveRequest) -> Option<Closed> {
         use proto::DisconnectReason as Reason;
         let reason = leave.reason();

@@ -138,6 +138,7 @@ fn subscription(tracks: &[Wanted], subscribe: bool) -> proto::UpdateSubscription
 }
 
 /// Why joining failed, as a line that names the field.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the other errors speak for themselves")]
 fn refusal(url: &str, error: &SignalError) -> Error {
     match error {
         SignalError::Client(status, body) if matches!(status.as_u16(), 401 | 403) => Error::new(
