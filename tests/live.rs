@@ -19,6 +19,8 @@ const STAGE: Area = Area::new(320, 90, 960, 540);
 const WHOLE: Area = Area::new(0, 0, 1280, 720);
 /// The first second is for subscribing, and for the first key frame to come.
 const SETTLED: f64 = 1.0;
+/// A beep that begins this near to the end may be cut off.
+const CUT_OFF: f64 = 0.2;
 /// A change of speaker must be seen within this time.
 const SPEAKER_SEEN: f64 = 0.6;
 /// Any other change: a track that starts needs negotiation and a key frame.
@@ -96,7 +98,11 @@ fn who_leaves_is_gone_and_who_joins_is_seen(kind: Kind) {
     let beeps = film.sound.beeps(800);
     let (left, joined) = (film.told(0), film.told(1));
     assert_eq!(missing(&beeps, film.phase(), SETTLED, left - 0.2), [0.0; 0], "Green before leaving: {beeps:?}");
-    assert_eq!(missing(&beeps, film.phase(), joined + JOINED_SEEN, film.end()), [0.0; 0], "Green again: {beeps:?}");
+    assert_eq!(
+        missing(&beeps, film.phase(), joined + JOINED_SEEN, film.end() - CUT_OFF),
+        [0.0; 0],
+        "Green again: {beeps:?}"
+    );
     assert!(!beeps.iter().any(|t| (left + 0.3..joined - 0.5).contains(t)), "Green is away: {beeps:?}");
     film.is_in_sync(&[STAGE]);
 }
@@ -160,7 +166,14 @@ fn silence_that_is_not_sent_keeps_its_length() {
     let take = Recorder::start(&server, "pauses", "pauses.ogg", &["--audio-only"]).run_for(9.0);
     let sound = sound_alone(&take);
     let phase = sound.beeps(500)[0];
-    [Red, Green, Blue].into_iter().for_each(|colour| heard(&sound, colour, phase, sound.duration()));
+    for colour in [Red, Green, Blue] {
+        let beeps = sound.beeps(colour.tone().expect("a person"));
+        assert_eq!(missing(&beeps, phase, SETTLED, sound.duration() - CUT_OFF), [0.0; 0], "{colour:?}: {beeps:?}");
+        let steady = cadence(&beeps);
+        println!("{colour:?}: cadence {steady:?}");
+        // One packet: the first after a pause is faint, so the same beep may seem to begin with the second.
+        assert!(steady.worst <= 0.020, "{colour:?}: {steady:?}, {beeps:?}");
+    }
 }
 
 #[test]
@@ -207,7 +220,7 @@ fn sound_alone(take: &Take) -> Sound {
 /// Every beep of a person is there, and on time.
 fn heard(sound: &Sound, colour: Colour, phase: f64, until: f64) {
     let beeps = sound.beeps(colour.tone().expect("a person"));
-    assert_eq!(missing(&beeps, phase, SETTLED, until - 0.15), [0.0; 0], "{colour:?} is missing; heard at {beeps:?}");
+    assert_eq!(missing(&beeps, phase, SETTLED, until - CUT_OFF), [0.0; 0], "{colour:?} is missing; heard at {beeps:?}");
     let steady = cadence(&beeps);
     println!("{colour:?}: cadence {steady:?}");
     assert!(steady.p95 <= 0.002, "{colour:?}: {steady:?}, {beeps:?}");
@@ -261,12 +274,13 @@ impl Film {
         Clock::new(self.take.stopped, self.end(), self.phase()).in_file(self.take.told[command])
     }
 
-    /// A change comes after the command that causes it (as far as the clocks of three processes agree), and soon enough.
+    /// A change comes soon enough after the command that causes it. The recorder shows a change of speaker from when it
+    /// took place, not from when it was noticed, and may be mistaken by a little.
     fn follows(&self, change: f64, command: usize, within: f64) {
         let delay = change - self.told(command);
         let wall = self.take.told[command];
         println!("command {command} at {wall:.3}: seen after {delay:.3} s, at {change:.3} s");
-        assert!((-0.05..=within).contains(&delay), "command {command} is seen after {delay:.3} s, at {change:.2} s");
+        assert!((-0.2..=within).contains(&delay), "command {command} is seen after {delay:.3} s, at {change:.2} s");
     }
 
     /// The area shows exactly these, one after the other; returns when each next one appeared. Before the first one
