@@ -19,7 +19,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: debian $(TOOLS)/livekit-server ## record a sample room for 20 s on a real LiveKit server and check the file
-	cargo build --locked --release --bin greffier --example sample_room
+	cargo build --locked --bin greffier --example sample_room
 	GREFFIER_TOOLS="$(TOOLS)" TARGET="$(TARGET)" bash examples/demo.sh
 
 test: tools ## everything: unit, golden, law, pipeline and live tests
