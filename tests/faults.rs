@@ -33,7 +33,7 @@ fn beeps(file: &Path) -> (f64, usize) {
 fn a_cut_signalling_link_is_resumed_into_the_same_file() {
     let server = LiveKit::start();
     let proxy = Proxy::start(server.port);
-    let _room = Publisher::start(Kind::SampleRoom, &server, "cut", 1, &["--content", "beep"]);
+    let _room = Publisher::start(Kind::SampleRoom, &server, "cut", 1, &[]);
     let mut recorder = Recorder::start_at(&proxy.url, &server, "cut", "cut.mp4", &[]);
     recorder.wait_until(4.0);
     proxy.cut();
@@ -47,12 +47,12 @@ fn a_cut_signalling_link_is_resumed_into_the_same_file() {
 #[test]
 fn a_server_that_restarts_is_joined_anew_into_the_same_file() {
     let mut server = LiveKit::start();
-    let room = Publisher::start(Kind::SampleRoom, &server, "restart", 1, &["--content", "beep"]);
+    let room = Publisher::start(Kind::SampleRoom, &server, "restart", 1, &[]);
     let mut recorder = Recorder::start(&server, "restart", "restart.mp4", &[]);
     recorder.wait_until(4.0);
     drop(room);
     server.restart();
-    let _room = Publisher::start(Kind::SampleRoom, &server, "restart", 1, &["--content", "beep"]);
+    let _room = Publisher::start(Kind::SampleRoom, &server, "restart", 1, &[]);
     let began = Instant::now();
     while !recorder.log().contains("joined anew") {
         assert!(began.elapsed() < Duration::from_secs(25), "not joined anew");
@@ -69,7 +69,7 @@ fn a_server_that_restarts_is_joined_anew_into_the_same_file() {
 #[test]
 fn a_deleted_room_ends_the_recording() {
     let server = LiveKit::start();
-    let _room = Publisher::start(Kind::SampleRoom, &server, "deleted", 1, &["--content", "beep"]);
+    let _room = Publisher::start(Kind::SampleRoom, &server, "deleted", 1, &[]);
     let mut recorder = Recorder::start(&server, "deleted", "deleted.mp4", &[]);
     recorder.wait_until(4.0);
     server.ask("DeleteRoom", admin("deleted"), &json!({ "room": "deleted" }));
@@ -82,7 +82,7 @@ fn a_deleted_room_ends_the_recording() {
 #[test]
 fn a_removed_recorder_finishes_its_file() {
     let server = LiveKit::start();
-    let _room = Publisher::start(Kind::SampleRoom, &server, "removed", 1, &["--content", "beep"]);
+    let _room = Publisher::start(Kind::SampleRoom, &server, "removed", 1, &[]);
     let mut recorder = Recorder::start(&server, "removed", "removed.mp4", &[]);
     recorder.wait_until(4.0);
     let people = server.ask("ListParticipants", admin("removed"), &json!({ "room": "removed" }));
@@ -98,7 +98,7 @@ fn a_removed_recorder_finishes_its_file() {
 #[test]
 fn a_server_that_is_gone_leaves_a_file_and_a_reason() {
     let mut server = LiveKit::start();
-    let room = Publisher::start(Kind::SampleRoom, &server, "gone", 1, &["--content", "beep"]);
+    let room = Publisher::start(Kind::SampleRoom, &server, "gone", 1, &[]);
     let mut recorder = Recorder::start(&server, "gone", "gone.mp4", &[]);
     recorder.wait_until(4.0);
     server.kill();
@@ -113,7 +113,7 @@ fn a_server_that_is_gone_leaves_a_file_and_a_reason() {
 fn a_private_authority_is_trusted_when_named() {
     let server = LiveKit::start();
     let door = TlsDoor::start(server.port);
-    let _room = Publisher::start(Kind::SampleRoom, &server, "tls", 1, &["--content", "beep"]);
+    let _room = Publisher::start(Kind::SampleRoom, &server, "tls", 1, &[]);
     for options in [vec!["--ca-file", door.ca_file.to_str().unwrap()], vec!["--insecure"]] {
         let take =
             Recorder::start_at(&door.url, &server, "tls", "tls.ogg", &[&["--audio-only"], &options[..]].concat())
