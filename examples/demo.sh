@@ -22,10 +22,12 @@ fail() {
 }
 
 stop() {
-    local pid
+    local pid n
     trap - EXIT INT TERM
-    for pid in "${pids[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do
+    # The last one first: a server waits for its guests.
+    for ((n = ${#pids[@]} - 1; n >= 0; n--)); do
+        pid=${pids[n]}
+        kill -TERM "$pid" 2>/dev/null || continue
         for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.05; done
         kill -KILL "$pid" 2>/dev/null || true
     done
@@ -63,12 +65,9 @@ echo "$url"
 
 say "A sample room: three people who take turns, and a shared screen"
 export LIVEKIT_URL=$url LIVEKIT_API_KEY=$key LIVEKIT_API_SECRET=$secret
-# The room takes commands on its standard input; one that stays open and silent lets it run by itself.
-mkfifo "$out/room.in"
 "$target/release/examples/sample_room" --url "$url" --api-key "$key" --api-secret "$secret" --room "$room" \
-    --participants 3 --share <"$out/room.in" >"$out/sample_room.out" 2>"$out/sample_room.log" &
+    --participants 3 --share --no-stdin >"$out/sample_room.out" 2>"$out/sample_room.log" &
 pids+=($!)
-exec 9>"$out/room.in"
 wait_for "the sample room" "$out/sample_room.log" grep -q '^ready' "$out/sample_room.out"
 echo "room \"$room\""
 

@@ -1,4 +1,5 @@
 //! The whole life of a recording as one table: every state × every input, held against testdata/lifecycle/transitions.md.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -257,7 +257,7 @@ async fn play_audio(
         let (payload, level) = match voice.content {
             Content::Beep => {
                 let (payload, _) = &packets[(m % packets.len() as u64) as usize];
-                let loud = if m / SYLLABLE % 2 == 0 { LOUD } else { LOUDER };
+                let loud = if (m / SYLLABLE).is_multiple_of(2) { LOUD } else { LOUDER };
                 (payload.clone(), if has_floor { loud } else { QUIET })
             }
             Content::Speech if has_floor => {

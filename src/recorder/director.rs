@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::ids::{ParticipantId, TrackId};
 use crate::room::{Participant, Roster, Track, TrackSource};
-use crate::scene::{ActiveSpeaker, Candidate, Layout, Scene, Size, Source, Subject, arrange, rank};
+use crate::scene::{ActiveSpeaker, Candidate, Face, Layout, Scene, Size, Source, Subject, arrange, rank};
 
 /// A new scene, and what brought it about: some things are learnt later than others.
 #[derive(Debug)]
@@ -115,13 +115,18 @@ impl Director {
         self.undecodable.clear();
     }
 
-    /// Shares that go on stage with their first picture, and how large they will be at most.
-    pub fn awaited(&self) -> impl Iterator<Item = (&TrackId, Size)> {
-        let size = self.view.as_ref().map(|view| view.size);
+    /// Tracks that are not on screen but soon may be, and how large they are wanted: shares, which go on stage with their
+    /// first picture, and the camera that is next in rank, so that a new speaker is seen at once.
+    pub fn ahead(&self) -> HashMap<TrackId, Size> {
+        let Some(View { size, shown, scene: Some(scene), .. }) = &self.view else { return HashMap::new() };
         let tracks = self.roster.participants().flat_map(|p| &p.tracks);
-        tracks
+        let shares = tracks
             .filter(|t| t.source == TrackSource::ScreenShare && self.visible(t) && !self.decoding.contains(&t.id))
-            .filter_map(move |t| Some((&t.id, size?)))
+            .map(|t| (t.id.clone(), *size));
+        let off_screen = |track: &&TrackId| !scene.tiles.iter().any(|tile| tile.face == Face::Track((*track).clone()));
+        let cameras = shown.iter().filter(|s| s.source == Source::Camera).filter_map(|s| s.track.as_ref());
+        let small = Size { width: size.width.fraction(1, 4), height: size.height.fraction(1, 4) };
+        shares.chain(cameras.filter(off_screen).take(1).map(|track| (track.clone(), small))).collect()
     }
 
     /// What is shown now.
@@ -180,5 +185,108 @@ impl Director {
             all.push(candidate(Source::Camera, camera));
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::recorder::subscription::wanted;
+    use crate::scene::{Arrangement, Theme};
+
+    const LAYOUT: Layout = Layout { arrangement: Arrangement::Speaker, theme: Theme::Dark };
+
+    fn director() -> Director {
+        Director::new(Some((LAYOUT, Size::new(1280, 720).unwrap())))
+    }
+
+    fn track(id: &str, source: TrackSource, muted: bool) -> Track {
+        Track { id: TrackId::new(id), source, muted, width: 640, height: 360 }
+    }
+
+    fn person(id: &str, tracks: Vec<Track>) -> Participant {
+        Participant { id: ParticipantId::new(id), name: id.into(), joined_at: 1, program: false, tracks }
+    }
+
+    fn faces(cut: Option<Cut>) -> Vec<Face> {
+        cut.expect("another scene").scene.tiles.into_iter().map(|tile| tile.face).collect()
+    }
+
+    fn shows(id: &str) -> Face {
+        Face::Track(TrackId::new(id))
+    }
+
+    #[test]
+    fn a_camera_that_is_off_or_broken_becomes_initials() {
+        let (mut director, now) = (director(), Instant::now());
+        let roster = |muted| Roster::new(vec![person("ann", vec![track("a", TrackSource::Camera, muted)])], vec![]);
+        let initials = Face::Initials(ParticipantId::new("ann"));
+        assert_eq!(faces(director.handle_roster(roster(false), now)), [shows("a")]);
+        let muted = faces(director.handle_roster(roster(true), now));
+        assert_eq!(muted.first(), Some(&initials));
+        assert_eq!(faces(director.handle_roster(roster(false), now)), [shows("a")]);
+        assert_eq!(faces(director.undecodable(&TrackId::new("a"))), [initials]);
+        assert_eq!(faces(director.decoding(&TrackId::new("a"))), [shows("a")]);
+        assert!(director.decoding(&TrackId::new("a")).is_none(), "the same scene is not shown again");
+    }
+
+    #[test]
+    fn a_share_is_subscribed_at_once_and_shown_with_its_first_picture() {
+        let (mut director, now) = (director(), Instant::now());
+        let tracks = vec![track("cam", TrackSource::Camera, false), track("share", TrackSource::ScreenShare, false)];
+        let roster = Roster::new(vec![person("ann", tracks)], vec![]);
+        assert_eq!(faces(director.handle_roster(roster, now)), [shows("cam")]);
+        let wants = wanted(director.roster(), director.scene(), &director.ahead());
+        assert!(wants.iter().any(|w| w.track == TrackId::new("share") && w.size == Some((1280, 720))), "{wants:?}");
+        let cut = director.decoding(&TrackId::new("share"));
+        assert_eq!(cut.as_ref().map(|cut| cut.cause), Some(Cause::Seen));
+        assert!(faces(cut).contains(&shows("share")));
+    }
+
+    #[test]
+    fn the_next_in_rank_is_subscribed_ahead_and_nobody_else() {
+        let layout = Layout { arrangement: Arrangement::SingleSpeaker, theme: Theme::Dark };
+        let mut director = Director::new(Some((layout, Size::new(1280, 720).unwrap())));
+        let people = ["a", "b", "c"].map(|id| person(id, vec![track(id, TrackSource::Camera, false)])).to_vec();
+        assert_eq!(faces(director.handle_roster(Roster::new(people, vec![]), Instant::now())), [shows("a")]);
+        let wants = wanted(director.roster(), director.scene(), &director.ahead());
+        let sizes: Vec<_> = wants.iter().map(|w| (w.track.as_str(), w.size)).collect();
+        assert_eq!(sizes, [("a", Some((1280, 720))), ("b", Some((320, 180)))]);
+    }
+
+    #[test]
+    fn a_new_speaker_is_known_as_the_cause() {
+        let (mut director, now) = (director(), Instant::now());
+        let people = || {
+            ["ann", "bob"].map(|id| person(id, vec![track(&format!("{id}-cam"), TrackSource::Camera, false)])).to_vec()
+        };
+        let speaks = |id: &str| Roster::new(people(), vec![(ParticipantId::new(id), 0.5)]);
+        director.handle_roster(speaks("ann"), now);
+        assert_eq!(director.speaker(), Some("ann"));
+        let cut = director.handle_roster(speaks("bob"), now + Duration::from_secs(3));
+        assert_eq!((director.speaker(), cut.map(|cut| cut.cause)), (Some("bob"), Some(Cause::Heard)));
+    }
+
+    #[test]
+    fn sound_alone_wants_no_video() {
+        let mut director = Director::new(None);
+        let tracks = vec![
+            track("mic", TrackSource::Audio, false),
+            track("cam", TrackSource::Camera, false),
+            track("share", TrackSource::ScreenShare, false),
+        ];
+        assert!(director.handle_roster(Roster::new(vec![person("ann", tracks)], vec![]), Instant::now()).is_none());
+        let wants = wanted(director.roster(), director.scene(), &director.ahead());
+        assert_eq!(wants.iter().map(|w| w.track.as_str()).collect::<Vec<_>>(), ["mic"]);
+    }
+
+    #[test]
+    fn a_program_is_seen_only_while_it_publishes_video() {
+        let mut director = director();
+        let mut bot = person("bot", vec![track("voice", TrackSource::Audio, false)]);
+        bot.program = true;
+        assert_eq!(faces(director.handle_roster(Roster::new(vec![bot], vec![]), Instant::now())), []);
     }
 }

@@ -3,7 +3,7 @@
 //! `str0m` does no IO of its own: this file owns the UDP sockets and feeds it. We are the receiving side only, and always
 //! answer (LiveKit's subscriber connection).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -47,6 +47,8 @@ pub(super) struct Peer {
     sockets: Sockets,
     /// What each m-line carries now, from the newest offer. A mid is used again for the next track.
     tracks: HashMap<Mid, TrackId>,
+    /// Every m-line that ever carried a track.
+    used: HashSet<Mid>,
     /// The newest RTP time of each m-line, by which sender reports are unwrapped.
     newest: HashMap<Mid, u64>,
     /// Candidates that came before the first offer.
@@ -72,6 +74,7 @@ impl Peer {
             rtc,
             sockets,
             tracks: HashMap::new(),
+            used: HashSet::new(),
             newest: HashMap::new(),
             early: Vec::new(),
             offered: false,
@@ -83,8 +86,17 @@ impl Peer {
     pub fn answer(&mut self, sdp: &str, mids: &HashMap<String, String>) -> Result<String> {
         let wrong = |e: &dyn std::fmt::Display| Error::new(ErrorKind::Internal, format!("the server's offer: {e}"));
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|e| wrong(&e))?;
+        let tracks = mids.iter().map(|(mid, track)| (Mid::from(mid.as_str()), TrackId::new(track))).collect();
+        let before = std::mem::replace(&mut self.tracks, tracks);
+        for (mid, track) in &self.tracks {
+            // An m-line that carries another track now, or the same one after a pause, begins anew: str0m would go on with
+            // the former sequence numbers and take everything before them for late.
+            if !self.used.insert(*mid) && before.get(mid) != Some(track) {
+                self.rtc.direct_api().remove_media(*mid);
+                self.newest.remove(mid);
+            }
+        }
         let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| wrong(&e))?;
-        self.tracks = mids.iter().map(|(mid, track)| (Mid::from(mid.as_str()), TrackId::new(track))).collect();
         self.newest.retain(|mid, _| self.tracks.contains_key(mid));
         self.offered = true;
         for candidate in std::mem::take(&mut self.early) {
@@ -109,10 +121,10 @@ impl Peer {
     /// RTCP PLI for this track.
     pub fn request_keyframe(&mut self, track: &TrackId) {
         let Some(mid) = self.tracks.iter().find_map(|(mid, id)| (id == track).then_some(*mid)) else { return };
-        if let Some(mut writer) = self.rtc.writer(mid) {
-            if let Err(e) = writer.request_keyframe(None, KeyframeRequestKind::Pli) {
-                tracing::debug!(%track, error = %e, "no key frame can be requested");
-            }
+        if let Some(mut writer) = self.rtc.writer(mid)
+            && let Err(e) = writer.request_keyframe(None, KeyframeRequestKind::Pli)
+        {
+            tracing::debug!(%track, error = %e, "no key frame can be requested");
         }
     }
 
@@ -160,13 +172,12 @@ impl Peer {
 
     /// Adds a remote candidate, and first the local one from which it can be reached.
     fn add(&mut self, remote: Candidate) {
-        if let Some(local) = self.sockets.local_for(remote.addr()) {
-            if let Ok(host) = Candidate::host(local, "udp") {
-                if let Some(added) = self.rtc.add_local_candidate(host) {
-                    let line = added.to_sdp_string();
-                    self.outbox.push(PeerEvent::Candidate(line.trim_start_matches("a=").to_owned()));
-                }
-            }
+        if let Some(local) = self.sockets.local_for(remote.addr())
+            && let Ok(host) = Candidate::host(local, "udp")
+            && let Some(added) = self.rtc.add_local_candidate(host)
+        {
+            let line = added.to_sdp_string();
+            self.outbox.push(PeerEvent::Candidate(line.trim_start_matches("a=").to_owned()));
         }
         self.rtc.add_remote_candidate(remote);
     }

@@ -55,6 +55,12 @@ pub enum TrackSource {
 }
 
 impl Roster {
+    /// These people, of whom these speak.
+    pub fn new(people: Vec<Participant>, speakers: Vec<(ParticipantId, f32)>) -> Self {
+        let participants = people.into_iter().map(|p| (p.id.clone(), p)).collect();
+        Self { participants, speakers: speakers.into_iter().collect() }
+    }
+
     /// Replaces everything by what `JoinResponse` says.
     pub fn join(&mut self, response: &proto::JoinResponse) {
         self.participants.clear();

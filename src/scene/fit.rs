@@ -84,7 +84,10 @@ mod tests {
         Rect { x: Even::floor(100), y: Even::floor(40), width: Even::floor(width), height: Even::floor(height) }
     }
 
-    fn shape(fit: Fit, of: (u32, u32), picture: (u32, u32)) -> ((u32, u32, u32, u32), (u32, u32, u32, u32)) {
+    /// x, y, width, height.
+    type Box = (u32, u32, u32, u32);
+
+    fn shape(fit: Fit, of: (u32, u32), picture: (u32, u32)) -> (Box, Box) {
         let p = place(fit, tile(of.0, of.1), picture.0, picture.1).unwrap();
         let t = p.target;
         (
