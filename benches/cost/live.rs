@@ -80,12 +80,13 @@ impl Room {
         let flowing = until(&said, "recording room", began);
         let pid = recorder.child.id().to_string();
         let reading = meter::over(&pid, Instant::now(), threads);
+        let whole = !said.try_iter().any(|line| line.contains("does not keep up"));
         let stopped = Instant::now();
         let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is installed");
         assert!(sent.success(), "the recorder could not be stopped");
         let status = recorder.child.wait().expect("the recorder's end");
         assert!(status.success() && file.exists(), "the recorder ended with {status}");
-        (reading, Times { joined, flowing, finished: stopped.elapsed().as_secs_f64() })
+        (Reading { whole, ..reading }, Times { joined, flowing, finished: stopped.elapsed().as_secs_f64() })
     }
 }
 

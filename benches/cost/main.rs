@@ -87,6 +87,10 @@ fn main() -> ExitCode {
     if wish.variants.is_empty() {
         wish.variants = Variant::ALL.to_vec();
     }
+    // Reading is subtracted from the limit.
+    if wish.variants.contains(&Variant::Limit) && !wish.variants.contains(&Variant::Read) {
+        wish.variants.push(Variant::Read);
+    }
     run(&wish);
     ExitCode::SUCCESS
 }

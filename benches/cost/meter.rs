@@ -23,25 +23,29 @@ pub struct Reading {
     pub megabytes: f64,
     /// CPU seconds before the window beyond `core`: starting.
     pub start: f64,
+    /// False when the machine did not keep up, so that less was done than should have been.
+    pub whole: bool,
 }
 
 impl Reading {
     /// For [`Reading::parse`].
     pub fn line(&self) -> String {
-        format!("reading {} {} {}", self.core, self.megabytes, self.start)
+        let Self { core, megabytes, start, whole } = self;
+        format!("reading {core} {megabytes} {start} {}", i32::from(*whole))
     }
 
     /// What a child printed.
     pub fn parse(line: &str) -> Option<Self> {
-        let mut numbers = line.strip_prefix("reading ")?.split(' ').map(str::parse);
+        let mut numbers = line.strip_prefix("reading ")?.split(' ').map(str::parse::<f64>);
         let mut next = || numbers.next()?.ok();
-        Some(Self { core: next()?, megabytes: next()?, start: next()? })
+        Some(Self { core: next()?, megabytes: next()?, start: next()?, whole: next()? > 0.0 })
     }
 }
 
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3} core, {:.0} MB, {:.2} s of CPU to start", self.core, self.megabytes, self.start)
+        write!(f, "{:.3} core, {:.0} MB, {:.2} s of CPU to start", self.core, self.megabytes, self.start)?;
+        if self.whole { Ok(()) } else { write!(f, "; the machine did not keep up, so this does not count") }
     }
 }
 
@@ -72,7 +76,7 @@ pub fn over(pid: &str, began: Instant, threads: bool) -> Reading {
             println!("{core:.4} core  {count:>2} × {name}");
         }
     }
-    Reading { core, megabytes: memory(pid), start: before - core * WINDOW.start.as_secs_f64() }
+    Reading { core, megabytes: memory(pid), start: before - core * WINDOW.start.as_secs_f64(), whole: true }
 }
 
 /// CPU seconds, user and system, of a process.

@@ -30,7 +30,7 @@ impl Table {
 }
 
 fn find(round: &[(Variant, Reading)], wanted: Variant) -> Option<Reading> {
-    round.iter().find_map(|(variant, reading)| (*variant == wanted).then_some(*reading))
+    round.iter().find_map(|(variant, reading)| (*variant == wanted && reading.whole).then_some(*reading))
 }
 
 /// What is aimed at, and what the row is.
