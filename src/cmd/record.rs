@@ -35,8 +35,8 @@ pub struct RecordArgs {
     #[arg(long)]
     audio_only: bool,
     /// Stop by itself after this long, such as 90s, 30m or 1h30m
-    #[arg(long, value_parser = duration)]
-    duration: Option<Duration>,
+    #[arg(long)]
+    duration: Option<String>,
     /// Pixels, even [default: 1280]
     #[arg(long)]
     width: Option<u32>,
@@ -82,7 +82,8 @@ impl RecordArgs {
             let why = format!("{} does not end with .{wanted}; {hint}", self.output.display());
             return Err(Error::invalid("output", why));
         }
-        Ok(Request { room: self.room.clone(), output, max_duration: self.duration })
+        let max_duration = self.duration.as_deref().map(duration).transpose()?;
+        Ok(Request { room: self.room.clone(), output, max_duration })
     }
 
     fn mp4(&self) -> Result<Output> {
@@ -107,7 +108,7 @@ async fn record(request: Request, server: Server, output: &Path) -> Result<()> {
     let room = request.room.clone();
     let recorder = Recorder::start(control::new_id(), request, server, part.clone(), reports);
     let mut progress = recorder.progress();
-    let line = StatusLine::new();
+    let mut line = StatusLine::new();
     let mut lost = None;
     loop {
         tokio::select! {
@@ -168,8 +169,9 @@ fn kept(why: &str, figures: &str) -> Error {
 }
 
 /// `90`, `90s`, `30m`, `1h30m`.
-fn duration(text: &str) -> std::result::Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a length of time; use for example 90s, 30m or 1h30m");
+fn duration(text: &str) -> Result<Duration> {
+    let why = format!("{text:?} is not a length of time; use for example 90s, 30m or 1h30m");
+    let wrong = || Error::invalid("duration", &why);
     let mut seconds = 0.0;
     let mut rest = text.trim();
     while !rest.is_empty() {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::recorder::Progress;
+use crate::recorder::{Connection, Progress};
 
 /// One line on standard error. Where that is no terminal, only what is said once is written.
 pub(super) struct StatusLine {
     bar: ProgressBar,
+    connection: Connection,
 }
 
 impl StatusLine {
@@ -19,7 +20,7 @@ impl StatusLine {
         }
         bar.set_message("joining");
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar }
+        Self { bar, connection: Connection::default() }
     }
 
     /// A line that stays.
@@ -32,8 +33,17 @@ impl StatusLine {
         }
     }
 
-    /// The figures of now.
-    pub fn show(&self, progress: &Progress) {
+    /// The figures of now. That the connection was lost or regained is said.
+    pub fn show(&mut self, progress: &Progress) {
+        if self.connection != progress.connection {
+            self.connection = progress.connection.clone();
+            match &self.connection {
+                Connection::Steady => {}
+                Connection::Lost(why) => self.say(&format!("connection lost ({why}); trying to regain it")),
+                Connection::Resumed => self.say("connection resumed"),
+                Connection::Rejoined => self.say("joined anew; what was said meanwhile is missing"),
+            }
+        }
         self.bar.set_message(text(progress));
     }
 
@@ -59,7 +69,7 @@ fn text(progress: &Progress) -> String {
         parts.push(format!("{} dropped: this machine is too slow", progress.dropped));
     }
     parts.push(HumanBytes(progress.bytes).to_string());
-    if progress.reconnecting {
+    if let Connection::Lost(_) = progress.connection {
         parts.push("reconnecting".to_owned());
     }
     parts.join("  ")

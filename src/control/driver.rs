@@ -11,8 +11,10 @@ use crate::control::{Launch, Launcher, Order, Patience, Running, new_id, recover
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recorder::Progress;
-use crate::recording::{Command, Effect, Failure, Options, Outcome, Recording, Refused, Report, Request, State, Step};
+use crate::recorder::{Progress, finish_interrupted};
+use crate::recording::{
+    Command, Effect, Failure, Media, Options, Outcome, Recording, Refused, Report, Request, State, Step,
+};
 use crate::spool::Spool;
 
 /// Owns everything that has not ended.
@@ -59,7 +61,7 @@ impl Driver {
     pub async fn recover(&mut self) -> Result<()> {
         let unended = self.db.unended()?;
         let found = self.spool.list().map_err(|e| spool_error("look into the spool", &e))?;
-        let reports = recovery::recover(&unended, &found);
+        let reports = recovery::recover(&unended, &self.finish_interrupted(&unended));
         let ids: Vec<_> = unended.iter().map(|recording| recording.id.clone()).collect();
         for mut recording in unended {
             // It ended when it was last written to, not now.
@@ -79,6 +81,28 @@ impl Driver {
             tracing::warn!(recording = %stray.id, bytes = stray.bytes, "the spool holds a file that no recording claims");
         }
         Ok(())
+    }
+
+    /// Makes what is left of these recordings whole, as far as it can be, and measures it.
+    fn finish_interrupted(&self, unended: &[Recording]) -> HashMap<RecordingId, Media> {
+        let mut left = HashMap::new();
+        for recording in unended {
+            let (id, container) = (&recording.id, recording.request.output.container());
+            let bytes = self.spool.size(id, recording.extension());
+            if bytes == 0 {
+                continue;
+            }
+            let media = finish_interrupted(container, &self.spool.part(id, recording.extension()));
+            // What cannot be read may still be worth something to somebody; its length is unknown.
+            left.insert(
+                id.clone(),
+                media.unwrap_or_else(|e| {
+                    tracing::warn!(recording = %id, error = %e, "the interrupted file is kept as it is");
+                    Media { bytes, duration_ns: 0 }
+                }),
+            );
+        }
+        left
     }
 
     /// Until the last handle is gone and everything has ended.

@@ -1,17 +1,17 @@
 //! Pure. What an earlier process left behind, told as reports, so that the ordinary path finishes it.
 
-use crate::ids::RecordingId;
-use crate::recording::{Failure, Recording, Report, State};
-use crate::spool::Found;
+use std::collections::HashMap;
 
-/// The reports for recordings that had not ended. One that was being saved needs none: its effect is pending.
-pub fn recover(unended: &[Recording], found: &[Found]) -> Vec<(RecordingId, Report)> {
+use crate::ids::RecordingId;
+use crate::recording::{Failure, Media, Recording, Report, State};
+
+/// The reports for recordings that had not ended, given what is left of them. One that was being saved needs none: its
+/// effect is pending.
+pub fn recover(unended: &[Recording], left: &HashMap<RecordingId, Media>) -> Vec<(RecordingId, Report)> {
     let report = |recording: &Recording| match recording.state {
         State::Starting | State::Active | State::Ending { .. } => {
-            let bytes = found.iter().find(|found| found.id == recording.id).map_or(0, |found| found.bytes);
             let failure = Failure("interrupted: greffier was stopped while recording".to_owned());
-            // Nobody knows the length of a file that was cut off.
-            let salvaged = (bytes > 0).then_some((bytes, 0));
+            let salvaged = left.get(&recording.id).map(|media| (media.bytes, media.duration_ns));
             Some((recording.id.clone(), Report::Broke { failure, salvaged }))
         }
         State::Saving { .. } | State::Ended(_) => None,
@@ -24,7 +24,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::recording::{Media, Options, Outcome, Output, Reason, Request};
+    use crate::recording::{Options, Outcome, Output, Reason, Request};
 
     fn recording(id: &str, state: State) -> Recording {
         let request = Request { room: "r".into(), output: Output::ogg(), max_duration: None };
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_kept_and_nothing_is_failed() {
+    fn what_is_left_is_kept_and_nothing_is_failed() {
         let then = Outcome::Complete(Reason::Stopped);
         let rows = [
             recording("full", State::Active),
@@ -44,19 +44,16 @@ mod tests {
             recording("ending", State::Ending { then: then.clone() }),
             recording("saving", State::Saving { then, media: Media { bytes: 1, duration_ns: 1 } }),
         ];
-        let found = [("full", 9), ("empty", 0), ("ending", 4), ("saving", 1)].map(|(id, bytes)| Found {
-            id: RecordingId::new(id),
-            bytes,
-            written_at: None,
-        });
-        let salvages: Vec<_> = recover(&rows, &found)
+        let left = [("full", 9), ("ending", 4), ("saving", 1)]
+            .map(|(id, bytes)| (RecordingId::new(id), Media { bytes, duration_ns: bytes * 2 }));
+        let salvages: Vec<_> = recover(&rows, &left.into())
             .into_iter()
             .map(|(id, report)| {
                 let Report::Broke { salvaged, .. } = report else { panic!("{report:?}") };
                 (id.to_string(), salvaged)
             })
             .collect();
-        let wanted = [("full", Some((9, 0))), ("empty", None), ("none", None), ("ending", Some((4, 0)))];
+        let wanted = [("full", Some((9, 18))), ("empty", None), ("none", None), ("ending", Some((4, 8)))];
         assert_eq!(salvages, wanted.map(|(id, salvaged)| (id.to_owned(), salvaged)));
     }
 }

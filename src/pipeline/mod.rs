@@ -15,11 +15,12 @@ mod output;
 mod pace;
 mod painter;
 mod plan;
+mod salvage;
 mod sound;
 mod template;
 
-pub use mp4::finalise;
 pub use pace::{LATENCY, LEAD};
+pub use salvage::salvage;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::Progress;
 use super::director::{Cause, Cut, Director};
 use super::subscription::wanted;
+use super::{Connection, Progress};
 use crate::ids::{RecordingId, TrackId};
 use crate::media::{Codec, Unit};
 use crate::pipeline::{self, LATENCY, LEAD, Pipeline};
-use crate::recording::{Failure, Limit, Report, Request};
+use crate::recording::{Container, Failure, Limit, Report, Request};
 use crate::room::{self, Closed, Room, Server, Wanted};
 
 /// What to record, and where to.
@@ -59,6 +59,8 @@ struct Driver {
     id: RecordingId,
     room: Room,
     pipeline: Pipeline,
+    container: Container,
+    path: PathBuf,
     events: mpsc::UnboundedReceiver<pipeline::Event>,
     director: Director,
     /// What each track is decoded as.
@@ -68,7 +70,7 @@ struct Driver {
     progress: watch::Sender<Progress>,
     reports: Reports,
     draining: bool,
-    reconnecting: bool,
+    connection: Connection,
 }
 
 impl Driver {
@@ -77,11 +79,14 @@ impl Driver {
         let start = Instant::now();
         let (event_sender, events) = mpsc::unbounded_channel();
         let output = job.request.output;
-        let pipeline = Pipeline::start(&output, job.path, start, event_sender).map_err(|e| Failure(e.message))?;
+        let pipeline =
+            Pipeline::start(&output, job.path.clone(), start, event_sender).map_err(|e| Failure(e.message))?;
         Ok(Self {
             id: job.id,
             room,
             pipeline,
+            container: output.container(),
+            path: job.path,
             events,
             director: Director::new(output.video().map(|v| (v.layout, v.size))),
             attached: HashMap::new(),
@@ -90,7 +95,7 @@ impl Driver {
             progress,
             reports,
             draining: false,
-            reconnecting: false,
+            connection: Connection::default(),
         })
     }
 
@@ -135,13 +140,10 @@ impl Driver {
                 let cut = self.director.undecodable(&track);
                 self.show(cut);
             }
-            room::Event::Reconnecting(why) => {
-                tracing::warn!(why, "reconnecting");
-                self.reconnecting = true;
-            }
-            room::Event::Resumed => self.reconnecting = false,
+            room::Event::Reconnecting(why) => self.connection(Connection::Lost(why)),
+            room::Event::Resumed => self.connection(Connection::Resumed),
             room::Event::Rejoined => {
-                self.reconnecting = false;
+                self.connection(Connection::Rejoined);
                 self.director.begin_anew();
                 for (track, _) in self.attached.drain() {
                     self.pipeline.detach(&track);
@@ -189,8 +191,12 @@ impl Driver {
                 return Some(Report::Drained { bytes, duration_ns });
             }
             pipeline::Event::Broke(why) => {
-                let stats = self.pipeline.stats();
-                let salvaged = (stats.bytes > 0 && stats.duration_ns > 0).then_some((stats.bytes, stats.duration_ns));
+                // The file is as a kill would have left it. It may be the disk that broke: then it stays like that.
+                let (bytes, duration_ns) = match pipeline::salvage(self.container, &self.path) {
+                    Ok(media) => (media.bytes, media.duration_ns),
+                    Err(_) => (self.pipeline.stats().bytes, self.pipeline.stats().duration_ns),
+                };
+                let salvaged = (bytes > 0 && duration_ns > 0).then_some((bytes, duration_ns));
                 return Some(Report::Broke { failure: Failure(why), salvaged });
             }
         }
@@ -232,6 +238,12 @@ impl Driver {
         }
     }
 
+    /// Told at once: losing and regaining the connection may lie between two ticks.
+    fn connection(&mut self, now: Connection) {
+        self.connection = now;
+        self.publish();
+    }
+
     fn publish(&self) {
         let stats = self.pipeline.stats();
         let _ = self.progress.send(Progress {
@@ -241,7 +253,7 @@ impl Driver {
             frames: stats.frames,
             dropped: stats.dropped,
             bytes: stats.bytes,
-            reconnecting: self.reconnecting,
+            connection: self.connection.clone(),
         });
     }
 

@@ -4,6 +4,9 @@ mod director;
 mod driver;
 mod subscription;
 
+/// Makes what a killed recorder has left whole and measures it; see [`crate::pipeline::salvage`].
+pub use crate::pipeline::salvage as finish_interrupted;
+
 use std::path::PathBuf;
 
 use tokio::sync::{mpsc, watch};
@@ -27,8 +30,22 @@ pub struct Progress {
     pub dropped: u64,
     /// Bytes written.
     pub bytes: u64,
-    /// The connection to the server is lost and being tried again.
-    pub reconnecting: bool,
+    /// How the connection to the server is.
+    pub connection: Connection,
+}
+
+/// How the connection to the server is, and how it came to be so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Connection {
+    /// It has held from the beginning.
+    #[default]
+    Steady,
+    /// It is lost, for this reason, and being tried again.
+    Lost(String),
+    /// It was lost, and the same session goes on.
+    Resumed,
+    /// It was lost, and we are in a new session.
+    Rejoined,
 }
 
 /// Handle of a running recorder. Dropping it drains the recording too.

@@ -198,7 +198,7 @@ impl Driver {
             }
             return None;
         }
-        tracing::warn!(why, can_resume, "connection lost");
+        tracing::info!(why, can_resume, "connection lost");
         self.tell(Event::Reconnecting(why.to_owned())).await;
         self.attempt(Reconnect::new(Instant::now(), can_resume), why.to_owned())
     }
@@ -236,7 +236,7 @@ impl Driver {
                 None
             }
             Recovery::Resumed(Err(e)) => {
-                tracing::warn!(error = %e, "could not resume");
+                tracing::info!(error = %e, "could not resume");
                 if matches!(e, SignalError::LeaveRequest { .. } | SignalError::Client(..)) {
                     policy.session_lost();
                 }
@@ -254,7 +254,7 @@ impl Driver {
                 None
             }
             Recovery::Joined(Err(Error { message, .. })) => {
-                tracing::warn!(error = message, "could not join anew");
+                tracing::info!(error = message, "could not join anew");
                 // The first cause is the one that helps; the newest attempt says how it is now.
                 let first = why.split("; ").next().unwrap_or_default().to_owned();
                 self.attempt(policy, format!("{first}; {message}"))

@@ -125,7 +125,8 @@ impl Spool {
         Ok(strays)
     }
 
-    fn part(&self, id: &RecordingId, extension: &str) -> PathBuf {
+    /// The growing file, whether it is there or not.
+    pub fn part(&self, id: &RecordingId, extension: &str) -> PathBuf {
         self.growing().join(id.as_str()).join(format!("{STEM}.{extension}.part"))
     }
 

@@ -6,6 +6,7 @@ pub mod proxy;
 pub mod publisher;
 pub mod recorder;
 pub mod server;
+pub mod sidecar;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -41,6 +41,18 @@ impl Recorder {
 
     /// The same by another way to the server.
     pub fn start_at(url: &str, server: &LiveKit, room: &str, name: &str, options: &[&str]) -> Self {
+        Self::start_in(&[], url, server, room, name, options)
+    }
+
+    /// The same with these variables set.
+    pub fn start_in(
+        environment: &[(&str, &Path)],
+        url: &str,
+        server: &LiveKit,
+        room: &str,
+        name: &str,
+        options: &[&str],
+    ) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let output = folder.path().join(name);
         let log = File::create(folder.path().join("recorder.log")).expect("a log file");
@@ -50,6 +62,7 @@ impl Recorder {
             .args(["--room", room, "--output"])
             .arg(&output)
             .args(options)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)
@@ -90,6 +103,12 @@ impl Recorder {
             assert!(began.elapsed().as_secs_f64() < seconds, "the recorder did not end within {seconds} s");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Ends it without notice, as a power cut does.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the recorder can be killed");
+        self.child.wait().expect("the recorder's state");
     }
 
     /// Ctrl-C, then the file it leaves.

@@ -76,6 +76,14 @@ impl Index {
         self.fragmented
     }
 
+    /// What `mvhd` says of the whole film, in nanoseconds: 0 in a fragmented file.
+    pub fn duration_ns(&self) -> u64 {
+        let mvhd = child(&self.moov, b"mvhd").unwrap_or_default();
+        let ticks = if mvhd.first() == Some(&1) { u64_at(mvhd, 24) } else { u32_at(mvhd, 16).map(u64::from) };
+        let ns = u128::from(ticks.unwrap_or(0)) * 1_000_000_000 / u128::from(self.timescale.max(1));
+        u64::try_from(ns).unwrap_or(u64::MAX)
+    }
+
     /// Takes in a whole `moof` box that begins at `offset` in the file.
     pub fn fragment(&mut self, moof: &[u8], offset: u64) {
         for (_, _, traf) in children(moof.get(8..).unwrap_or_default()).filter(|(kind, _, _)| kind == b"traf") {

@@ -20,8 +20,7 @@ use index::Index;
 const LARGEST: u64 = 64 << 20;
 
 /// Makes an ordinary, seekable MP4 of a fragmented one; an incomplete fragment at its end is cut off.
-/// Returns the file's length. A file that is ordinary already is left alone. [`super::Pipeline`] does this to its own file; call it
-/// for one that a killed recorder has left.
+/// Returns the file's length in bytes. A file that is ordinary already is left alone.
 pub fn finalise(path: &Path) -> io::Result<u64> {
     let mut file = File::options().read(true).write(true).open(path)?;
     let length = file.metadata()?.len();
@@ -64,6 +63,22 @@ pub fn finalise(path: &Path) -> io::Result<u64> {
     file.write_all(&boxes::large_head(*b"mdat", whole - moov_at))?;
     file.sync_data()?;
     Ok(whole + moov.len() as u64)
+}
+
+/// How long an ordinary MP4 plays, in nanoseconds.
+pub fn duration_ns(path: &Path) -> io::Result<u64> {
+    let no_moov = || io::Error::new(io::ErrorKind::InvalidData, "no moov box");
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut at = 0;
+    while let Some(head) = head(&mut file, at, length)? {
+        if &head.kind == b"moov" {
+            let index = Index::new(&read(&mut file, at, head.size)?).ok_or_else(no_moov)?;
+            return Ok(index.duration_ns());
+        }
+        at += head.size;
+    }
+    Err(no_moov())
 }
 
 /// The head of the box at `at`; `None` at the end, or when the box is not whole.
@@ -127,6 +142,8 @@ mod tests {
         assert_eq!(length, std::fs::metadata(&path).unwrap().len());
         // Starts at zero in spite of the reordering; every picture is in the index.
         assert_eq!(pictures(&path).1, "0,100,100");
+        let duration = duration_ns(&path).unwrap();
+        assert!(duration.abs_diff(4_000_000_000) < 100_000_000, "{duration}");
         assert_eq!(finalise(&path).unwrap(), length, "twice does no harm");
     }
 
