@@ -211,9 +211,10 @@ impl Painter {
         }
     }
 
-    /// Takes each track's picture of this tick.
+    /// Takes each track's picture of this tick: the one whose time is nearest, so that no picture is more than half a tick
+    /// early or late against the sound.
     fn collect(&mut self) {
-        let time = span(self.tick, self.framerate);
+        let time = span(self.tick * 2 + 1, self.framerate * 2);
         for (track, state) in &mut self.tracks {
             let Some(sample) = state.sources.iter().filter_map(|(_, frames)| frames.take(time)).next_back() else {
                 continue;

@@ -35,14 +35,15 @@ SHARE = (1280, 720, 10)
 MARK = 0.1  # seconds of white, seconds of tone
 RATE = 48_000
 CHUNK = RATE // 100
-BEEP_LEVEL = 0.15  # four beeps and a hum stay below full scale
-HUM_LEVEL = 0.20  # about -17 dBFS RMS; the server's default threshold is -35
+BEEP_LEVEL = 0.14  # four beeps and a hum stay below full scale
+HUM_LEVEL = 0.30  # at its loudest; about -13 dBFS RMS, where the server's default threshold is -35
 HUM_HZ = 200  # 100 Hz apart from every tone, or a multiple: the test tells them apart exactly
 # Seconds by which sound is handed over before its moment. libwebrtc cannot be told when sound was captured: it stamps a
-# packet of 20 ms by when its second half was handed over. Measured at the receiver, in RTP, with this lead: by sender
-# reports a beep begins 19 ms after its second (6.5 ms of that are Opus' delay) and a flash 6 to 9 ms before it, so a
-# recorder that trusts the reports reads a picture 26 ms early; by arrival both come within 15 ms of each other.
-AUDIO_LEAD = 0.010
+# packet of 20 ms by when its second half was handed over. Measured at the receiver, in RTP, with a lead of 10 ms: by
+# sender reports a beep begins 19 ms after its second (6.5 ms of that are Opus' delay) and a flash 6 to 9 ms before it, so
+# by the reports the picture is 26 ms early, while by arrival both come within 15 ms of each other. This lead lies
+# between: 16 ms early by the reports, about as much late by arrival.
+AUDIO_LEAD = 0.020
 
 # The wall clock as the monotonic one sees it: it never jumps during a test.
 EPOCH = time.time() - time.monotonic()
@@ -82,7 +83,7 @@ def sound(tone):
     noise = np.random.default_rng(tone).uniform(-1, 1, RATE) * 0.0005  # a live microphone is never quite silent
     quiet = BEEP_LEVEL * shape * np.sin(2 * np.pi * tone * at) + noise
     # A voice is never even, and the server tells of speakers only when somebody's level has changed.
-    loud = quiet + HUM_LEVEL * (0.8 + 0.2 * np.cos(2 * np.pi * at)) * np.sin(2 * np.pi * HUM_HZ * at)
+    loud = quiet + HUM_LEVEL * (0.65 + 0.35 * np.cos(2 * np.pi * at)) * np.sin(2 * np.pi * HUM_HZ * at)
     return [[(s[i : i + CHUNK] * 32767).astype(np.int16) for i in range(0, RATE, CHUNK)] for s in (quiet, loud)]
 
 
