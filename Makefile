@@ -19,7 +19,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: debian $(TOOLS)/livekit-server ## record a sample room for 20 s on a real LiveKit server and check the file
-	cargo build --locked --release --bin greffier --example sample_room
+	cargo build --locked --bin greffier --example sample_room
 	GREFFIER_TOOLS="$(TOOLS)" TARGET="$(TARGET)" bash examples/demo.sh
 
 test: tools ## everything: unit, golden, law, pipeline and live tests
@@ -36,9 +36,9 @@ check: debian ## format, lints, docs
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
 	if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not installed: cargo install cargo-deny"; fi
 
-bench: debian $(TOOLS)/livekit-server ## cost of a recording, side by side with its limit
+bench: debian $(TOOLS)/livekit-server ## cost of a recording, side by side with its limit (ARGS="--rounds 1 ours")
 	cargo build --locked --release --bin greffier --example sample_room
-	cargo bench --locked
+	GREFFIER_TOOLS="$(TOOLS)" cargo bench --locked --bench cost -- $(ARGS)
 
 bless: ## write the golden files anew; git shows what changed
 	UPDATE_GOLDENS=1 cargo test --locked --test scenes --test lifecycle

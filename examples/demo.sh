@@ -65,7 +65,7 @@ echo "$url"
 
 say "A sample room: three people who take turns, and a shared screen"
 export LIVEKIT_URL=$url LIVEKIT_API_KEY=$key LIVEKIT_API_SECRET=$secret
-"$target/release/examples/sample_room" --url "$url" --api-key "$key" --api-secret "$secret" --room "$room" \
+"$target/debug/examples/sample_room" --url "$url" --api-key "$key" --api-secret "$secret" --room "$room" \
     --participants 3 --share --no-stdin >"$out/sample_room.out" 2>"$out/sample_room.log" &
 pids+=($!)
 wait_for "the sample room" "$out/sample_room.log" grep -q '^ready' "$out/sample_room.out"
@@ -73,7 +73,7 @@ echo "room \"$room\""
 
 say "Greffier"
 api=$(free_port tcp)
-"$target/release/greffier" serve --listen "127.0.0.1:$api" --data-dir "$out/data" >"$out/greffier.log" 2>&1 &
+"$target/debug/greffier" serve --listen "127.0.0.1:$api" --data-dir "$out/data" >"$out/greffier.log" 2>&1 &
 greffier=$!
 pids+=("$greffier")
 wait_for "greffier serve" "$out/greffier.log" curl -fs "http://127.0.0.1:$api/health"
@@ -101,7 +101,7 @@ echo
 recorded() { compgen -G "$out/data/recordings/*.mp4"; }
 wait_for "the finished file" "$out/greffier.log" recorded
 file=$(recorded)
-"$target/release/greffier" list --url "http://127.0.0.1:$api"
+"$target/debug/greffier" list --url "http://127.0.0.1:$api"
 
 say "Checking the file by decoding it"
 probe() { ffprobe -v error -select_streams "$1" -show_entries "$2" -of csv=p=0 "$file"; }

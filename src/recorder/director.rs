@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::ids::{ParticipantId, TrackId};
 use crate::room::{Participant, Roster, Track, TrackSource};
-use crate::scene::{ActiveSpeaker, Candidate, Layout, Scene, Size, Source, Subject, arrange, rank};
+use crate::scene::{ActiveSpeaker, Candidate, Face, Layout, Scene, Size, Source, Subject, arrange, rank};
 
 /// A new scene, and what brought it about: some things are learnt later than others.
 #[derive(Debug)]
@@ -115,13 +115,18 @@ impl Director {
         self.undecodable.clear();
     }
 
-    /// Shares that go on stage with their first picture, and how large they will be at most.
-    pub fn awaited(&self) -> impl Iterator<Item = (&TrackId, Size)> {
-        let size = self.view.as_ref().map(|view| view.size);
+    /// Tracks that are not on screen but soon may be, and how large they are wanted: shares, which go on stage with their
+    /// first picture, and the camera that is next in rank, so that a new speaker is seen at once.
+    pub fn ahead(&self) -> HashMap<TrackId, Size> {
+        let Some(View { size, shown, scene: Some(scene), .. }) = &self.view else { return HashMap::new() };
         let tracks = self.roster.participants().flat_map(|p| &p.tracks);
-        tracks
+        let shares = tracks
             .filter(|t| t.source == TrackSource::ScreenShare && self.visible(t) && !self.decoding.contains(&t.id))
-            .filter_map(move |t| Some((&t.id, size?)))
+            .map(|t| (t.id.clone(), *size));
+        let off_screen = |track: &&TrackId| !scene.tiles.iter().any(|tile| tile.face == Face::Track((*track).clone()));
+        let cameras = shown.iter().filter(|s| s.source == Source::Camera).filter_map(|s| s.track.as_ref());
+        let small = Size { width: size.width.fraction(1, 4), height: size.height.fraction(1, 4) };
+        shares.chain(cameras.filter(off_screen).take(1).map(|track| (track.clone(), small))).collect()
     }
 
     /// What is shown now.
@@ -189,7 +194,7 @@ mod tests {
 
     use super::*;
     use crate::recorder::subscription::wanted;
-    use crate::scene::{Arrangement, Face, Theme};
+    use crate::scene::{Arrangement, Theme};
 
     const LAYOUT: Layout = Layout { arrangement: Arrangement::Speaker, theme: Theme::Dark };
 
@@ -233,11 +238,22 @@ mod tests {
         let tracks = vec![track("cam", TrackSource::Camera, false), track("share", TrackSource::ScreenShare, false)];
         let roster = Roster::new(vec![person("ann", tracks)], vec![]);
         assert_eq!(faces(director.handle_roster(roster, now)), [shows("cam")]);
-        let wants = wanted(director.roster(), director.scene(), director.awaited());
+        let wants = wanted(director.roster(), director.scene(), &director.ahead());
         assert!(wants.iter().any(|w| w.track == TrackId::new("share") && w.size == Some((1280, 720))), "{wants:?}");
         let cut = director.decoding(&TrackId::new("share"));
         assert_eq!(cut.as_ref().map(|cut| cut.cause), Some(Cause::Seen));
         assert!(faces(cut).contains(&shows("share")));
+    }
+
+    #[test]
+    fn the_next_in_rank_is_subscribed_ahead_and_nobody_else() {
+        let layout = Layout { arrangement: Arrangement::SingleSpeaker, theme: Theme::Dark };
+        let mut director = Director::new(Some((layout, Size::new(1280, 720).unwrap())));
+        let people = ["a", "b", "c"].map(|id| person(id, vec![track(id, TrackSource::Camera, false)])).to_vec();
+        assert_eq!(faces(director.handle_roster(Roster::new(people, vec![]), Instant::now())), [shows("a")]);
+        let wants = wanted(director.roster(), director.scene(), &director.ahead());
+        let sizes: Vec<_> = wants.iter().map(|w| (w.track.as_str(), w.size)).collect();
+        assert_eq!(sizes, [("a", Some((1280, 720))), ("b", Some((320, 180)))]);
     }
 
     #[test]
@@ -262,7 +278,7 @@ mod tests {
             track("share", TrackSource::ScreenShare, false),
         ];
         assert!(director.handle_roster(Roster::new(vec![person("ann", tracks)], vec![]), Instant::now()).is_none());
-        let wants = wanted(director.roster(), director.scene(), director.awaited());
+        let wants = wanted(director.roster(), director.scene(), &director.ahead());
         assert_eq!(wants.iter().map(|w| w.track.as_str()).collect::<Vec<_>>(), ["mic"]);
     }
 

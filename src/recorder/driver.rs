@@ -217,7 +217,7 @@ impl Driver {
             let now = Instant::now();
             self.pipeline.show(scene, now.checked_sub(late).unwrap_or(now));
         }
-        let now = wanted(self.director.roster(), self.director.scene(), self.director.awaited());
+        let now = wanted(self.director.roster(), self.director.scene(), &self.director.ahead());
         if now == self.wanted {
             return;
         }

@@ -6,29 +6,20 @@ use crate::ids::TrackId;
 use crate::room::{Roster, TrackSource, Wanted};
 use crate::scene::{Face, Scene, Size};
 
-/// All audio, and of the video what is on screen, in the size of its tile. Without a scene (sound alone): no video.
-/// Shares that will be shown with their first picture are `awaited`, in that size at most.
-pub(super) fn wanted<'a>(
-    roster: &Roster,
-    scene: Option<&Scene>,
-    awaited: impl Iterator<Item = (&'a TrackId, Size)>,
-) -> Vec<Wanted> {
-    let awaited: HashMap<_, _> = awaited.collect();
+/// All audio; of the video what is on screen, in the size of its tile, and what is `ahead`. Without a scene (sound alone)
+/// no video.
+pub(super) fn wanted(roster: &Roster, scene: Option<&Scene>, ahead: &HashMap<TrackId, Size>) -> Vec<Wanted> {
+    let on_screen = |track: &TrackId| {
+        let tile = scene?.tiles.iter().find(|tile| tile.face == Face::Track(track.clone()))?;
+        Some(tile.rect.size())
+    };
     let mut wanted = Vec::new();
     for participant in roster.participants() {
         for track in &participant.tracks {
-            let want = |size| Wanted { participant: participant.id.clone(), track: track.id.clone(), size };
-            let tile = scene.and_then(|s| s.tiles.iter().find(|tile| tile.face == Face::Track(track.id.clone())));
-            match (track.source, tile) {
-                (TrackSource::Audio, _) => wanted.push(want(None)),
-                (TrackSource::Camera | TrackSource::ScreenShare, Some(tile)) => {
-                    wanted.push(want(Some((tile.rect.width.get(), tile.rect.height.get()))));
-                }
-                (TrackSource::Camera | TrackSource::ScreenShare, None) => {
-                    if let Some(size) = awaited.get(&track.id) {
-                        wanted.push(want(Some((size.width.get(), size.height.get()))));
-                    }
-                }
+            let size = on_screen(&track.id).or_else(|| ahead.get(&track.id).copied());
+            if track.source == TrackSource::Audio || size.is_some() {
+                let size = size.map(|size| (size.width.get(), size.height.get()));
+                wanted.push(Wanted { participant: participant.id.clone(), track: track.id.clone(), size });
             }
         }
     }

@@ -81,7 +81,8 @@ def sound(tone):
     shape[int(MARK * RATE) - fade : int(MARK * RATE)] = np.linspace(1, 0, fade)
     noise = np.random.default_rng(tone).uniform(-1, 1, RATE) * 0.0005  # a live microphone is never quite silent
     quiet = BEEP_LEVEL * shape * np.sin(2 * np.pi * tone * at) + noise
-    loud = quiet + HUM_LEVEL * np.sin(2 * np.pi * HUM_HZ * at)
+    # A voice is never even, and the server tells of speakers only when somebody's level has changed.
+    loud = quiet + HUM_LEVEL * (0.8 + 0.2 * np.cos(2 * np.pi * at)) * np.sin(2 * np.pi * HUM_HZ * at)
     return [[(s[i : i + CHUNK] * 32767).astype(np.int16) for i in range(0, RATE, CHUNK)] for s in (quiet, loud)]
 
 

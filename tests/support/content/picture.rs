@@ -92,10 +92,13 @@ impl Picture {
         spans
     }
 
-    /// When the middle of an area turned white, seconds.
+    /// When the middle of an area turned from somebody's colour to white, seconds. Who appears in the midst of a flash
+    /// has not begun to flash then.
     pub fn flashes(&self, area: Area) -> Vec<f64> {
-        let white: Vec<bool> = (0..self.times.len()).map(|i| darkest(self.mean(i, area.inner())) >= 128.0).collect();
-        (1..white.len()).filter(|i| white[*i] && !white[i - 1]).map(|i| self.times[i]).collect()
+        let means: Vec<[f64; 3]> = (0..self.times.len()).map(|i| self.mean(i, area.inner())).collect();
+        let white = |i: usize| darkest(means[i]) >= 128.0;
+        let begins = |i: &usize| white(*i) && !white(i - 1) && Colour::of(means[i - 1]).is_some();
+        (1..means.len()).filter(begins).map(|i| self.times[i]).collect()
     }
 
     /// Times at which the area holds nothing: no pixel in it is brighter than video black and its noise.

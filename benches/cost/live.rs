@@ -1,0 +1,134 @@
+//! The real program on a real LiveKit server, beside the sample publisher.
+
+use std::fmt;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::meter::{self, Reading};
+use super::server::LiveKit;
+use super::{folder, release};
+
+/// Longer than anything here should take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A room with three people and a shared screen.
+pub struct Room {
+    // Ends before the server does.
+    publisher: Process,
+    server: LiveKit,
+}
+
+/// How long things took, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// From the start of the program until it has joined: recording time zero.
+    joined: f64,
+    /// Until the first sample is on its way to the muxer.
+    flowing: f64,
+    /// From Ctrl-C to the end of the program, the file finished.
+    finished: f64,
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { joined, flowing, finished } = self;
+        write!(f, "request → joined {joined:.2} s, → media written {flowing:.2} s; stop → file {finished:.2} s")
+    }
+}
+
+impl Room {
+    /// Waits until everybody publishes.
+    pub fn open() -> Self {
+        let server = LiveKit::start();
+        let program = release().join("examples/sample_room");
+        let mut command = Command::new(&program);
+        command
+            .args(["--url", &server.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret])
+            .args(["--room", "bench", "--participants", "3", "--share", "--no-stdin", "--media"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/media"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut publisher = Process::start(command, "cargo build --release --example sample_room");
+        let said = publisher.child.stdout.take().expect("stdout is piped");
+        lines(said).recv_timeout(PATIENCE).expect("the sample room is ready");
+        Self { publisher, server }
+    }
+
+    /// Records it with the real binary.
+    pub fn record(&mut self, audio_only: bool, threads: bool) -> (Reading, Times) {
+        let gone = self.publisher.child.try_wait().expect("the publisher's state");
+        assert!(gone.is_none(), "the sample room has ended: {gone:?}");
+        let file = folder().join(if audio_only { "audio.ogg" } else { "record.mp4" });
+        let _ = std::fs::remove_file(&file);
+        let server = &self.server;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_greffier"));
+        command
+            .args(["record", "--url", &server.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret])
+            .args(["--room", "bench", "--output"])
+            .arg(&file)
+            .args(audio_only.then_some("--audio-only"))
+            .env("GREFFIER_LOG", "info")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let began = Instant::now();
+        let mut recorder = Process::start(command, "cargo build --release");
+        let said = lines(recorder.child.stderr.take().expect("stderr is piped"));
+        let joined = until(&said, "output opened", began);
+        let flowing = until(&said, "recording room", began);
+        let pid = recorder.child.id().to_string();
+        let reading = meter::over(&pid, Instant::now(), threads);
+        let whole = !said.try_iter().any(|line| line.contains("does not keep up"));
+        let stopped = Instant::now();
+        let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is installed");
+        assert!(sent.success(), "the recorder could not be stopped");
+        let status = recorder.child.wait().expect("the recorder's end");
+        assert!(status.success() && file.exists(), "the recorder ended with {status}");
+        (Reading { whole, ..reading }, Times { joined, flowing, finished: stopped.elapsed().as_secs_f64() })
+    }
+}
+
+/// Killed when dropped.
+struct Process {
+    child: Child,
+}
+
+impl Process {
+    fn start(mut command: Command, made_by: &str) -> Self {
+        let child = command.stdin(Stdio::null()).spawn();
+        let child = child.unwrap_or_else(|e| panic!("{:?}: {e}; it is made by `{made_by}`", command.get_program()));
+        Self { child }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Lines as they come, read to the end so that nobody is stopped by a full pipe.
+fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// When a line with this in it came, in seconds after `began`.
+fn until(said: &Receiver<String>, what: &str, began: Instant) -> f64 {
+    let mut all = String::new();
+    while let Ok(line) = said.recv_timeout(PATIENCE) {
+        if line.contains(what) {
+            return began.elapsed().as_secs_f64();
+        }
+        all = all + &line + "\n";
+    }
+    panic!("the recorder does not say {what:?}:\n{all}");
+}
