@@ -50,7 +50,7 @@ fn a_cut_signalling_link_is_resumed_into_the_same_file() {
     let _room = Publisher::start(Kind::SampleRoom, &server, "cut", 1, &[]);
     let mut recorder = Recorder::start_at(&proxy.url, &server, "cut", "cut.mp4", &[]);
     recorder.wait_until(4.0);
-    proxy.cut();
+    proxy.cut(|| {});
     recorder.wait_until(9.0);
     let take = recorder.stop(Vec::new());
     for word in ["connection lost", "connection resumed"] {
@@ -92,6 +92,22 @@ fn a_deleted_room_ends_the_recording() {
     assert_eq!(recorder.wait(10.0).code(), Some(0));
     let take = recorder.take(Vec::new(), support::wall());
     assert!(take.log.contains("the room was deleted"), "{}", take.log);
+    assert!(beeps(&take.file).1 >= 2);
+}
+
+#[test]
+fn a_room_that_is_deleted_while_we_are_cut_off_ends_the_recording() {
+    let server = LiveKit::start();
+    let proxy = Proxy::start(server.port);
+    let _room = Publisher::start(Kind::SampleRoom, &server, "away", 1, &[]);
+    let mut recorder = Recorder::start_at(&proxy.url, &server, "away", "away.mp4", &[]);
+    recorder.wait_until(4.0);
+    proxy.cut(|| {
+        server.ask("DeleteRoom", admin("away"), &json!({ "room": "away" }));
+    });
+    assert_eq!(recorder.wait(10.0).code(), Some(0));
+    let take = recorder.take(Vec::new(), support::wall());
+    assert!(take.log.contains("the room was deleted or closed"), "{}", take.log);
     assert!(beeps(&take.file).1 >= 2);
 }
 

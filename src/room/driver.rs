@@ -15,7 +15,7 @@ use super::roster::Roster;
 use super::server::Server;
 use super::session::Session;
 use super::{Closed, Event, Order, Wanted};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TrackId;
 
 /// After a resume, media must flow again within this time; else the session is taken for lost.
@@ -239,6 +239,8 @@ impl Driver {
                 tracing::info!(error = %e, "could not resume");
                 if matches!(e, SignalError::LeaveRequest { .. } | SignalError::Client(..)) {
                     policy.session_lost();
+                } else {
+                    policy.unanswered();
                 }
                 self.attempt(policy, format!("{why}; {e}"))
             }
@@ -253,8 +255,13 @@ impl Driver {
                 self.tell(Event::Roster(self.roster.clone())).await;
                 None
             }
-            Recovery::Joined(Err(Error { message, .. })) => {
+            Recovery::Joined(Err(Error { kind, message })) => {
                 tracing::info!(error = message, "could not join anew");
+                if kind != ErrorKind::NotFound {
+                    policy.unanswered();
+                } else if policy.room_missing(Instant::now()) {
+                    return Some(Closed::Ended("the room was deleted or closed".to_owned()));
+                }
                 // The first cause is the one that helps; the newest attempt says how it is now.
                 let first = why.split("; ").next().unwrap_or_default().to_owned();
                 self.attempt(policy, format!("{first}; {message}"))
@@ -274,10 +281,7 @@ async fn attempt(outage: &mut Option<Outage>) -> (Recovery, Reconnect, String) {
     let recovery = (&mut under_way.attempt).await;
     let Some(Outage { policy, why, .. }) = outage.take() else { return std::future::pending().await };
     let recovery = recovery.unwrap_or_else(|e| {
-        Recovery::Joined(Err(Error::new(
-            crate::error::ErrorKind::Internal,
-            format!("the attempt to reconnect ended: {e}"),
-        )))
+        Recovery::Joined(Err(Error::new(ErrorKind::Internal, format!("the attempt to reconnect ended: {e}"))))
     });
     (recovery, policy, why)
 }

@@ -21,18 +21,25 @@ const RESUMES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MAX_PAUSE: Duration = Duration::from_secs(3);
 
+/// A room that a server denies for this long, while it answers all the time, is gone. Shorter, and the server may be
+/// about to stop.
+const GONE_AFTER: Duration = Duration::from_secs(2);
+
 /// One outage, from the loss to the recovery.
 #[derive(Clone, Debug)]
 pub struct Reconnect {
     since: Instant,
     attempts: u32,
     can_resume: bool,
+    /// The server did not answer at least once.
+    unanswered: bool,
+    missing_since: Option<Instant>,
 }
 
 impl Reconnect {
     /// The connection was lost at `now`. `can_resume` is false when the server said so (`Leave` with `RECONNECT`).
     pub fn new(now: Instant, can_resume: bool) -> Self {
-        Self { since: now, attempts: 0, can_resume }
+        Self { since: now, attempts: 0, can_resume, unanswered: false, missing_since: None }
     }
 
     /// The next attempt, and when to make it.
@@ -52,6 +59,18 @@ impl Reconnect {
     /// The server refuses to resume this session.
     pub fn session_lost(&mut self) {
         self.can_resume = false;
+    }
+
+    /// The server did not answer.
+    pub fn unanswered(&mut self) {
+        self.unanswered = true;
+    }
+
+    /// The server answers at `now` that there is no such room. True when that is for good: the word that it was deleted did
+    /// not reach us. A server that was away has forgotten its rooms instead; people come back to them.
+    pub fn room_missing(&mut self, now: Instant) -> bool {
+        let since = *self.missing_since.get_or_insert(now);
+        !self.unanswered && now >= since + GONE_AFTER
     }
 }
 
@@ -76,6 +95,15 @@ mod tests {
         }
         assert_eq!(seen[..4], [Attempt::Resume, Attempt::Resume, Attempt::Resume, Attempt::Rejoin]);
         assert!(now <= t0 + GIVE_UP_AFTER && seen.len() > 8, "{seen:?}");
+    }
+
+    #[test]
+    fn a_missing_room_is_gone_unless_the_server_was_away() {
+        let (t0, t1) = (Instant::now(), Instant::now() + GONE_AFTER);
+        let mut outage = Reconnect::new(t0, true);
+        assert!(!outage.room_missing(t0) && outage.room_missing(t1));
+        outage.unanswered();
+        assert!(!outage.room_missing(t1));
     }
 
     #[test]

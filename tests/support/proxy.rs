@@ -37,11 +37,13 @@ impl Proxy {
         Self { url, open }
     }
 
-    /// Ends every connection; new ones are let through.
-    pub fn cut(&self) {
-        for stream in self.open.lock().expect("not poisoned").drain(..) {
+    /// Ends every connection; new ones are let through once `meanwhile` is done.
+    pub fn cut(&self, meanwhile: impl FnOnce()) {
+        let mut open = self.open.lock().expect("not poisoned");
+        for stream in open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
+        meanwhile();
     }
 }
 
