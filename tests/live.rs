@@ -50,7 +50,7 @@ fn the_stage_follows_the_speaker(kind: Kind) {
     let mut room = Publisher::start(kind, &server, "speakers", 3, &[]);
     room.tell("speak 0");
     let recorder = Recorder::start(&server, "speakers", "speakers.mp4", &["--layout", "speaker"]);
-    let film = Film::of(recorder.play(&mut room, &[(4.5, "speak 1"), (8.0, "speak 2")], 11.5));
+    let film = Film::of(recorder.play(&mut room, &[(4.0, "speak 1"), (7.5, "speak 2")], 12.0));
     film.is_sound();
     let changes = film.stage(STAGE, &[Red, Green, Blue]);
     film.follows(changes[0], 0, SPEAKER_SEEN);
@@ -68,7 +68,7 @@ fn a_share_takes_the_stage_and_leaves_it(kind: Kind) {
     let mut room = Publisher::start(kind, &server, "share", 2, &[]);
     room.tell("speak 0");
     let recorder = Recorder::start(&server, "share", "share.mp4", &["--layout", "speaker"]);
-    let film = Film::of(recorder.play(&mut room, &[(4.0, "share on"), (8.0, "share off")], 11.0));
+    let film = Film::of(recorder.play(&mut room, &[(4.0, "share on"), (7.5, "share off")], 11.5));
     film.is_sound();
     let changes = film.stage(STAGE, &[Red, Magenta, Red]);
     film.follows(changes[0], 0, CHANGE_SEEN);
@@ -85,7 +85,7 @@ fn who_leaves_is_gone_and_who_joins_is_seen(kind: Kind) {
     let mut room = Publisher::start(kind, &server, "join", 2, &[]);
     room.tell("speak 0");
     let recorder = Recorder::start(&server, "join", "join.mp4", &["--layout", "speaker"]);
-    let film = Film::of(recorder.play(&mut room, &[(4.0, "leave 1"), (7.0, "join 1")], 11.0));
+    let film = Film::of(recorder.play(&mut room, &[(4.0, "leave 1"), (7.0, "join 1")], 12.0));
     film.is_sound();
     film.stage(STAGE, &[Red]);
     // Alone, Red fills the picture, and with it the place where Green was. Who joins is there before the camera is.
@@ -112,7 +112,7 @@ fn a_muted_camera_becomes_a_placeholder(kind: Kind) {
     let mut room = Publisher::start(kind, &server, "mute", 2, &[]);
     room.tell("speak 0");
     let recorder = Recorder::start(&server, "mute", "mute.mp4", &["--layout", "speaker"]);
-    let film = Film::of(recorder.play(&mut room, &[(4.0, "mute camera 1"), (7.0, "unmute camera 1")], 10.0));
+    let film = Film::of(recorder.play(&mut room, &[(4.0, "mute camera 1"), (7.0, "unmute camera 1")], 10.5));
     film.is_sound();
     film.stage(STAGE, &[Red]);
     let changes = film.history(tile(0, 1), &[Some(Green), None, Some(Green)]);
