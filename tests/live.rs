@@ -9,7 +9,7 @@ mod support;
 
 use support::content::{Area, Clock, Colour, Picture, Recording, Sound, Spread, cadence, missing};
 use support::publisher::{Kind, Publisher};
-use support::recorder::{Recorder, Take};
+use support::recorder::{Recorder, Take, Told};
 use support::server::LiveKit;
 
 use Colour::{Blue, Green, Magenta, Red};
@@ -166,7 +166,7 @@ fn audio_only(kind: Kind) {
     for colour in [Red, Green] {
         heard(&sound, colour, phase, sound.duration());
     }
-    let muted = Clock::new(take.stopped, sound.duration(), phase).in_file(take.told[1]);
+    let muted = Clock::new(take.stopped, sound.duration(), phase).in_file(take.told[1].obeyed);
     heard(&sound, Blue, phase, muted);
     let late: Vec<f64> = sound.beeps(1100).into_iter().filter(|t| *t > muted + 0.3).collect();
     assert_eq!(late, [0.0; 0], "Blue is muted from {muted}");
@@ -299,16 +299,19 @@ impl Film {
 
     /// The moment of a command of the script, in the file.
     fn told(&self, command: usize) -> f64 {
-        Clock::new(self.take.stopped, self.end(), self.phase()).in_file(self.take.told[command])
+        Clock::new(self.take.stopped, self.end(), self.phase()).in_file(self.take.told[command].obeyed)
     }
 
     /// A change comes soon enough after the command that causes it. The recorder shows a change of speaker from when it
     /// took place, not from when it was noticed, and may be mistaken by a little.
     fn follows(&self, change: f64, command: usize, within: f64) {
         let delay = change - self.told(command);
-        let wall = self.take.told[command];
+        let Told { sent, obeyed: wall } = self.take.told[command];
         println!("command {command} at {wall:.3}: seen after {delay:.3} s, at {change:.3} s");
-        assert!((-0.2..=within).contains(&delay), "command {command} is seen after {delay:.3} s, at {change:.2} s");
+        assert!(
+            (sent - wall - 0.2..=within).contains(&delay),
+            "command {command} is seen after {delay:.3} s, at {change:.2} s"
+        );
     }
 
     /// The area shows exactly these, one after the other; returns when each next one appeared. Before the first one

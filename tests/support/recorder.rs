@@ -18,12 +18,22 @@ pub struct Recorder {
     output: PathBuf,
 }
 
+/// When a command was given to a publisher and when it answered, on the wall clock. What it causes lies after the first;
+/// on a busy machine the answer may come later than the effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// Given.
+    pub sent: f64,
+    /// Answered.
+    pub obeyed: f64,
+}
+
 /// What a finished recorder leaves, and when things were done.
 pub struct Take {
     /// The finished file; its folder lives as long as this.
     pub file: PathBuf,
     /// Wall time of each command of the script, in order: when it had been obeyed.
-    pub told: Vec<f64>,
+    pub told: Vec<Told>,
     /// Wall time of the stop.
     pub stopped: f64,
     /// From the stop to the end of the process, seconds.
@@ -84,7 +94,8 @@ impl Recorder {
         for (at, command) in script {
             let now = self.began.elapsed().as_secs_f64();
             self.wait_until(now + until_middle(super::wall() + (at - now).max(0.0)) + (at - now).max(0.0));
-            told.push(publisher.tell(command));
+            let sent = super::wall();
+            told.push(Told { sent, obeyed: publisher.tell(command) });
         }
         self.wait_until(end);
         self.stop(told)
@@ -115,7 +126,7 @@ impl Recorder {
     }
 
     /// Ctrl-C, then the file it leaves.
-    pub fn stop(mut self, told: Vec<f64>) -> Take {
+    pub fn stop(mut self, told: Vec<Told>) -> Take {
         let stopped = super::wall();
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is installed");
@@ -126,7 +137,7 @@ impl Recorder {
     }
 
     /// After it has ended by itself: what it left.
-    pub fn take(mut self, told: Vec<f64>, stopped: f64) -> Take {
+    pub fn take(mut self, told: Vec<Told>, stopped: f64) -> Take {
         let ending = super::wall() - stopped;
         let log = self.log();
         let output = self.output.clone();
