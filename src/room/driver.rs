@@ -23,8 +23,10 @@ const MEDIA_BACK: Duration = Duration::from_secs(8);
 
 /// What an attempt to reconnect came to.
 enum Recovery {
-    Resumed(std::result::Result<(), SignalError>),
-    Joined(Result<Box<Session>>),
+    Resumed,
+    Joined(Box<Session>),
+    NotResumed(SignalError),
+    Failed(Error),
 }
 
 /// An outage in progress, and the attempt under way.
@@ -208,17 +210,27 @@ impl Driver {
         let attempt = match attempt {
             Attempt::GiveUp => return Some(Closed::Lost(why)),
             Attempt::Resume => {
-                let client = self.session.client.clone();
+                let (client, link, room) = (self.session.client.clone(), self.session.link.clone(), self.room.clone());
                 tokio::spawn(async move {
                     tokio::time::sleep_until(at.into()).await;
-                    Recovery::Resumed(client.restart(proto::ReconnectReason::RrSignalDisconnected).await.map(|_| ()))
+                    // Resuming would create a room that is gone, and we would record it, empty, for ever.
+                    if let Err(e) = link.expect_room(&room).await {
+                        return Recovery::Failed(e);
+                    }
+                    match client.restart(proto::ReconnectReason::RrSignalDisconnected).await {
+                        Ok(_) => Recovery::Resumed,
+                        Err(e) => Recovery::NotResumed(e),
+                    }
                 })
             }
             Attempt::Rejoin => {
                 let (server, room, identity) = (self.server.clone(), self.room.clone(), self.identity.clone());
                 tokio::spawn(async move {
                     tokio::time::sleep_until(at.into()).await;
-                    Recovery::Joined(Session::join(&server, &room, &identity).await.map(Box::new))
+                    match Session::join(&server, &room, &identity).await {
+                        Ok(session) => Recovery::Joined(Box::new(session)),
+                        Err(e) => Recovery::Failed(e),
+                    }
                 })
             }
         };
@@ -229,13 +241,15 @@ impl Driver {
     async fn recovered(&mut self, recovery: (Recovery, Reconnect, String)) -> Option<Closed> {
         let (recovery, mut policy, why) = recovery;
         match recovery {
-            Recovery::Resumed(Ok(())) => {
+            // The session was found to be lost while it was being resumed.
+            Recovery::Resumed if !policy.can_resume() => self.attempt(policy, why),
+            Recovery::Resumed => {
                 self.session.synchronise(&self.wanted).await;
                 tracing::info!("resumed");
                 self.tell(Event::Resumed).await;
                 None
             }
-            Recovery::Resumed(Err(e)) => {
+            Recovery::NotResumed(e) => {
                 tracing::info!(error = %e, "could not resume");
                 if matches!(e, SignalError::LeaveRequest { .. } | SignalError::Client(..)) {
                     policy.session_lost();
@@ -244,7 +258,7 @@ impl Driver {
                 }
                 self.attempt(policy, format!("{why}; {e}"))
             }
-            Recovery::Joined(Ok(session)) => {
+            Recovery::Joined(session) => {
                 self.session = *session;
                 self.media_down = None;
                 self.roster.join(&self.session.join);
@@ -255,8 +269,8 @@ impl Driver {
                 self.tell(Event::Roster(self.roster.clone())).await;
                 None
             }
-            Recovery::Joined(Err(Error { kind, message })) => {
-                tracing::info!(error = message, "could not join anew");
+            Recovery::Failed(Error { kind, message }) => {
+                tracing::info!(error = message, "could not regain the connection");
                 if kind != ErrorKind::NotFound {
                     policy.unanswered();
                 } else if policy.room_missing(Instant::now()) {
@@ -281,7 +295,7 @@ async fn attempt(outage: &mut Option<Outage>) -> (Recovery, Reconnect, String) {
     let recovery = (&mut under_way.attempt).await;
     let Some(Outage { policy, why, .. }) = outage.take() else { return std::future::pending().await };
     let recovery = recovery.unwrap_or_else(|e| {
-        Recovery::Joined(Err(Error::new(ErrorKind::Internal, format!("the attempt to reconnect ended: {e}"))))
+        Recovery::Failed(Error::new(ErrorKind::Internal, format!("the attempt to reconnect ended: {e}")))
     });
     (recovery, policy, why)
 }

@@ -55,6 +55,8 @@ pub(super) struct Peer {
     early: Vec<Candidate>,
     offered: bool,
     outbox: Vec<PeerEvent>,
+    /// It has been told that the connection is dead: once is enough.
+    dead: bool,
 }
 
 impl Peer {
@@ -79,6 +81,7 @@ impl Peer {
             early: Vec::new(),
             offered: false,
             outbox: Vec::new(),
+            dead: false,
         })
     }
 
@@ -128,8 +131,17 @@ impl Peer {
         }
     }
 
-    /// The next event. Cancel-safe: nothing is lost when the future is dropped.
+    /// The next event; none follows [`PeerEvent::Dead`]. Cancel-safe: nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> PeerEvent {
+        if self.dead {
+            return std::future::pending().await;
+        }
+        let event = self.poll().await;
+        self.dead = matches!(event, PeerEvent::Dead(_));
+        event
+    }
+
+    async fn poll(&mut self) -> PeerEvent {
         let mut buffer = [0; DATAGRAM];
         loop {
             if let Some(event) = self.outbox.pop() {

@@ -56,7 +56,12 @@ impl Reconnect {
         (attempt, now + pause)
     }
 
-    /// The server refuses to resume this session.
+    /// False once the session is known to be lost.
+    pub fn can_resume(&self) -> bool {
+        self.can_resume
+    }
+
+    /// The server refuses to resume this session, or its media connection is dead.
     pub fn session_lost(&mut self) {
         self.can_resume = false;
     }
@@ -69,6 +74,8 @@ impl Reconnect {
     /// The server answers at `now` that there is no such room. True when that is for good: the word that it was deleted did
     /// not reach us. A server that was away has forgotten its rooms instead; people come back to them.
     pub fn room_missing(&mut self, now: Instant) -> bool {
+        // Our session went with it.
+        self.can_resume = false;
         let since = *self.missing_since.get_or_insert(now);
         !self.unanswered && now >= since + GONE_AFTER
     }

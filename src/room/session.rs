@@ -29,8 +29,8 @@ pub(super) struct Session {
     /// The newest offer and our answer: a resume repeats them.
     pub offer: Option<proto::SessionDescription>,
     pub answer: Option<proto::SessionDescription>,
-    /// Keeps the way to the server open.
-    _link: Link,
+    /// The way to the server, kept open.
+    pub link: Arc<Link>,
 }
 
 impl Session {
@@ -57,7 +57,7 @@ impl Session {
         let (client, join, events) =
             SignalClient::connect(&link.ws_url(), &jwt, options, None).await.map_err(|e| refusal(&server.url, &e))?;
         let peer = Peer::open().await?;
-        Ok(Self { client: Arc::new(client), events, peer, join, offer: None, answer: None, _link: link })
+        Ok(Self { client: Arc::new(client), events, peer, join, offer: None, answer: None, link: Arc::new(link) })
     }
 
     /// Answers the server's offer.

@@ -31,7 +31,7 @@ PEOPLE = [
 ]
 SHARE_COLOUR = (200, 0, 200)
 CAMERA = (640, 360, 15)  # width, height, frames a second: 15 divides the second, so a frame starts exactly on it
-SHARE = (1280, 720, 10)
+SHARE = (1280, 720, 15)
 MARK = 0.1  # seconds of white, seconds of tone
 RATE = 48_000
 CHUNK = RATE // 100
@@ -82,8 +82,9 @@ def sound(tone):
     shape[int(MARK * RATE) - fade : int(MARK * RATE)] = np.linspace(1, 0, fade)
     noise = np.random.default_rng(tone).uniform(-1, 1, RATE) * 0.0005  # a live microphone is never quite silent
     quiet = BEEP_LEVEL * shape * np.sin(2 * np.pi * tone * at) + noise
-    # A voice is never even, and the server tells of speakers only when somebody's level has changed.
-    loud = quiet + HUM_LEVEL * (0.65 + 0.35 * np.cos(2 * np.pi * at)) * np.sin(2 * np.pi * HUM_HZ * at)
+    # A voice is never even, and the server tells of speakers only when somebody's level (the loudest of 400 ms, in steps
+    # of an eighth) has changed.
+    loud = quiet + HUM_LEVEL * (0.5 + 0.5 * np.cos(2 * np.pi * at)) * np.sin(2 * np.pi * HUM_HZ * at)
     return [[(s[i : i + CHUNK] * 32767).astype(np.int16) for i in range(0, RATE, CHUNK)] for s in (quiet, loud)]
 
 

@@ -76,11 +76,14 @@ impl Recorder {
         &self.output
     }
 
-    /// Tells the publisher each command at its moment (seconds after the start), stops at `end`, expects success.
+    /// Tells the publisher each command at its moment (seconds after the start), stops at `end`, expects success. A
+    /// command is told in the middle of a second of the wall clock, far from flash and beep: who vanishes while white
+    /// could not be told from who flashes too long.
     pub fn play(mut self, publisher: &mut Publisher, script: &[(f64, &str)], end: f64) -> Take {
         let mut told = Vec::new();
         for (at, command) in script {
-            self.wait_until(*at);
+            let now = self.began.elapsed().as_secs_f64();
+            self.wait_until(now + until_middle(super::wall() + (at - now).max(0.0)) + (at - now).max(0.0));
             told.push(publisher.tell(command));
         }
         self.wait_until(end);
@@ -170,6 +173,11 @@ impl Drop for Recorder {
             }
         }
     }
+}
+
+/// Seconds from this moment of the wall clock to the next half second past a whole one.
+fn until_middle(wall: f64) -> f64 {
+    (0.5 - wall).rem_euclid(1.0)
 }
 
 /// Copies the file to `GREFFIER_KEEP`, if set, so that a person can look at it.

@@ -7,8 +7,9 @@ use super::probe::VideoStream;
 
 /// Decoded at a quarter of the size: a tile is judged by its mean, and a minute still fits into memory.
 const SHRINK: usize = 4;
-/// How long a flash may last; what is pale for longer is no flash.
-const FLASH: f64 = 0.25;
+/// How long a flash (0.1 s) may last, if the publisher's encoder leaves out some pictures after it; what is pale for
+/// longer is no flash.
+const FLASH: f64 = 0.35;
 /// Pictures that the way from a colour to white, or back, may take.
 const FADE: usize = 3;
 

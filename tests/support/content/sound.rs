@@ -35,8 +35,7 @@ impl Sound {
     /// When each beep of this tone began, seconds, within 2 ms.
     pub fn beeps(&self, tone_hz: u32) -> Vec<f64> {
         let level = self.envelope(tone_hz);
-        let strongest = level.iter().copied().fold(0.0, f64::max);
-        let threshold = FAINTEST.max(0.3 * strongest);
+        let threshold = FAINTEST.max(0.3 * usual(&level));
         let mut beeps = Vec::new();
         let mut from = 0;
         while let Some(start) = (from..level.len()).find(|i| level[*i] > threshold) {
@@ -74,6 +73,15 @@ impl Sound {
         }
         level
     }
+}
+
+/// How loud the tone is in its loudest moment of a second, in all but a quarter of the seconds in which it is heard. Not
+/// the loudest of all: Opus may make one tone four times as loud as the next, after silence that was not sent.
+fn usual(level: &[f64]) -> f64 {
+    let loudest = |second: &[f64]| second.iter().copied().fold(0.0, f64::max);
+    let mut peaks: Vec<f64> = level.chunks(RATE).map(loudest).filter(|peak| *peak > FAINTEST).collect();
+    peaks.sort_by(f64::total_cmp);
+    peaks.get(peaks.len() / 4).copied().unwrap_or(0.0)
 }
 
 /// A tone that sets in at `t` makes the level rise in a straight line from `t` to `t` + window; three points of that
