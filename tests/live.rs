@@ -218,8 +218,10 @@ fn codecs() {
     let recorder = Recorder::start(&server, "codecs", "codecs.mp4", &["--layout", "speaker"]);
     let film = Film::of(recorder.run_for(8.0));
     film.is_sound();
-    film.stage(STAGE, &[Red]);
-    assert_eq!(film.strip(3, film.end() - 0.5), [Some(Green), Some(Blue), Some(Colour::Yellow)]);
+    let at = film.end() - 0.5;
+    let mut seen = film.strip(3, at);
+    seen.push(film.picture.who_is_at(STAGE, at));
+    assert!(Colour::PEOPLE.iter().all(|colour| seen.contains(&Some(*colour))), "{seen:?}");
     film.everybody_is_heard(&Colour::PEOPLE);
     film.is_in_sync(&[STAGE, tile(0, 3), tile(1, 3), tile(2, 3)]);
 }
