@@ -28,12 +28,15 @@ const LAW: &[(&str, Band, &str)] = &[
     ("recording", Pure, "ids error scene"),
     ("egress", Pure, "recording"),
     ("spool", Impure, "ids error"),
+    ("storage", Impure, "error"),
     ("db", Impure, "ids error scene recording"),
     ("room", Impure, "ids error secret media"),
     ("pipeline", Impure, "ids error media timeline scene compositor recording"),
+    ("notify", Impure, "error recording"),
     ("recorder", Impure, "ids media scene recording room pipeline"),
-    ("control", Impure, "ids error recording spool db recorder"),
-    ("api", Impure, "ids error secret fields recording egress control"),
+    ("outbox", Impure, "ids error recording spool storage db notify"),
+    ("control", Impure, "ids error recording spool db recorder outbox"),
+    ("api", Impure, "ids error secret fields recording egress storage control"),
 ];
 
 /// Put the others together and may name anyone.
@@ -50,6 +53,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("livekit_protocol", &["room"]),
     ("livekit_signaling", &["room"]),
     ("sled", &["db"]),
+    ("object_store", &["storage"]),
+    ("lettre", &["notify"]),
+    ("minijinja", &["api", "notify"]),
     ("warp", &["api"]),
     ("cosmic_text", &["compositor"]),
     ("yuv_sys", &["compositor"]),

@@ -1,5 +1,9 @@
 //! What a client says about a recording besides how it is encoded: kept and given back, acted upon by others.
 
+use jiff::SignedDuration;
+
+use crate::recording::{Container, Request};
+
 /// The recording options of the feature; all optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -11,4 +15,35 @@ pub struct Options {
     pub collect_metadata: Option<bool>,
     /// The mode the person chose, when the recording's own differs.
     pub original_mode: Option<String>,
+    /// Whose it is: who gets the mail.
+    pub owner: Option<Owner>,
+    /// The object's key, when it is not the usual one.
+    pub key: Option<String>,
+    /// How long it is kept after it was made, when not as usual.
+    pub expires_after: Option<SignedDuration>,
+    /// A start that is repeated with the same one is the same start.
+    pub idempotency_key: Option<String>,
+}
+
+/// Whose recording it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Mail address.
+    pub email: String,
+    /// Shown name.
+    pub name: Option<String>,
+    /// BCP 47 language tag of the letters, such as `fr`.
+    pub locale: Option<String>,
+    /// IANA time zone of the times in the letters, such as `Europe/Paris`.
+    pub time_zone: Option<String>,
+}
+
+impl Options {
+    /// Is the transcription service called? For sound alone always, for video on request.
+    pub fn is_transcribed(&self, request: &Request) -> bool {
+        match request.output.container() {
+            Container::Ogg => true,
+            Container::Mp4 => self.transcribe == Some(true),
+        }
+    }
 }
