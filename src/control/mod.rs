@@ -2,6 +2,8 @@
 
 mod boot;
 mod driver;
+mod ledger;
+mod perform;
 mod recovery;
 
 pub use crate::recorder::Progress;
