@@ -27,6 +27,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("compositor", Pure, "ids scene"),
     ("recording", Pure, "ids error scene"),
     ("egress", Pure, "recording"),
+    ("vault", Impure, "error secret"),
     ("spool", Impure, "ids error"),
     ("storage", Impure, "error"),
     ("db", Impure, "ids error scene recording"),

@@ -46,8 +46,8 @@ pub struct Driver {
 pub(super) struct Live {
     pub recording: Recording,
     pub running: Option<Box<dyn Running>>,
-    /// Who waits for media to flow.
-    pub starter: Option<oneshot::Sender<Result<Recording>>>,
+    /// Who wait for media to flow.
+    pub starters: Vec<oneshot::Sender<Result<Recording>>>,
 }
 
 /// Something that happened.
@@ -93,10 +93,10 @@ impl Driver {
 
     async fn order(&mut self, order: Order) {
         match order {
-            Order::Start { mode, request, options, reply } => match self.begin(mode, request, options).await {
-                Ok(Begun::New(id)) => {
+            Order::Start { id, mode, request, options, reply } => match self.begin(id, mode, request, options).await {
+                Ok(Begun::Joining(id)) => {
                     if let Some(live) = self.live.get_mut(&id) {
-                        live.starter = Some(reply);
+                        live.starters.push(reply);
                     }
                 }
                 Ok(Begun::Known(recording)) => {
@@ -148,11 +148,22 @@ impl Driver {
         }
     }
 
-    async fn begin(&mut self, mode: String, request: Request, options: Options) -> Result<Begun> {
+    async fn begin(
+        &mut self,
+        id: Option<RecordingId>,
+        mode: String,
+        request: Request,
+        options: Options,
+    ) -> Result<Begun> {
+        if let Some(id) = &id
+            && let Some(known) = self.load(id)?
+        {
+            return Ok(Begun::again(known));
+        }
         if let Some(key) = &options.idempotency_key
             && let Some(known) = self.db.started_with(&request.room, key)?
         {
-            return Ok(Begun::Known(Box::new(known)));
+            return Ok(Begun::again(known));
         }
         if self.closing.is_some() {
             return Err(Error::new(ErrorKind::Unavailable, "greffier is shutting down"));
@@ -163,7 +174,7 @@ impl Driver {
             tracing::debug!(room = request.room, recording = %other.recording.id, "refused a second recording");
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
-        let id = new_id();
+        let id = id.unwrap_or_else(new_id);
         let now = Timestamp::now();
         let (recording, effects) = Recording::begin(id.clone(), mode, request, options, &self.policy, now);
         self.spool.create(&id, recording.extension()).map_err(|e| spool_error("make a directory in the spool", &e))?;
@@ -174,9 +185,9 @@ impl Driver {
             return Err(error);
         }
         tracing::info!(recording = %id, room = recording.request.room, mode = recording.mode, "starting");
-        self.live.insert(id.clone(), Live { recording, running: None, starter: None });
+        self.live.insert(id.clone(), Live { recording, running: None, starters: vec![] });
         self.perform(&id, &effects);
-        Ok(Begun::New(id))
+        Ok(Begun::Joining(id))
     }
 
     async fn stop(&mut self, room: &str) -> Result<Recording> {
@@ -295,12 +306,12 @@ impl Driver {
         match &recording.state {
             State::Starting | State::Ending { .. } => {}
             State::Active | State::Saving { .. } => {
-                if let Some(starter) = live.starter.take() {
-                    let _ = starter.send(Ok(recording));
+                for starter in live.starters.drain(..) {
+                    let _ = starter.send(Ok(recording.clone()));
                 }
             }
             State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => {
-                if let Some(starter) = live.starter.take() {
+                for starter in live.starters.drain(..) {
                     let _ = starter.send(Err(not_started(outcome)));
                 }
                 self.live.remove(&id);
@@ -322,9 +333,16 @@ impl Driver {
 
 /// What a start led to.
 enum Begun {
-    New(RecordingId),
-    /// It was started before, with the same idempotency key.
+    /// It is on its way: now, or since an earlier start with the same name.
+    Joining(RecordingId),
+    /// It was started before, with the same name.
     Known(Box<Recording>),
+}
+
+impl Begun {
+    fn again(known: Recording) -> Self {
+        if known.state == State::Starting { Self::Joining(known.id) } else { Self::Known(Box::new(known)) }
+    }
 }
 
 /// Why a command was not taken.
