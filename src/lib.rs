@@ -14,6 +14,7 @@ pub mod egress;
 // Hands: one outside world each; they decide nothing.
 pub mod spool;
 pub mod db;
+pub mod psrpc;
 pub mod room;
 pub mod pipeline;
 // Drivers: tasks that own something.
