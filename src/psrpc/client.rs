@@ -150,7 +150,8 @@ impl Client {
         deadline: Instant,
     ) -> Result<(String, mpsc::Receiver<Event>)> {
         let (mut up, mut subscribed) = (self.bus.up(), self.subscribed.clone());
-        let listening = async { subscribed.wait_for(|yes| *yes).await.is_ok() && up.wait_for(|yes| *yes).await.is_ok() };
+        let listening =
+            async { subscribed.wait_for(|yes| *yes).await.is_ok() && up.wait_for(|yes| *yes).await.is_ok() };
         match timeout_at(deadline.into(), listening).await {
             Ok(true) => {}
             Ok(false) => return Err(ended()),

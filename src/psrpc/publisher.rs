@@ -91,7 +91,8 @@ impl Publisher {
         };
         let answer = cmd.query_async(&mut connection).await;
         // A server that has become a replica, after a change of master, refuses to write: look for the master anew.
-        let broken = |e: &redis::RedisError| e.is_unrecoverable_error() || e.is_timeout() || e.code() == Some("READONLY");
+        let broken =
+            |e: &redis::RedisError| e.is_unrecoverable_error() || e.is_timeout() || e.code() == Some("READONLY");
         match answer {
             Err(e) if broken(&e) => Err((self.link.error(&e), true)),
             answer => {

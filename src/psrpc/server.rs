@@ -127,13 +127,8 @@ impl Server {
         }
         let subscription = self.bus.subscribe(channels);
         let subscribed = subscription.subscribed();
-        let desk = Desk {
-            claims: Claims::new(&*self.id),
-            server: self.clone(),
-            method,
-            kind,
-            handler: Arc::new(handler),
-        };
+        let desk =
+            Desk { claims: Claims::new(&*self.id), server: self.clone(), method, kind, handler: Arc::new(handler) };
         Serving { task: tokio::spawn(desk.run(subscription)), subscribed }
     }
 
