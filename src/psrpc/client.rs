@@ -207,8 +207,10 @@ async fn route(mut subscription: Subscription, mut registered: mpsc::UnboundedRe
                 };
                 match read {
                     Ok((request, event)) => {
-                        // A call that is over, or that has more than enough waiting, needs no more.
-                        let _ = calls.get(&request).map(|events| events.try_send(event));
+                        if let Some(events) = calls.get(&request) {
+                            // A call that is over, or that has more than enough waiting, needs no more.
+                            let _ = events.try_send(event);
+                        }
                     }
                     Err(why) => debug!(%why, "unreadable bid or answer"),
                 }
