@@ -12,13 +12,17 @@ pub mod compositor;
 pub mod recording;
 pub mod egress;
 // Hands: one outside world each; they decide nothing.
+pub mod vault;
 pub mod spool;
+pub mod storage;
 pub mod db;
 pub mod psrpc;
 pub mod room;
 pub mod pipeline;
+pub mod notify;
 // Drivers: tasks that own something.
 pub mod recorder;
+pub mod outbox;
 pub mod control;
 // Doors: translate, nothing else.
 pub mod api;

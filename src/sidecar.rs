@@ -3,22 +3,29 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::api::{self, Door};
 use crate::config::Config;
-use crate::control::{Control, Launch, Launcher, Patience};
+use crate::control::{Control, Launch, Launcher, Parts, Patience};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
+use crate::notify::Notifier;
+use crate::outbox::{Outbox, Worker};
 use crate::recorder::Recorder;
 use crate::room::Server;
 use crate::spool::Spool;
+use crate::storage::Storage;
 
 /// How long open requests may take once everything is saved.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// How long files may take to be moved, besides the time they have to be finished.
 const LAST_FILES: Duration = Duration::from_secs(10);
+
+/// How often expired recordings are looked for.
+const EXPIRE: Duration = Duration::from_secs(60);
 
 /// A running sidecar.
 #[derive(Debug)]
@@ -29,6 +36,8 @@ pub struct Sidecar {
     stop: oneshot::Sender<()>,
     door: JoinHandle<()>,
     driver: JoinHandle<()>,
+    post: JoinHandle<()>,
+    clock: JoinHandle<()>,
 }
 
 impl Sidecar {
@@ -39,13 +48,20 @@ impl Sidecar {
         let listener = api::bind(&config.api).await?;
         let address =
             listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
-        let (control, driver) = Control::start(db, spool, launcher, patience).await?;
+        let storage = Storage::local(config.data_dir.clone());
+        let (news_sender, news) = mpsc::unbounded_channel();
+        let (db2, spool2, storage2) = (db.clone(), spool.clone(), storage.clone());
+        let worker = Worker { db: db2, spool: spool2, storage: storage2, notifier: Notifier::default() };
+        let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
+        let policy = config.policy.clone();
+        let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
         let (stop, stopped) = oneshot::channel();
-        let door = Door::new(control.clone(), config.worker_classes.clone(), &config.api);
+        let door = Door::new(control.clone(), storage, config.worker_classes.clone(), &config.api);
         let door = tokio::spawn(door.serve(listener, async move {
             let _ = stopped.await;
         }));
-        Ok(Self { address, control, patience, stop, door, driver })
+        let clock = tokio::spawn(expire(control.clone()));
+        Ok(Self { address, control, patience, stop, door, driver, post, clock })
     }
 
     /// Where it listens.
@@ -55,7 +71,8 @@ impl Sidecar {
 
     /// Refuses new recordings, ends the others, waits (bounded) until their files are whole, then closes the door.
     pub async fn stop(self) -> Result<()> {
-        let Self { control, patience, stop, door, driver, .. } = self;
+        let Self { control, patience, stop, door, driver, post, clock, .. } = self;
+        clock.abort();
         let files = tokio::time::timeout(patience.drain + LAST_FILES, control.close()).await;
         let _ = stop.send(());
         let abort = door.abort_handle();
@@ -65,9 +82,23 @@ impl Sidecar {
         // The driver ends with its last handle, and with it the store is closed.
         drop(control);
         let _ = tokio::time::timeout(LAST_ANSWERS, driver).await;
+        let _ = tokio::time::timeout(LAST_ANSWERS, post).await;
         files.map_err(|_| {
             Error::new(ErrorKind::DeadlineExceeded, "stop: some recordings could not be finished in time")
         })?
+    }
+}
+
+/// Removes what has expired, for ever.
+async fn expire(control: Control) {
+    let mut ticks = tokio::time::interval(EXPIRE);
+    loop {
+        ticks.tick().await;
+        match control.expire(Timestamp::now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "recordings expired"),
+            Err(_) => return,
+        }
     }
 }
 

@@ -23,8 +23,10 @@ fn a_final_state_stays_and_refuses() {
     for state in states().into_iter().filter(State::is_final) {
         assert!(matches!(state.command(Command::Stop), Err(Refused::Ended(_))));
         for report in reports() {
+            // Nothing changes the verdict; it can only be told, removed, forgotten.
             let step = state.report(report);
-            assert_eq!((step.state, step.effects), (state.clone(), vec![]));
+            assert_eq!(step.state.outcome(), state.outcome());
+            assert!(step.effects.iter().all(|e| matches!(e, Effect::Remove { .. } | Effect::Forget)), "{step:?}");
         }
     }
 }
@@ -55,11 +57,13 @@ fn table() -> String {
     writeln!(text, "{} with {}.\n", name(&state), list(&effects)).unwrap();
     text.push_str("| state | input | next | effects |\n|---|---|---|---|\n");
     for state in states() {
-        let (after, effects) = match state.command(Command::Stop) {
-            Ok(step) => (next(&state, &step.state), list(&step.effects)),
-            Err(refused) => (format!("refused: {refused}"), String::new()),
-        };
-        writeln!(text, "| {} | Stop | {after} | {effects} |", name(&state)).unwrap();
+        for (input, command) in [("Stop", Command::Stop), ("Delete", Command::Delete { object: true })] {
+            let (after, effects) = match state.command(command) {
+                Ok(step) => (next(&state, &step.state), list(&step.effects)),
+                Err(refused) => (format!("refused: {refused}"), String::new()),
+            };
+            writeln!(text, "| {} | {input} | {after} | {effects} |", name(&state)).unwrap();
+        }
         for report in reports() {
             let input = input(&report);
             let step = state.report(report);
@@ -95,6 +99,8 @@ fn states() -> Vec<State> {
         ]
         .map(State::Ended),
     );
+    states.push(State::Told(Outcome::Complete(Reason::Stopped)));
+    states.push(State::Removing { outcome: Outcome::Complete(Reason::Stopped), object: true });
     states
 }
 
@@ -103,6 +109,7 @@ fn reports() -> Vec<Report> {
         Report::MediaFlowing,
         Report::RoomClosed("r".into()),
         Report::ConnectionLost("r".into()),
+        Report::LimitNear(Limit::Duration),
         Report::LimitHit(Limit::Duration),
         Report::Drained { bytes: 7, duration_ns: 5 },
         Report::Drained { bytes: 7, duration_ns: 0 },
@@ -110,6 +117,9 @@ fn reports() -> Vec<Report> {
         Report::Broke { failure: failure(), salvaged: None },
         Report::Stored,
         Report::StoreLost(failure()),
+        Report::Notified,
+        Report::Expired,
+        Report::Removed,
     ]
 }
 
@@ -118,6 +128,7 @@ fn input(report: &Report) -> String {
         Report::MediaFlowing => "MediaFlowing".into(),
         Report::RoomClosed(why) => format!("RoomClosed({why})"),
         Report::ConnectionLost(why) => format!("ConnectionLost({why})"),
+        Report::LimitNear(limit) => format!("LimitNear({limit:?})"),
         Report::LimitHit(limit) => format!("LimitHit({limit:?})"),
         Report::Drained { duration_ns: 0, .. } => "Drained, no media".into(),
         Report::Drained { .. } => "Drained, a file".into(),
@@ -125,6 +136,9 @@ fn input(report: &Report) -> String {
         Report::Broke { salvaged: None, .. } => "Broke, none".into(),
         Report::Stored => "Stored".into(),
         Report::StoreLost(_) => "StoreLost(f)".into(),
+        Report::Notified => "Notified".into(),
+        Report::Expired => "Expired".into(),
+        Report::Removed => "Removed".into(),
     }
 }
 
@@ -135,6 +149,8 @@ fn name(state: &State) -> String {
         State::Ending { then } => format!("Ending({})", outcome(then)),
         State::Saving { then, .. } => format!("Saving({})", outcome(then)),
         State::Ended(then) => format!("Ended({})", outcome(then)),
+        State::Told(then) => format!("Told({})", outcome(then)),
+        State::Removing { outcome: was, .. } => format!("Removing({})", outcome(was)),
     }
 }
 
@@ -154,10 +170,14 @@ fn next(before: &State, after: &State) -> String {
 
 fn list(effects: &[Effect]) -> String {
     let names = effects.iter().map(|effect| match effect {
-        Effect::Record => "Record",
-        Effect::Drain => "Drain",
-        Effect::Seal(_) => "Seal",
-        Effect::Discard => "Discard",
+        Effect::Record => "Record".to_owned(),
+        Effect::Drain => "Drain".to_owned(),
+        Effect::Seal(_) => "Seal".to_owned(),
+        Effect::Discard => "Discard".to_owned(),
+        Effect::Forget => "Forget".to_owned(),
+        Effect::Upload => "Upload".to_owned(),
+        Effect::Remove { object } => format!("Remove({})", if *object { "with object" } else { "row only" }),
+        Effect::Tell(event) => format!("Tell({})", event.name()),
     });
     names.collect::<Vec<_>>().join(", ")
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use greffier::config::{Config, Overrides};
 use greffier::control::{Launch, Launcher, Patience, Progress, Running};
 use greffier::recording::{Failure, Report};
+use greffier::scene::Layout;
 use greffier::secret::Secret;
 use greffier::sidecar::Sidecar;
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ struct Nobody;
 
 impl Running for Nobody {
     fn drain(&self) {}
+    fn show(&self, _: Layout) {}
     fn progress(&self) -> Progress {
         Progress::default()
     }
@@ -60,6 +62,8 @@ impl Running for Fake {
             _ => tell(&self.launch, Report::Drained { bytes: 10, duration_ns: 2_500_000_000 }),
         }
     }
+
+    fn show(&self, _: Layout) {}
 
     fn progress(&self) -> Progress {
         Progress { duration_ns: 1_500_000_000, participants: 3, speaker: Some("Ada".into()), ..Progress::default() }
@@ -385,8 +389,8 @@ async fn a_graceful_stop_saves_everything_and_a_restart_remembers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_crash_left_behind_is_finished_honestly() {
-    use greffier::db::Db;
-    use greffier::recording::{Media, Options, Outcome, Output, Reason, Recording, Request, State};
+    use greffier::db::{Change, Db};
+    use greffier::recording::{Limits, Media, Options, Outcome, Output, Policy, Reason, Recording, Request, State};
     use greffier::spool::Spool;
 
     let folder = tempfile::tempdir().unwrap();
@@ -404,17 +408,23 @@ async fn what_a_crash_left_behind_is_finished_honestly() {
             ("EG_sealed000000", saving(5), Some(&b"whole"[..])),
         ];
         for (name, state, part) in rows {
-            let request = Request { room: name.into(), output: Output::ogg(), max_duration: None };
+            let request = Request { room: name.into(), output: Output::ogg(), limits: Limits::default() };
             let name = greffier::ids::RecordingId::new(name);
             let now = jiff::Timestamp::now();
-            let (mut recording, _) =
-                Recording::begin(name.clone(), "transcript".into(), request, Options::default(), now);
+            let (mut recording, _) = Recording::begin(
+                name.clone(),
+                "transcript".into(),
+                request,
+                Options::default(),
+                &Policy::default(),
+                now,
+            );
             recording.started_at = (state != State::Starting).then_some(now);
             if let State::Saving { media, .. } = state {
                 recording.media = Some(media);
             }
             recording.state = state;
-            db.commit(&[&recording]).unwrap();
+            db.commit(Change { recordings: &[&recording], ..Change::default() }).unwrap();
             if let Some(part) = part {
                 fs::write(spool.create(&name, "ogg").unwrap(), part).unwrap();
             }

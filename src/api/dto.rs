@@ -1,6 +1,6 @@
 //! Pure. Our things as the REST door's JSON, and back.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -21,6 +21,8 @@ pub enum Status {
     Stopped,
     /// The file is at its final place.
     Saved,
+    /// And everybody who was to be told knows.
+    NotificationSucceeded,
     /// It ended before anything was recorded.
     Aborted,
     /// It failed before anything was recorded.
@@ -36,10 +38,15 @@ impl Status {
             State::Starting => Self::Initiated,
             State::Active => Self::Active,
             State::Ending { .. } | State::Saving { .. } => Self::Stopped,
-            State::Ended(Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::CutShort(_)) => Self::Saved,
-            State::Ended(Outcome::Aborted(_)) => Self::Aborted,
-            State::Ended(Outcome::Failed(_)) if recording.started_at.is_none() => Self::FailedToStart,
-            State::Ended(Outcome::Failed(_)) => Self::FailedToStop,
+            State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => match outcome {
+                Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::CutShort(_) => match recording.state {
+                    State::Told(_) => Self::NotificationSucceeded,
+                    _ => Self::Saved,
+                },
+                Outcome::Aborted(_) => Self::Aborted,
+                Outcome::Failed(_) if recording.started_at.is_none() => Self::FailedToStart,
+                Outcome::Failed(_) => Self::FailedToStop,
+            },
         }
     }
 
@@ -50,6 +57,7 @@ impl Status {
             Self::Active => "active",
             Self::Stopped => "stopped",
             Self::Saved => "saved",
+            Self::NotificationSucceeded => "notification_succeeded",
             Self::Aborted => "aborted",
             Self::FailedToStart => "failed_to_start",
             Self::FailedToStop => "failed_to_stop",
@@ -87,6 +95,7 @@ impl Start {
             transcribe: asked.flag("transcribe")?,
             collect_metadata: asked.flag("collect_metadata")?,
             original_mode: asked.text("original_mode")?,
+            ..Options::default()
         };
         match body.left().into_iter().chain(asked.left()).next() {
             Some(unknown) => Err(Error::invalid(&unknown, "there is no such field")),
@@ -156,16 +165,18 @@ pub struct Item {
 
 impl Item {
     /// The item of this recording, whose finished file is or will be `file`.
-    pub fn of(recording: &Recording, file: &Path, progress: Option<&Progress>) -> Self {
+    pub fn of(recording: &Recording, file: Option<PathBuf>, progress: Option<&Progress>) -> Self {
         let status = Status::of(recording);
-        let saved = status == Status::Saved;
+        let saved = recording.state.outcome().is_some_and(Outcome::has_file);
         let (error, details) = match &recording.state {
             State::Starting | State::Active => (None, None),
-            State::Ending { then } | State::Saving { then, .. } | State::Ended(then) => {
-                (then.failure().map(ToString::to_string), Some(then.words()))
-            }
+            State::Ending { then }
+            | State::Saving { then, .. }
+            | State::Ended(then)
+            | State::Told(then)
+            | State::Removing { outcome: then, .. } => (then.failure().map(ToString::to_string), Some(then.words())),
         };
-        let Options { language, transcribe, collect_metadata, original_mode } = recording.options.clone();
+        let Options { language, transcribe, collect_metadata, original_mode, .. } = recording.options.clone();
         let media = recording.media.filter(|_| saved);
         Self {
             id: recording.id.to_string(),
@@ -174,8 +185,8 @@ impl Item {
             status: status.name(),
             egress_status: egress::Status::of(&recording.state).name(),
             options: OptionsItem { language, transcribe, collect_metadata, original_mode },
-            key: recording.key(),
-            path: saved.then(|| file.display().to_string()),
+            key: recording.key.clone(),
+            path: file.filter(|_| saved).map(|file| file.display().to_string()),
             size: media.map(|media| media.bytes),
             duration: media.and_then(|media| (media.duration_ns > 0).then(|| seconds(media.duration_ns))),
             created_at: recording.created_at.to_string(),

@@ -20,6 +20,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::recording::WorkerClasses;
 use crate::secret::Secret;
+use crate::storage::Storage;
 
 /// `listen` and `api_token`.
 #[derive(Clone, Debug)]
@@ -34,6 +35,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Door {
     control: Control,
+    storage: Storage,
     modes: WorkerClasses,
     guard: auth::Guard,
 }
@@ -63,8 +65,8 @@ impl Settings {
 
 impl Door {
     /// A door to this control; `settings` say who may pass.
-    pub fn new(control: Control, modes: WorkerClasses, settings: &Settings) -> Self {
-        Self { control, modes, guard: auth::Guard::new(settings.token.clone()) }
+    pub fn new(control: Control, storage: Storage, modes: WorkerClasses, settings: &Settings) -> Self {
+        Self { control, storage, modes, guard: auth::Guard::new(settings.token.clone()) }
     }
 
     /// Every route; what none of them knows is answered in JSON too.

@@ -64,7 +64,7 @@ async fn page(door: &Door, headers: &HeaderMap, query: &Query) -> Result<Respons
     let progress = door.control.progress().await.unwrap_or_default();
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let address = |page: usize| format!("http://{host}/api/v1.0/recordings/?page={page}&page_size={size}");
-    let item = |recording| Item::of(recording, &door.control.file(recording), progress.get(&recording.id));
+    let item = |recording| Item::of(recording, door.storage.local_path(&recording.key), progress.get(&recording.id));
     let body = PageItem {
         count: page.count,
         next: (skip + size < page.count).then(|| address(number + 1)),
@@ -81,6 +81,6 @@ async fn one(door: &Door, headers: &HeaderMap, id: String) -> Result<Response> {
         .get(&RecordingId::new(id))
         .map_err(|e| if e.kind == ErrorKind::NotFound { Error::new(e.kind, "Not found.") } else { e })?;
     let progress = door.control.progress().await.unwrap_or_default();
-    let item = Item::of(&recording, &door.control.file(&recording), progress.get(&recording.id));
+    let item = Item::of(&recording, door.storage.local_path(&recording.key), progress.get(&recording.id));
     Ok(reply::json(200, &item))
 }

@@ -10,7 +10,7 @@ use warp::{Buf, Filter as _};
 use crate::api::dto::{Start, Status};
 use crate::api::{Door, body, reply};
 use crate::error::{Error, ErrorKind, Result};
-use crate::recording::Request;
+use crate::recording::{Limits, Request};
 
 /// Starts a recording: 201 once media flows; 400, 409, or 502 with the reason.
 pub fn start(door: &Door) -> BoxedFilter<(Response,)> {
@@ -49,7 +49,7 @@ async fn started<B: Buf>(
     let room = body::room(room)?;
     let Start { mode, encoding, options } = Start::read(body::fields(body).await?)?;
     let output = door.modes.of(&mode)?.output(&encoding, "options.")?;
-    let request = Request { room: room.clone(), output, max_duration: None };
+    let request = Request { room: room.clone(), output, limits: Limits::default() };
     let recording = door.control.record(mode, request, options).await.map_err(|e| {
         if e.kind != ErrorKind::Unavailable {
             return e;

@@ -12,7 +12,7 @@ use super::{LiveKitArgs, show};
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recorder::Recorder;
-use crate::recording::{Container, Output, Report, Request, VideoSettings, even, layout_named};
+use crate::recording::{Container, Limits, Output, Report, Request, VideoSettings, even, layout_named};
 use crate::room::Server;
 use crate::scene::Size;
 use crate::spool;
@@ -83,7 +83,7 @@ impl RecordArgs {
             return Err(Error::invalid("output", why));
         }
         let max_duration = self.duration.as_deref().map(duration).transpose()?;
-        Ok(Request { room: self.room.clone(), output, max_duration })
+        Ok(Request { room: self.room.clone(), output, limits: Limits { max_duration, ..Limits::default() } })
     }
 
     fn mp4(&self) -> Result<Output> {
@@ -138,7 +138,7 @@ async fn record(request: Request, server: Server, output: &Path) -> Result<()> {
                     return Err(kept(&failure.0, &seal(&part, output, bytes, duration_ns)?));
                 }
                 // Told by whoever keeps recordings; here that is us.
-                Some(Report::Stored | Report::StoreLost(_)) => {}
+                Some(Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
                 None => return Err(Error::new(ErrorKind::Internal, "the recorder ended without a word")),
             },
             Ok(()) = progress.changed() => line.show(&progress.borrow_and_update()),

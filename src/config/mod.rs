@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::api;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
-use crate::recording::{Class, WorkerClass, WorkerClasses, layout_named};
+use crate::recording::{Class, Policy, WorkerClass, WorkerClasses, layout_named};
 use crate::room::Server;
 use crate::secret::Secret;
 
@@ -27,6 +27,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `worker_classes`.
     pub worker_classes: WorkerClasses,
+    /// What holds for every recording.
+    pub policy: Policy,
 }
 
 /// What environment and flags say; each goes before the file.
@@ -89,7 +91,7 @@ impl Config {
         unknown.extend(livekit.left());
         unknown.extend(root.left());
         let warnings = unknown.into_iter().map(|path| format!("{path}: unknown key, ignored")).collect();
-        Ok((Self { server, api, data_dir, worker_classes }, warnings))
+        Ok((Self { server, api, data_dir, worker_classes, policy: Policy::default() }, warnings))
     }
 }
 

@@ -1,46 +1,57 @@
 //! The one task that changes recordings: an order or a report comes in, the lifecycle decides, the change is committed, and
 //! only then its effects are performed.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::control::{Launch, Launcher, Order, Patience, Running, new_id, recovery};
+use super::ledger::Owed;
+use crate::control::{Launcher, Order, Parts, Patience, Running, new_id};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recorder::{Progress, finish_interrupted};
+use crate::outbox::{News, Outbox};
+use crate::recorder::Progress;
 use crate::recording::{
-    Command, Effect, Failure, Media, Options, Outcome, Recording, Refused, Report, Request, State, Step,
+    Command, Effect, Failure, Job, Options, Outcome, Policy, Recording, Refused, Report, Request, State, Step,
 };
+use crate::scene::Layout;
 use crate::spool::Spool;
+
+/// So many expired recordings are removed in one go.
+const EXPIRED: usize = 100;
 
 /// Owns everything that has not ended.
 pub struct Driver {
-    db: Db,
-    spool: Spool,
-    launcher: Launcher,
-    patience: Patience,
-    live: HashMap<RecordingId, Live>,
-    /// Facts, from recorders, from whoever moves files, and from clocks.
-    facts: mpsc::UnboundedSender<Fact>,
+    pub(super) db: Db,
+    pub(super) spool: Spool,
+    pub(super) launcher: Launcher,
+    pub(super) outbox: Outbox,
+    pub(super) policy: Policy,
+    pub(super) patience: Patience,
+    pub(super) live: HashMap<RecordingId, Live>,
+    /// Changes the store did not take yet.
+    pub(super) owed: VecDeque<Owed>,
+    /// Facts, from recorders and from clocks.
+    pub(super) facts: mpsc::UnboundedSender<Fact>,
     inbox: mpsc::UnboundedReceiver<Fact>,
+    /// Facts from jobs.
+    news: mpsc::UnboundedReceiver<News>,
     /// Who waits for the end of everything; once somebody does, nothing starts any more.
     closing: Option<Vec<oneshot::Sender<()>>>,
 }
 
 /// A recording that has not ended.
-struct Live {
-    recording: Recording,
-    running: Option<Box<dyn Running>>,
-    /// Who waits for media to flow.
-    starter: Option<oneshot::Sender<Result<Recording>>>,
+pub(super) struct Live {
+    pub recording: Recording,
+    pub running: Option<Box<dyn Running>>,
+    /// Who wait for media to flow.
+    pub starters: Vec<oneshot::Sender<Result<Recording>>>,
 }
 
 /// Something that happened.
-enum Fact {
+pub(super) enum Fact {
     Report(RecordingId, Report),
     /// It has had its time to join.
     JoinOverdue(RecordingId),
@@ -48,61 +59,17 @@ enum Fact {
     DrainOverdue(RecordingId),
     /// Its recorder is gone; if it had not said its last word, it never will.
     Silence(RecordingId),
+    /// The store did not take a change a while ago.
+    WriteAgain,
 }
 
 impl Driver {
     /// A driver of nothing yet.
-    pub fn new(db: Db, spool: Spool, launcher: Launcher, patience: Patience) -> Self {
+    pub fn new(parts: Parts) -> Self {
         let (facts, inbox) = mpsc::unbounded_channel();
-        Self { db, spool, launcher, patience, live: HashMap::new(), facts, inbox, closing: None }
-    }
-
-    /// Takes up what an earlier process left behind: the reports of `recovery`, then the ordinary path.
-    pub async fn recover(&mut self) -> Result<()> {
-        let unended = self.db.unended()?;
-        let found = self.spool.list().map_err(|e| spool_error("look into the spool", &e))?;
-        let reports = recovery::recover(&unended, &self.finish_interrupted(&unended));
-        let ids: Vec<_> = unended.iter().map(|recording| recording.id.clone()).collect();
-        for mut recording in unended {
-            // It ended when it was last written to, not now.
-            let written_at = found.iter().find(|found| found.id == recording.id).and_then(|found| found.written_at);
-            let written_at = written_at.and_then(|at| Timestamp::try_from(at).ok());
-            // A file that was opened and never written to is older than its recording.
-            recording.ended_at = recording.ended_at.or(written_at.max(recording.started_at));
-            let (id, pending) = (recording.id.clone(), recording.state.pending());
-            self.live.insert(id.clone(), Live { recording, running: None, starter: None });
-            self.perform(&id, pending);
-        }
-        for (id, report) in reports {
-            tracing::warn!(recording = %id, "was not ended by the last run; finishing it");
-            self.report(&id, report).await;
-        }
-        for stray in self.spool.sweep(&ids).map_err(|e| spool_error("sweep the spool", &e))? {
-            tracing::warn!(recording = %stray.id, bytes = stray.bytes, "the spool holds a file that no recording claims");
-        }
-        Ok(())
-    }
-
-    /// Makes what is left of these recordings whole, as far as it can be, and measures it.
-    fn finish_interrupted(&self, unended: &[Recording]) -> HashMap<RecordingId, Media> {
-        let mut left = HashMap::new();
-        for recording in unended {
-            let (id, container) = (&recording.id, recording.request.output.container());
-            let bytes = self.spool.size(id, recording.extension());
-            if bytes == 0 {
-                continue;
-            }
-            let media = finish_interrupted(container, &self.spool.part(id, recording.extension()));
-            // What cannot be read may still be worth something to somebody; its length is unknown.
-            left.insert(
-                id.clone(),
-                media.unwrap_or_else(|e| {
-                    tracing::warn!(recording = %id, error = %e, "the interrupted file is kept as it is");
-                    Media { bytes, duration_ns: 0 }
-                }),
-            );
-        }
-        left
+        let Parts { db, spool, launcher, outbox, news, policy, patience } = parts;
+        let (live, owed, closing) = (HashMap::new(), VecDeque::new(), None);
+        Self { db, spool, launcher, outbox, policy, patience, live, owed, facts, inbox, news, closing }
     }
 
     /// Until the last handle is gone and everything has ended.
@@ -114,6 +81,7 @@ impl Driver {
                     None => break,
                 },
                 Some(fact) = self.inbox.recv() => self.fact(fact).await,
+                Some(news) = self.news.recv() => self.report(&news.recording, news.report, news.done).await,
             }
             if self.live.is_empty() {
                 for reply in self.closing.iter_mut().flat_map(|waiting| waiting.drain(..)) {
@@ -125,11 +93,14 @@ impl Driver {
 
     async fn order(&mut self, order: Order) {
         match order {
-            Order::Start { mode, request, options, reply } => match self.begin(mode, request, options).await {
-                Ok(id) => {
+            Order::Start { id, mode, request, options, reply } => match self.begin(id, mode, request, options).await {
+                Ok(Begun::Joining(id)) => {
                     if let Some(live) = self.live.get_mut(&id) {
-                        live.starter = Some(reply);
+                        live.starters.push(reply);
                     }
+                }
+                Ok(Begun::Known(recording)) => {
+                    let _ = reply.send(Ok(*recording));
                 }
                 Err(error) => {
                     let _ = reply.send(Err(error));
@@ -137,6 +108,28 @@ impl Driver {
             },
             Order::Stop { room, reply } => {
                 let _ = reply.send(self.stop(&room).await);
+            }
+            Order::Delete { id, object, reply } => {
+                let _ = reply.send(self.command(&id, Command::Delete { object }).await.map_err(refused_delete));
+            }
+            Order::Layout { id, layout, reply } => {
+                let _ = reply.send(self.show(&id, layout).await);
+            }
+            Order::RevokeShares { id, reply } => {
+                let _ = reply.send(self.revoke_shares(&id).await);
+            }
+            Order::RoomClosed { room, why } => {
+                let of_room = |live: &&Live| live.recording.request.room == room && live.recording.state.holds_room();
+                if let Some(id) = self.live.values().find(of_room).map(|live| live.recording.id.clone()) {
+                    self.report(&id, Report::RoomClosed(why), None).await;
+                }
+            }
+            Order::Expire { now, reply } => {
+                let expired = self.db.expired(now, EXPIRED).unwrap_or_default();
+                for recording in expired.iter().filter(|recording| recording.state.is_final()) {
+                    self.report(&recording.id, Report::Expired, None).await;
+                }
+                let _ = reply.send(expired.len());
             }
             Order::Progress { reply } => {
                 let figures =
@@ -147,15 +140,31 @@ impl Driver {
                 self.closing.get_or_insert_default().push(reply);
                 let ids: Vec<_> = self.live.keys().cloned().collect();
                 for id in ids {
-                    if let Err(refused) = self.command(&id, Command::Stop).await {
-                        tracing::debug!(recording = %id, %refused, "not stopped");
+                    if let Err(error) = self.command(&id, Command::Stop).await {
+                        tracing::debug!(recording = %id, ?error, "not stopped");
                     }
                 }
             }
         }
     }
 
-    async fn begin(&mut self, mode: String, request: Request, options: Options) -> Result<RecordingId> {
+    async fn begin(
+        &mut self,
+        id: Option<RecordingId>,
+        mode: String,
+        request: Request,
+        options: Options,
+    ) -> Result<Begun> {
+        if let Some(id) = &id
+            && let Some(known) = self.load(id)?
+        {
+            return Ok(Begun::again(known));
+        }
+        if let Some(key) = &options.idempotency_key
+            && let Some(known) = self.db.started_with(&request.room, key)?
+        {
+            return Ok(Begun::again(known));
+        }
         if self.closing.is_some() {
             return Err(Error::new(ErrorKind::Unavailable, "greffier is shutting down"));
         }
@@ -165,17 +174,20 @@ impl Driver {
             tracing::debug!(room = request.room, recording = %other.recording.id, "refused a second recording");
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
-        let id = new_id();
-        let (recording, effects) = Recording::begin(id.clone(), mode, request, options, Timestamp::now());
+        let id = id.unwrap_or_else(new_id);
+        let now = Timestamp::now();
+        let (recording, effects) = Recording::begin(id.clone(), mode, request, options, &self.policy, now);
         self.spool.create(&id, recording.extension()).map_err(|e| spool_error("make a directory in the spool", &e))?;
-        if let Err(error) = self.commit(&recording).await {
+        let jobs = self.jobs(&recording, &effects);
+        let owed = Owed { recording: recording.clone(), forgotten: false, jobs, done: None };
+        if let Err(error) = self.write(owed.clone()).await {
             let _ = self.spool.discard(&id);
             return Err(error);
         }
         tracing::info!(recording = %id, room = recording.request.room, mode = recording.mode, "starting");
-        self.live.insert(id.clone(), Live { recording, running: None, starter: None });
-        self.perform(&id, effects);
-        Ok(id)
+        self.live.insert(id.clone(), Live { recording, running: None, starters: vec![] });
+        self.perform(&id, &effects);
+        Ok(Begun::Joining(id))
     }
 
     async fn stop(&mut self, room: &str) -> Result<Recording> {
@@ -183,20 +195,45 @@ impl Driver {
         let of_room = |live: &&Live| live.recording.request.room == room;
         let newest = self.live.values().filter(of_room).max_by_key(|live| live.recording.created_at);
         let id = newest.map(|live| live.recording.id.clone()).ok_or_else(no_recording)?;
-        self.command(&id, Command::Stop).await.map_err(|refused| {
-            let Refused::Ended(_) = refused;
-            no_recording()
-        })?;
+        self.command(&id, Command::Stop).await.map_err(|_| no_recording())?;
         self.live.get(&id).map(|live| live.recording.clone()).ok_or_else(no_recording)
+    }
+
+    /// Another layout from now on.
+    async fn show(&mut self, id: &RecordingId, layout: Layout) -> Result<Recording> {
+        let live = self.live.get_mut(id).filter(|live| live.recording.state.holds_room());
+        let not_running = || Error::new(ErrorKind::FailedPrecondition, "the recording is not running");
+        let Some(live) = live else {
+            return Err(self.db.get(id)?.map_or_else(|| no_such(id), |_| not_running()));
+        };
+        let Some(output) = live.recording.request.output.with_layout(layout) else {
+            return Err(Error::invalid("layout", "this mode records sound alone"));
+        };
+        live.recording.request.output = output;
+        if let Some(running) = &live.running {
+            running.show(layout);
+        }
+        let recording = live.recording.clone();
+        self.owe(Owed { recording: recording.clone(), forgotten: false, jobs: vec![], done: None }).await;
+        Ok(recording)
+    }
+
+    async fn revoke_shares(&mut self, id: &RecordingId) -> Result<()> {
+        let mut recording = self.load(id)?.ok_or_else(|| no_such(id))?;
+        recording.share_generation += 1;
+        if let Some(live) = self.live.get_mut(id) {
+            live.recording = recording.clone();
+        }
+        self.write(Owed { recording, forgotten: false, jobs: vec![], done: None }).await
     }
 
     async fn fact(&mut self, fact: Fact) {
         match fact {
-            Fact::Report(id, report) => self.report(&id, report).await,
+            Fact::Report(id, report) => self.report(&id, report, None).await,
             Fact::JoinOverdue(id) => {
                 if self.live.get(&id).is_some_and(|live| live.recording.state == State::Starting) {
                     let failure = Failure(format!("did not join the room within {:?}", self.patience.join));
-                    self.report(&id, Report::Broke { failure, salvaged: None }).await;
+                    self.report(&id, Report::Broke { failure, salvaged: None }, None).await;
                 }
             }
             Fact::DrainOverdue(id) => {
@@ -204,6 +241,7 @@ impl Driver {
                 self.give_up(&id, failure).await;
             }
             Fact::Silence(id) => self.give_up(&id, Failure("the recorder died".to_owned())).await,
+            Fact::WriteAgain => self.write_owed().await,
         }
     }
 
@@ -215,132 +253,116 @@ impl Driver {
                 let bytes = self.spool.size(id, live.recording.extension());
                 let duration_ns = live.running.as_ref().map_or(0, |running| running.progress().duration_ns);
                 let salvaged = (bytes > 0).then_some((bytes, duration_ns));
-                self.report(id, Report::Broke { failure, salvaged }).await;
+                self.report(id, Report::Broke { failure, salvaged }, None).await;
             }
-            State::Saving { .. } | State::Ended(_) => {}
+            State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => {}
         }
     }
 
-    async fn command(&mut self, id: &RecordingId, command: Command) -> std::result::Result<(), Refused> {
-        let Some(live) = self.live.get(id) else { return Ok(()) };
-        let step = live.recording.state.command(command)?;
-        self.take(id, step).await;
+    /// The recording as it is now, whether it has ended or not.
+    fn load(&self, id: &RecordingId) -> Result<Option<Recording>> {
+        match self.live.get(id) {
+            Some(live) => Ok(Some(live.recording.clone())),
+            None => self.db.get(id),
+        }
+    }
+
+    async fn command(&mut self, id: &RecordingId, command: Command) -> std::result::Result<(), Unable> {
+        let recording = self.load(id).map_err(Unable::Store)?.ok_or_else(|| Unable::Unknown(id.clone()))?;
+        let step = recording.state.command(command).map_err(Unable::Refused)?;
+        self.take(recording, step, None).await;
         Ok(())
     }
 
-    async fn report(&mut self, id: &RecordingId, report: Report) {
-        let Some(live) = self.live.get(id) else { return };
+    pub(super) async fn report(&mut self, id: &RecordingId, report: Report, done: Option<Job>) {
         tracing::debug!(recording = %id, ?report, "report");
-        let step = live.recording.state.report(report);
-        self.take(id, step).await;
+        match self.load(id) {
+            Ok(Some(recording)) => {
+                let step = recording.state.report(report);
+                self.take(recording, step, done).await;
+            }
+            Ok(None) => tracing::debug!(recording = %id, "a report about what is forgotten"),
+            Err(error) => tracing::error!(recording = %id, %error, "a report could not be taken"),
+        }
     }
 
-    /// Commits the step, performs its effects, answers who waited for it.
-    async fn take(&mut self, id: &RecordingId, step: Step) {
-        let Some(live) = self.live.get_mut(id) else { return };
-        let before = live.recording.state.clone();
-        let effects = live.recording.take(step, Timestamp::now());
-        let recording = live.recording.clone();
+    /// Commits the step with its jobs, performs its effects, answers who waited for it.
+    async fn take(&mut self, mut recording: Recording, step: Step, done: Option<Job>) {
+        let (id, before) = (recording.id.clone(), recording.state.clone());
+        let effects = recording.take(step, Timestamp::now());
         if recording.state != before {
             tracing::info!(recording = %id, state = ?recording.state, "changed");
-            if let Err(error) = self.commit(&recording).await {
-                // The recorder goes on: a file is worth more than its row, and the next change tries again.
-                tracing::error!(recording = %id, %error, "the change is not in the store");
-            }
         }
-        self.perform(id, effects);
-        let Some(live) = self.live.get_mut(id) else { return };
+        let jobs = self.jobs(&recording, &effects);
+        if let Some(live) = self.live.get_mut(&id) {
+            live.recording = recording.clone();
+        }
+        if recording.state != before || !jobs.is_empty() || done.is_some() || effects.contains(&Effect::Forget) {
+            let forgotten = effects.contains(&Effect::Forget);
+            self.owe(Owed { recording: recording.clone(), forgotten, jobs, done }).await;
+        }
+        self.perform(&id, &effects);
+        let Some(live) = self.live.get_mut(&id) else { return };
         match &recording.state {
             State::Starting | State::Ending { .. } => {}
             State::Active | State::Saving { .. } => {
-                if let Some(starter) = live.starter.take() {
-                    let _ = starter.send(Ok(recording));
+                for starter in live.starters.drain(..) {
+                    let _ = starter.send(Ok(recording.clone()));
                 }
             }
-            State::Ended(outcome) => {
-                if let Some(starter) = live.starter.take() {
+            State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => {
+                for starter in live.starters.drain(..) {
                     let _ = starter.send(Err(not_started(outcome)));
                 }
-                self.live.remove(id);
+                self.live.remove(&id);
             }
         }
     }
 
-    fn perform(&mut self, id: &RecordingId, effects: Vec<Effect>) {
-        for effect in effects {
-            let Some(live) = self.live.get_mut(id) else { return };
-            let extension = live.recording.extension();
-            match effect {
-                Effect::Record => match self.spool.create(id, extension) {
-                    Ok(path) => {
-                        let reports = self.listen(id);
-                        let request = self.live.get(id).map(|live| live.recording.request.clone());
-                        let Some(request) = request else { return };
-                        let running = (self.launcher)(Launch { id: id.clone(), request, path, reports });
-                        if let Some(live) = self.live.get_mut(id) {
-                            live.running = Some(running);
-                        }
-                        self.remind(self.patience.join, Fact::JoinOverdue(id.clone()));
-                    }
-                    Err(e) => {
-                        let failure = Failure(spool_error("make a directory in the spool", &e).message);
-                        let _ = self.facts.send(Fact::Report(id.clone(), Report::Broke { failure, salvaged: None }));
-                    }
-                },
-                Effect::Drain => {
-                    if let Some(running) = &live.running {
-                        running.drain();
-                    }
-                    self.remind(self.patience.drain, Fact::DrainOverdue(id.clone()));
-                }
-                Effect::Seal(_) => {
-                    live.running = None;
-                    let (spool, facts, id) = (self.spool.clone(), self.facts.clone(), id.clone());
-                    // Flushing a long file takes its time; others must not wait for it.
-                    tokio::task::spawn_blocking(move || {
-                        let report = match spool.seal(&id, extension) {
-                            Ok(_) => Report::Stored,
-                            Err(e) => Report::StoreLost(Failure(spool_error("seal the file", &e).message)),
-                        };
-                        let _ = facts.send(Fact::Report(id, report));
-                    });
-                }
-                Effect::Discard => {
-                    live.running = None;
-                    if let Err(error) = self.spool.discard(id) {
-                        tracing::warn!(recording = %id, %error, "the spool could not be freed");
-                    }
-                }
+    /// Performs what an earlier process had not performed.
+    pub(super) async fn resume(&mut self, id: &RecordingId, pending: &[Effect]) {
+        if let Some(recording) = self.live.get(id).map(|live| live.recording.clone()) {
+            let jobs = self.jobs(&recording, pending);
+            if !jobs.is_empty() {
+                self.owe(Owed { recording, forgotten: false, jobs, done: None }).await;
             }
         }
+        self.perform(id, pending);
     }
+}
 
-    /// A channel of its own for each recorder, so that one that dies without a last word is noticed.
-    fn listen(&self, id: &RecordingId) -> mpsc::UnboundedSender<(RecordingId, Report)> {
-        let (reports, mut heard) = mpsc::unbounded_channel();
-        let (facts, id) = (self.facts.clone(), id.clone());
-        tokio::spawn(async move {
-            while let Some((from, report)) = heard.recv().await {
-                let _ = facts.send(Fact::Report(from, report));
-            }
-            let _ = facts.send(Fact::Silence(id));
-        });
-        reports
-    }
+/// What a start led to.
+enum Begun {
+    /// It is on its way: now, or since an earlier start with the same name.
+    Joining(RecordingId),
+    /// It was started before, with the same name.
+    Known(Box<Recording>),
+}
 
-    fn remind(&self, after: Duration, fact: Fact) {
-        let facts = self.facts.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(after).await;
-            let _ = facts.send(fact);
-        });
+impl Begun {
+    fn again(known: Recording) -> Self {
+        if known.state == State::Starting { Self::Joining(known.id) } else { Self::Known(Box::new(known)) }
     }
+}
 
-    async fn commit(&self, recording: &Recording) -> Result<()> {
-        let (db, recording) = (self.db.clone(), recording.clone());
-        let done = tokio::task::spawn_blocking(move || db.commit(&[&recording])).await;
-        done.unwrap_or_else(|e| Err(Error::new(ErrorKind::Internal, format!("the store's task died: {e}"))))
+/// Why a command was not taken.
+#[derive(Debug)]
+enum Unable {
+    Store(Error),
+    Unknown(RecordingId),
+    Refused(Refused),
+}
+
+fn refused_delete(unable: Unable) -> Error {
+    match unable {
+        Unable::Store(error) => error,
+        Unable::Unknown(id) => no_such(&id),
+        Unable::Refused(refused) => Error::new(ErrorKind::PermissionDenied, refused.to_string()),
     }
+}
+
+fn no_such(id: &RecordingId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no recording {id}"))
 }
 
 fn no_recording() -> Error {
@@ -356,7 +378,7 @@ fn not_started(outcome: &Outcome) -> Error {
     Error::new(kind, outcome.words())
 }
 
-fn spool_error(tried: &str, e: &std::io::Error) -> Error {
+pub(super) fn spool_error(tried: &str, e: &std::io::Error) -> Error {
     let full = matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
     let kind = if full { ErrorKind::ResourceExhausted } else { ErrorKind::Internal };
     Error::new(kind, format!("data_dir: cannot {tried}: {e}"))

@@ -1,6 +1,9 @@
 //! The single writer: asks the lifecycle, commits, then acts. A cheap handle in front of the one task that owns it all.
 
+mod boot;
 mod driver;
+mod ledger;
+mod perform;
 mod recovery;
 
 pub use crate::recorder::Progress;
@@ -9,6 +12,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand::RngExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -16,8 +20,10 @@ use tokio::task::JoinHandle;
 use crate::db::{Db, Page};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
+use crate::outbox::{News, Outbox};
 use crate::recorder::Recorder;
-use crate::recording::{Options, Recording, Report, Request};
+use crate::recording::{Options, Policy, Recording, Report, Request};
+use crate::scene::Layout;
 use crate::spool::Spool;
 
 /// Orders that may wait; whoever comes later waits for a place.
@@ -43,6 +49,8 @@ pub type Launcher = Box<dyn Fn(Launch) -> Box<dyn Running> + Send + Sync>;
 pub trait Running: Send + Sync {
     /// Finish the file. More than once does no harm.
     fn drain(&self);
+    /// Another layout from now on.
+    fn show(&self, layout: Layout);
     /// Figures right now.
     fn progress(&self) -> Progress;
 }
@@ -50,6 +58,10 @@ pub trait Running: Send + Sync {
 impl Running for Recorder {
     fn drain(&self) {
         Self::drain(self);
+    }
+
+    fn show(&self, layout: Layout) {
+        Self::show(self, layout);
     }
 
     fn progress(&self) -> Progress {
@@ -77,33 +89,98 @@ impl Default for Patience {
 pub struct Control {
     orders: mpsc::Sender<Order>,
     db: Db,
-    spool: Spool,
+}
+
+/// What control is made of.
+pub struct Parts {
+    /// Where recordings are kept.
+    pub db: Db,
+    /// Where they grow.
+    pub spool: Spool,
+    /// Starts recorders.
+    pub launcher: Launcher,
+    /// Performs jobs.
+    pub outbox: Outbox,
+    /// What jobs have to tell.
+    pub news: mpsc::UnboundedReceiver<News>,
+    /// What holds for every recording.
+    pub policy: Policy,
+    /// How long things may take.
+    pub patience: Patience,
 }
 
 /// What the driver is asked.
 #[derive(Debug)]
 enum Order {
-    Start { mode: String, request: Request, options: Options, reply: oneshot::Sender<Result<Recording>> },
-    Stop { room: String, reply: oneshot::Sender<Result<Recording>> },
-    Progress { reply: oneshot::Sender<HashMap<RecordingId, Progress>> },
-    Close { reply: oneshot::Sender<()> },
+    Start {
+        id: Option<RecordingId>,
+        mode: String,
+        request: Request,
+        options: Options,
+        reply: oneshot::Sender<Result<Recording>>,
+    },
+    Stop {
+        room: String,
+        reply: oneshot::Sender<Result<Recording>>,
+    },
+    Delete {
+        id: RecordingId,
+        object: bool,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    Layout {
+        id: RecordingId,
+        layout: Layout,
+        reply: oneshot::Sender<Result<Recording>>,
+    },
+    RevokeShares {
+        id: RecordingId,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    RoomClosed {
+        room: String,
+        why: String,
+    },
+    Expire {
+        now: Timestamp,
+        reply: oneshot::Sender<usize>,
+    },
+    Progress {
+        reply: oneshot::Sender<HashMap<RecordingId, Progress>>,
+    },
+    Close {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 impl Control {
     /// Finishes honestly what an earlier process left behind, then waits for orders. The task ends once every handle is
     /// dropped. Must be called within a tokio runtime.
-    pub async fn start(db: Db, spool: Spool, launcher: Launcher, patience: Patience) -> Result<(Self, JoinHandle<()>)> {
+    pub async fn start(parts: Parts) -> Result<(Self, JoinHandle<()>)> {
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let mut driver = driver::Driver::new(db.clone(), spool.clone(), launcher, patience);
+        let db = parts.db.clone();
+        let mut driver = driver::Driver::new(parts);
         driver.recover().await?;
         let task = tokio::spawn(driver.run(inbox));
-        Ok((Self { orders, db, spool }, task))
+        Ok((Self { orders, db }, task))
     }
 
     /// Starts a recording and waits until media flows. Errors: `AlreadyExists` when the room is being recorded,
     /// `Unavailable` with the reason when the recorder could not join, `FailedPrecondition` when it was stopped before.
     pub async fn record(&self, mode: String, request: Request, options: Options) -> Result<Recording> {
-        self.ask(|reply| Order::Start { mode, request, options, reply }).await?
+        self.ask(|reply| Order::Start { id: None, mode, request, options, reply }).await?
+    }
+
+    /// The same under a name that somebody else has given; when it is known already, nothing starts and the recording is given
+    /// back.
+    pub async fn record_as(
+        &self,
+        id: RecordingId,
+        mode: String,
+        request: Request,
+        options: Options,
+    ) -> Result<Recording> {
+        self.ask(|reply| Order::Start { id: Some(id), mode, request, options, reply }).await?
     }
 
     /// Asks the room's recording to end; does not wait for the file. `NotFound` when there is none.
@@ -127,9 +204,35 @@ impl Control {
         self.ask(|reply| Order::Progress { reply }).await
     }
 
-    /// Where the finished file is or will be.
-    pub fn file(&self, recording: &Recording) -> PathBuf {
-        self.spool.file(&recording.id, recording.extension())
+    /// Forgets a recording that has ended, its object too if `object`; returns before the object is gone. `NotFound` when there
+    /// is none of this id, `PermissionDenied` while it has not ended.
+    pub async fn delete(&self, id: &RecordingId, object: bool) -> Result<()> {
+        let id = id.clone();
+        self.ask(|reply| Order::Delete { id, object, reply }).await?
+    }
+
+    /// Shows the running recording in another layout. `NotFound`, `FailedPrecondition` when it does not run, `InvalidArgument`
+    /// when it has no picture.
+    pub async fn set_layout(&self, id: &RecordingId, layout: Layout) -> Result<Recording> {
+        let id = id.clone();
+        self.ask(|reply| Order::Layout { id, layout, reply }).await?
+    }
+
+    /// Makes every share link given so far worthless. `NotFound` when there is no recording of this id.
+    pub async fn revoke_shares(&self, id: &RecordingId) -> Result<()> {
+        let id = id.clone();
+        self.ask(|reply| Order::RevokeShares { id, reply }).await?
+    }
+
+    /// The room is known to have ended, like this: finishes its recording if there is one.
+    pub async fn room_closed(&self, room: &str, why: &str) {
+        let order = Order::RoomClosed { room: room.to_owned(), why: why.to_owned() };
+        let _ = self.orders.send(order).await;
+    }
+
+    /// Removes what expired before `now`; gives how many were found.
+    pub async fn expire(&self, now: Timestamp) -> Result<usize> {
+        self.ask(|reply| Order::Expire { now, reply }).await
     }
 
     /// Refuses new recordings, ends the others, returns when every file is whole.

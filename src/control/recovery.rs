@@ -14,7 +14,7 @@ pub fn recover(unended: &[Recording], left: &HashMap<RecordingId, Media>) -> Vec
             let salvaged = left.get(&recording.id).map(|media| (media.bytes, media.duration_ns));
             Some((recording.id.clone(), Report::Broke { failure, salvaged }))
         }
-        State::Saving { .. } | State::Ended(_) => None,
+        State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => None,
     };
     unended.iter().filter_map(report).collect()
 }
@@ -24,12 +24,13 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::recording::{Options, Outcome, Output, Reason, Request};
+    use crate::recording::{Limits, Options, Outcome, Output, Policy, Reason, Request};
 
     fn recording(id: &str, state: State) -> Recording {
-        let request = Request { room: "r".into(), output: Output::ogg(), max_duration: None };
+        let request = Request { room: "r".into(), output: Output::ogg(), limits: Limits::default() };
         let now = Timestamp::UNIX_EPOCH;
-        let (mut recording, _) = Recording::begin(RecordingId::new(id), "m".into(), request, Options::default(), now);
+        let (mut recording, _) =
+            Recording::begin(RecordingId::new(id), "m".into(), request, Options::default(), &Policy::default(), now);
         recording.state = state;
         recording
     }

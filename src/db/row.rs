@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::RecordingId;
 use crate::recording::{
-    Container, Failure, Limit, Media, Options, Outcome, Output, Reason, Recording, Request, State, VideoSettings, even,
-    layout_named,
+    Asked, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Reason, Recording, Request,
+    SealedStore, State, VideoSettings, even, layout_named,
 };
 use crate::scene::Size;
 
@@ -17,32 +17,45 @@ const VERSION: u8 = 1;
 
 /// The row of this recording.
 pub fn encode(recording: &Recording) -> Result<Vec<u8>, String> {
-    let mut bytes = vec![VERSION];
-    serde_json::to_writer(&mut bytes, &Row::of(recording)).map_err(|e| e.to_string())?;
-    Ok(bytes)
+    versioned(&Row::of(recording))
 }
 
 /// The recording of this row.
 pub fn decode(bytes: &[u8]) -> Result<Recording, String> {
+    unversioned::<Row>(bytes)?.recording()
+}
+
+/// The version, then JSON.
+pub(super) fn versioned(row: &impl Serialize) -> Result<Vec<u8>, String> {
+    let mut bytes = vec![VERSION];
+    serde_json::to_writer(&mut bytes, row).map_err(|e| e.to_string())?;
+    Ok(bytes)
+}
+
+/// JSON of a version that is known.
+pub(super) fn unversioned<T: for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, String> {
     match bytes.split_first() {
-        Some((&VERSION, json)) => {
-            let row: Row = serde_json::from_slice(json).map_err(|e| e.to_string())?;
-            row.recording()
-        }
+        Some((&VERSION, json)) => serde_json::from_slice(json).map_err(|e| e.to_string()),
         Some((version, _)) => Err(format!("it has version {version}, this program knows {VERSION}")),
         None => Err("it is empty".to_owned()),
     }
 }
 
 #[derive(Serialize, Deserialize)]
-struct Row {
+pub(super) struct Row {
     id: String,
     mode: String,
     room: String,
     container: ContainerRow,
     video: Option<VideoRow>,
-    max_duration_ms: Option<u64>,
+    #[serde(default)]
+    limits: LimitsRow,
     options: OptionsRow,
+    key: String,
+    #[serde(default)]
+    expires_at: Option<Moment>,
+    #[serde(default)]
+    share_generation: u32,
     state: StateRow,
     #[serde(with = "moment")]
     created_at: Timestamp,
@@ -55,7 +68,7 @@ struct Row {
 
 /// A time that may be missing.
 #[derive(Serialize, Deserialize)]
-struct Moment(#[serde(with = "moment")] Timestamp);
+pub(super) struct Moment(#[serde(with = "moment")] pub(super) Timestamp);
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,12 +87,52 @@ struct VideoRow {
     key_frame_interval: u32,
 }
 
+#[derive(Default, Serialize, Deserialize)]
+struct LimitsRow {
+    max_duration_ms: Option<u64>,
+    max_bytes: Option<u64>,
+    empty_room_ms: Option<u64>,
+    warning_ms: Option<u64>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct OptionsRow {
     language: Option<String>,
     transcribe: Option<bool>,
     collect_metadata: Option<bool>,
     original_mode: Option<String>,
+    #[serde(default)]
+    owner: Option<OwnerRow>,
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    expires_after_s: Option<i64>,
+    #[serde(default)]
+    idempotency_key: Option<String>,
+    #[serde(default)]
+    store: Option<Base64>,
+    #[serde(default)]
+    asked: Option<AskedRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AskedRow {
+    room_id: String,
+    request: Base64,
+    manifest: bool,
+    by_server: bool,
+}
+
+/// Bytes as text.
+#[derive(Serialize, Deserialize)]
+struct Base64(#[serde(with = "base64_text")] Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+struct OwnerRow {
+    email: String,
+    name: Option<String>,
+    locale: Option<String>,
+    time_zone: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,6 +149,8 @@ enum StateRow {
     Ending(OutcomeRow),
     Saving(OutcomeRow, MediaRow),
     Ended(OutcomeRow),
+    Told(OutcomeRow),
+    Removing(OutcomeRow, bool),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,12 +175,13 @@ enum ReasonRow {
 #[serde(rename_all = "snake_case")]
 enum LimitRow {
     Duration,
+    Size,
 }
 
 impl Row {
-    fn of(recording: &Recording) -> Self {
-        let Recording { id, mode, request, options, state, created_at, updated_at, started_at, ended_at, media } =
-            recording;
+    pub(super) fn of(recording: &Recording) -> Self {
+        let Recording { id, mode, request, options, key, expires_at, share_generation, .. } = recording;
+        let Recording { state, created_at, updated_at, started_at, ended_at, media, .. } = recording;
         Self {
             id: id.to_string(),
             mode: mode.clone(),
@@ -135,13 +191,11 @@ impl Row {
                 Container::Ogg => ContainerRow::Ogg,
             },
             video: request.output.video().map(VideoRow::of),
-            max_duration_ms: request.max_duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-            options: OptionsRow {
-                language: options.language.clone(),
-                transcribe: options.transcribe,
-                collect_metadata: options.collect_metadata,
-                original_mode: options.original_mode.clone(),
-            },
+            limits: LimitsRow::of(&request.limits),
+            options: OptionsRow::of(options),
+            key: key.clone(),
+            expires_at: expires_at.map(Moment),
+            share_generation: *share_generation,
             state: StateRow::of(state),
             created_at: *created_at,
             updated_at: *updated_at,
@@ -151,7 +205,7 @@ impl Row {
         }
     }
 
-    fn recording(self) -> Result<Recording, String> {
+    pub(super) fn recording(self) -> Result<Recording, String> {
         let output = match (self.container, self.video) {
             (ContainerRow::Mp4, Some(video)) => Output::mp4(video.settings()?).map_err(|e| e.to_string())?,
             (ContainerRow::Ogg, None) => Output::ogg(),
@@ -159,12 +213,14 @@ impl Row {
                 return Err("its container does not go with its picture".to_owned());
             }
         };
-        let OptionsRow { language, transcribe, collect_metadata, original_mode } = self.options;
         Ok(Recording {
             id: RecordingId::new(self.id),
             mode: self.mode,
-            request: Request { room: self.room, output, max_duration: self.max_duration_ms.map(Duration::from_millis) },
-            options: Options { language, transcribe, collect_metadata, original_mode },
+            request: Request { room: self.room, output, limits: self.limits.limits() },
+            options: self.options.options(),
+            key: self.key,
+            expires_at: self.expires_at.map(|at| at.0),
+            share_generation: self.share_generation,
             state: self.state.state(),
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -172,6 +228,78 @@ impl Row {
             ended_at: self.ended_at.map(|at| at.0),
             media: self.media.map(MediaRow::media),
         })
+    }
+}
+
+impl LimitsRow {
+    fn of(limits: &Limits) -> Self {
+        let ms = |d: Option<Duration>| d.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+        let Limits { max_duration, max_bytes, empty_room, warning } = *limits;
+        Self { max_duration_ms: ms(max_duration), max_bytes, empty_room_ms: ms(empty_room), warning_ms: ms(warning) }
+    }
+
+    fn limits(&self) -> Limits {
+        let duration = |ms: Option<u64>| ms.map(Duration::from_millis);
+        Limits {
+            max_duration: duration(self.max_duration_ms),
+            max_bytes: self.max_bytes,
+            empty_room: duration(self.empty_room_ms),
+            warning: duration(self.warning_ms),
+        }
+    }
+}
+
+impl OptionsRow {
+    fn of(options: &Options) -> Self {
+        let Options { language, transcribe, collect_metadata, original_mode, owner, key, .. } = options.clone();
+        let owner = owner.map(|Owner { email, name, locale, time_zone }| OwnerRow { email, name, locale, time_zone });
+        let expires_after_s = options.expires_after.map(|kept| kept.as_secs());
+        let idempotency_key = options.idempotency_key.clone();
+        let store = options.store.clone().map(|SealedStore(bytes)| Base64(bytes));
+        let asked = |Asked { room_id, request, manifest, by_server }| {
+            let request = Base64(request);
+            AskedRow { room_id, request, manifest, by_server }
+        };
+        let asked = options.asked.clone().map(asked);
+        Self {
+            language,
+            transcribe,
+            collect_metadata,
+            original_mode,
+            owner,
+            key,
+            expires_after_s,
+            idempotency_key,
+            store,
+            asked,
+        }
+    }
+
+    fn options(self) -> Options {
+        let Self { language, transcribe, collect_metadata, original_mode, owner, key, .. } = self;
+        let owner = owner.map(|OwnerRow { email, name, locale, time_zone }| Owner { email, name, locale, time_zone });
+        let expires_after = self.expires_after_s.map(SignedDuration::from_secs);
+        let idempotency_key = self.idempotency_key;
+        let store = self.store.map(|Base64(bytes)| SealedStore(bytes));
+        let asked = |AskedRow { room_id, request: Base64(request), manifest, by_server }| Asked {
+            room_id,
+            request,
+            manifest,
+            by_server,
+        };
+        let asked = self.asked.map(asked);
+        Options {
+            language,
+            transcribe,
+            collect_metadata,
+            original_mode,
+            owner,
+            key,
+            expires_after,
+            idempotency_key,
+            store,
+            asked,
+        }
     }
 }
 
@@ -211,6 +339,8 @@ impl StateRow {
             State::Ending { then } => Self::Ending(OutcomeRow::of(then)),
             State::Saving { then, media } => Self::Saving(OutcomeRow::of(then), MediaRow::of(*media)),
             State::Ended(outcome) => Self::Ended(OutcomeRow::of(outcome)),
+            State::Told(outcome) => Self::Told(OutcomeRow::of(outcome)),
+            State::Removing { outcome, object } => Self::Removing(OutcomeRow::of(outcome), *object),
         }
     }
 
@@ -221,6 +351,8 @@ impl StateRow {
             Self::Ending(then) => State::Ending { then: then.outcome() },
             Self::Saving(then, media) => State::Saving { then: then.outcome(), media: media.media() },
             Self::Ended(outcome) => State::Ended(outcome.outcome()),
+            Self::Told(outcome) => State::Told(outcome.outcome()),
+            Self::Removing(outcome, object) => State::Removing { outcome: outcome.outcome(), object },
         }
     }
 }
@@ -230,6 +362,7 @@ impl OutcomeRow {
         match outcome {
             Outcome::Complete(reason) => Self::Complete(ReasonRow::of(reason)),
             Outcome::LimitReached(Limit::Duration) => Self::LimitReached(LimitRow::Duration),
+            Outcome::LimitReached(Limit::Size) => Self::LimitReached(LimitRow::Size),
             Outcome::CutShort(failure) => Self::CutShort(failure.0.clone()),
             Outcome::Aborted(reason) => Self::Aborted(ReasonRow::of(reason)),
             Outcome::Failed(failure) => Self::Failed(failure.0.clone()),
@@ -240,6 +373,7 @@ impl OutcomeRow {
         match self {
             Self::Complete(reason) => Outcome::Complete(reason.reason()),
             Self::LimitReached(LimitRow::Duration) => Outcome::LimitReached(Limit::Duration),
+            Self::LimitReached(LimitRow::Size) => Outcome::LimitReached(Limit::Size),
             Self::CutShort(why) => Outcome::CutShort(Failure(why)),
             Self::Aborted(reason) => Outcome::Aborted(reason.reason()),
             Self::Failed(why) => Outcome::Failed(Failure(why)),
@@ -265,8 +399,23 @@ impl ReasonRow {
     }
 }
 
+/// Bytes as base64 (RFC 4648, section 4).
+mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(serde::de::Error::custom)
+    }
+}
+
 /// A time as RFC 3339 text, to the nanosecond.
-mod moment {
+pub(super) mod moment {
     use jiff::Timestamp;
     use serde::{Deserialize as _, Deserializer, Serializer};
 

@@ -3,15 +3,21 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::recording::{Encoding, Failure, Media, Options, Outcome, Reason, Recording, Request, State, WorkerClasses};
+use crate::recording::{
+    Encoding, Failure, Limits, Media, Options, Outcome, Policy, Reason, Recording, Request, State, WorkerClasses,
+};
 
 fn recording(name: &str, second: i64, mode: &str, state: State) -> Recording {
     let output = WorkerClasses::default().of(mode).unwrap().output(&Encoding::default(), "").unwrap();
-    let request =
-        Request { room: format!("room of {name}"), output, max_duration: Some(std::time::Duration::from_secs(3)) };
+    let request = Request {
+        room: format!("room of {name}"),
+        output,
+        limits: Limits { max_duration: Some(std::time::Duration::from_secs(3)), ..Limits::default() },
+    };
     let options = Options { language: Some("fr".into()), transcribe: Some(true), ..Options::default() };
     let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
-    let (mut recording, _) = Recording::begin(RecordingId::new(name), mode.into(), request, options, now);
+    let (mut recording, _) =
+        Recording::begin(RecordingId::new(name), mode.into(), request, options, &Policy::default(), now);
     recording.state = state;
     recording.started_at = Some(now);
     recording
@@ -43,7 +49,7 @@ fn every_state_survives_a_restart() {
     let all = some();
     {
         let db = Db::open(dir.path()).unwrap();
-        db.commit(&all.iter().collect::<Vec<_>>()).unwrap();
+        db.commit(Change { recordings: &all.iter().collect::<Vec<_>>(), ..Change::default() }).unwrap();
     }
     let db = Db::open(dir.path()).unwrap();
     for recording in &all {

@@ -50,10 +50,12 @@ impl Status {
             State::Starting => Self::Starting,
             State::Active => Self::Active,
             State::Ending { .. } | State::Saving { .. } => Self::Ending,
-            State::Ended(Outcome::Complete(_) | Outcome::CutShort(_)) => Self::Complete,
-            State::Ended(Outcome::LimitReached(_)) => Self::LimitReached,
-            State::Ended(Outcome::Aborted(_)) => Self::Aborted,
-            State::Ended(Outcome::Failed(_)) => Self::Failed,
+            State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => match outcome {
+                Outcome::Complete(_) | Outcome::CutShort(_) => Self::Complete,
+                Outcome::LimitReached(_) => Self::LimitReached,
+                Outcome::Aborted(_) => Self::Aborted,
+                Outcome::Failed(_) => Self::Failed,
+            },
         }
     }
 
@@ -90,8 +92,12 @@ impl Info {
         let (error, details) = match &recording.state {
             State::Starting | State::Active => (String::new(), String::new()),
             State::Ending { then } | State::Saving { then, .. } => (String::new(), then.words()),
-            State::Ended(Outcome::Failed(failure)) => (failure.to_string(), String::new()),
-            State::Ended(outcome) => (String::new(), outcome.words()),
+            State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => match outcome {
+                Outcome::Failed(failure) => (failure.to_string(), String::new()),
+                Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::CutShort(_) | Outcome::Aborted(_) => {
+                    (String::new(), outcome.words())
+                }
+            },
         };
         Self {
             egress_id: recording.id.to_string(),

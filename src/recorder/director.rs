@@ -95,6 +95,12 @@ impl Director {
         self.direct(Cause::Heard)
     }
 
+    /// Another layout from now on.
+    pub fn set_layout(&mut self, layout: Layout) -> Option<Cut> {
+        self.view.as_mut()?.layout = layout;
+        self.direct(Cause::Told)
+    }
+
     /// This track has its first picture, or pictures again.
     pub fn decoding(&mut self, track: &TrackId) -> Option<Cut> {
         self.undecodable.remove(track);

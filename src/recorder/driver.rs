@@ -15,6 +15,7 @@ use crate::media::{Codec, Unit};
 use crate::pipeline::{self, LATENCY, LEAD, Pipeline};
 use crate::recording::{Container, Failure, Limit, Report, Request};
 use crate::room::{self, Closed, Room, Server, Wanted};
+use crate::scene::Layout;
 
 /// What to record, and where to.
 pub(super) struct Job {
@@ -33,13 +34,14 @@ type Reports = mpsc::UnboundedSender<(RecordingId, Report)>;
 pub(super) async fn run(
     job: Job,
     mut drain: watch::Receiver<bool>,
+    layouts: mpsc::UnboundedReceiver<Layout>,
     progress: watch::Sender<Progress>,
     reports: Reports,
 ) {
     let id = job.id.clone();
     let last = match join(&job, &mut drain).await {
         Ok(room) => match Driver::start(job, room, progress, reports.clone()) {
-            Ok(driver) => driver.run(drain).await,
+            Ok(driver) => driver.run(drain, layouts).await,
             Err(failure) => Report::Broke { failure, salvaged: None },
         },
         Err(failure) => Report::Broke { failure, salvaged: None },
@@ -91,7 +93,7 @@ impl Driver {
             director: Director::new(output.video().map(|v| (v.layout, v.size))),
             attached: HashMap::new(),
             wanted: Vec::new(),
-            ends_at: job.request.max_duration.map(|d| start + d),
+            ends_at: job.request.limits.max_duration.map(|d| start + d),
             progress,
             reports,
             draining: false,
@@ -99,7 +101,7 @@ impl Driver {
         })
     }
 
-    async fn run(mut self, mut drain: watch::Receiver<bool>) -> Report {
+    async fn run(mut self, mut drain: watch::Receiver<bool>, mut layouts: mpsc::UnboundedReceiver<Layout>) -> Report {
         let mut ticks = tokio::time::interval(PROGRESS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -119,6 +121,10 @@ impl Driver {
                 () = sleep_until(ends_at) => {
                     self.tell(Report::LimitHit(Limit::Duration));
                     self.drain();
+                }
+                Some(layout) = layouts.recv() => {
+                    let cut = self.director.set_layout(layout);
+                    self.show(cut);
                 }
                 // Also when the handle was dropped.
                 _ = drain.wait_for(|drain| *drain), if !self.draining => self.drain(),

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use crate::ids::RecordingId;
 use crate::recording::{Report, Request};
 use crate::room::Server;
+use crate::scene::Layout;
 
 /// What a running recording looks like right now, for status lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub enum Connection {
 #[derive(Debug)]
 pub struct Recorder {
     drain: watch::Sender<bool>,
+    layout: mpsc::UnboundedSender<Layout>,
     progress: watch::Receiver<Progress>,
 }
 
@@ -66,16 +68,22 @@ impl Recorder {
         reports: mpsc::UnboundedSender<(RecordingId, Report)>,
     ) -> Self {
         let (drain, drained) = watch::channel(false);
+        let (layout, layouts) = mpsc::unbounded_channel();
         let (progress_sender, progress) = watch::channel(Progress::default());
         let span = tracing::info_span!("recording", %id, room = request.room);
-        let task = driver::run(driver::Job { id, request, server, path }, drained, progress_sender, reports);
+        let task = driver::run(driver::Job { id, request, server, path }, drained, layouts, progress_sender, reports);
         tokio::spawn(tracing::Instrument::instrument(task, span));
-        Self { drain, progress }
+        Self { drain, layout, progress }
     }
 
     /// Finish the file. More than once does no harm.
     pub fn drain(&self) {
         let _ = self.drain.send(true);
+    }
+
+    /// Shows the room in another layout from now on; sound alone has none.
+    pub fn show(&self, layout: Layout) {
+        let _ = self.layout.send(layout);
     }
 
     /// Figures as they change, about twice a second.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::recording::{Event, Failure, Limit, Media, Outcome, Reason};
+
 /// Where a recording is in its life. `Ending` and `Saving` carry the verdict they will become: the end is decided once,
 /// where it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,43 +24,17 @@ pub enum State {
         /// What is in the spool.
         media: Media,
     },
-    /// Over, for good.
+    /// Over; the file, if there is one, is at its final place.
     Ended(Outcome),
-}
-
-/// How it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// As it should; the reason says who ended it.
-    Complete(Reason),
-    /// A limit ended it; the file is whole.
-    LimitReached(Limit),
-    /// It broke, and what was recorded until then is kept.
-    CutShort(Failure),
-    /// It ended before anything was recorded: there is no file.
-    Aborted(Reason),
-    /// Nothing can be delivered.
-    Failed(Failure),
-}
-
-/// What ended a recording that ended well.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Somebody asked for it.
-    Stopped,
-    /// The room came to its end: closed, or we were removed; the words say which.
-    RoomClosed(String),
-    /// The recorder finished without saying why.
-    ByItself,
-}
-
-/// A file's size and length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Media {
-    /// File size.
-    pub bytes: u64,
-    /// Nanoseconds of media; 0 when unknown (found after a crash).
-    pub duration_ns: u64,
+    /// Over, and everybody who was to be told knows.
+    Told(Outcome),
+    /// Over, and about to be forgotten: by request, or because it expired.
+    Removing {
+        /// What it was.
+        outcome: Outcome,
+        /// The file goes too.
+        object: bool,
+    },
 }
 
 /// A wish. It may be refused.
@@ -66,6 +42,11 @@ pub struct Media {
 pub enum Command {
     /// Finish the file.
     Stop,
+    /// Forget the recording once it is over.
+    Delete {
+        /// The file goes too.
+        object: bool,
+    },
 }
 
 /// A fact about a recording, told by its recorder or by whoever moves its file. It cannot be refused; one that comes too
@@ -78,6 +59,8 @@ pub enum Report {
     RoomClosed(String),
     /// The server did not come back; the file is being finished.
     ConnectionLost(String),
+    /// A limit is about to be reached.
+    LimitNear(Limit),
     /// A limit was reached.
     LimitHit(Limit),
     /// The file is whole on disk. Bytes and nanoseconds of media. The recorder's last word.
@@ -96,20 +79,15 @@ pub enum Report {
     },
     /// The file is at its final place.
     Stored,
-    /// The file could not be moved to its final place; it stays in the spool.
+    /// The file is gone from the spool and not at its final place: it can never be stored.
     StoreLost(Failure),
+    /// Everybody who was to be told that it is ready knows.
+    Notified,
+    /// It was kept as long as it was to be kept.
+    Expired,
+    /// What was to be removed is gone.
+    Removed,
 }
-
-/// What ends a recording by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// `max_duration`.
-    Duration,
-}
-
-/// Why it broke, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure(pub String);
 
 /// What somebody must do now that the state has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,10 +96,21 @@ pub enum Effect {
     Record,
     /// Tell the recorder to finish the file.
     Drain,
-    /// Declare the spooled file whole and move it to its final place.
+    /// Declare the spooled file whole.
     Seal(Media),
-    /// Nothing worth keeping is in the spool: free it.
+    /// Nothing worth keeping is in the spool any more: free it.
     Discard,
+    /// Take the row out of the store.
+    Forget,
+    /// A job: bring the file to its final place, while it grows and when it is whole.
+    Upload,
+    /// A job: take the file away from its final place, if `object`; `Report::Removed` follows.
+    Remove {
+        /// The file goes too.
+        object: bool,
+    },
+    /// Jobs: one for everybody who wants to hear of this.
+    Tell(Event),
 }
 
 /// The next state, and what it takes.
@@ -138,20 +127,29 @@ pub struct Step {
 pub enum Refused {
     /// It has ended already, like this.
     Ended(Outcome),
+    /// It has not ended yet.
+    NotEnded,
 }
 
 impl State {
     /// The first step of every recording.
     pub fn begin() -> Step {
-        Step { state: Self::Starting, effects: vec![Effect::Record] }
+        Step { state: Self::Starting, effects: vec![Effect::Record, Effect::Tell(Event::Accepted)] }
     }
 
-    /// A wish: a step, or the reason why not. Stopping what is ending already changes nothing.
+    /// A wish: a step, or the reason why not. Wishing again what is under way already changes nothing.
     pub fn command(&self, command: Command) -> Result<Step, Refused> {
         match (self, command) {
             (Self::Starting | Self::Active, Command::Stop) => Ok(ending(Outcome::Complete(Reason::Stopped))),
             (Self::Ending { .. } | Self::Saving { .. }, Command::Stop) => Ok(self.stay()),
-            (Self::Ended(outcome), Command::Stop) => Err(Refused::Ended(outcome.clone())),
+            (Self::Ended(outcome) | Self::Told(outcome) | Self::Removing { outcome, .. }, Command::Stop) => {
+                Err(Refused::Ended(outcome.clone()))
+            }
+            (Self::Ended(outcome) | Self::Told(outcome), Command::Delete { object }) => Ok(removing(outcome, object)),
+            (Self::Removing { .. }, Command::Delete { .. }) => Ok(self.stay()),
+            (Self::Starting | Self::Active | Self::Ending { .. } | Self::Saving { .. }, Command::Delete { .. }) => {
+                Err(Refused::NotEnded)
+            }
         }
     }
 
@@ -159,26 +157,36 @@ impl State {
     pub fn report(&self, report: Report) -> Step {
         match self {
             Self::Starting | Self::Active => self.running(report),
-            Self::Ending { then } => self.drained_or_broke(then.clone(), report),
-            Self::Saving { then, .. } => match report {
-                Report::Stored => Step { state: Self::Ended(then.clone()), effects: vec![] },
-                Report::StoreLost(failure) => Step { state: Self::Ended(Outcome::Failed(failure)), effects: vec![] },
+            Self::Ending { then } => self.last_word(then.clone(), report),
+            Self::Saving { then, .. } => self.saving(then, report),
+            Self::Ended(outcome) | Self::Told(outcome) => self.over(outcome, &report),
+            Self::Removing { .. } => match report {
+                Report::Removed => Step { state: self.clone(), effects: vec![Effect::Forget] },
                 Report::MediaFlowing
                 | Report::RoomClosed(_)
                 | Report::ConnectionLost(_)
+                | Report::LimitNear(_)
                 | Report::LimitHit(_)
                 | Report::Drained { .. }
-                | Report::Broke { .. } => self.stay(),
+                | Report::Broke { .. }
+                | Report::Stored
+                | Report::StoreLost(_)
+                | Report::Notified
+                | Report::Expired => self.stay(),
             },
-            Self::Ended(_) => self.stay(),
         }
     }
 
-    /// The effects that a restarted process must perform again to leave this state.
+    /// The effects that a restarted process must perform again to leave this state. Other jobs are in the store anyway.
     pub fn pending(&self) -> Vec<Effect> {
         match self {
-            Self::Saving { media, .. } => vec![Effect::Seal(*media)],
-            Self::Starting | Self::Active | Self::Ending { .. } | Self::Ended(_) => vec![],
+            Self::Saving { media, .. } => vec![Effect::Seal(*media), Effect::Upload],
+            Self::Starting
+            | Self::Active
+            | Self::Ending { .. }
+            | Self::Ended(_)
+            | Self::Told(_)
+            | Self::Removing { .. } => vec![],
         }
     }
 
@@ -186,34 +194,49 @@ impl State {
     pub fn holds_room(&self) -> bool {
         match self {
             Self::Starting | Self::Active => true,
-            Self::Ending { .. } | Self::Saving { .. } | Self::Ended(_) => false,
+            Self::Ending { .. } | Self::Saving { .. } | Self::Ended(_) | Self::Told(_) | Self::Removing { .. } => false,
         }
     }
 
-    /// True once nothing can change any more.
-    pub fn is_final(&self) -> bool {
+    /// How it ended, once it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
         match self {
-            Self::Ended(_) => true,
-            Self::Starting | Self::Active | Self::Ending { .. } | Self::Saving { .. } => false,
+            Self::Ended(outcome) | Self::Told(outcome) | Self::Removing { outcome, .. } => Some(outcome),
+            Self::Starting | Self::Active | Self::Ending { .. } | Self::Saving { .. } => None,
         }
+    }
+
+    /// True once the verdict can change no more and the file is where it belongs.
+    pub fn is_final(&self) -> bool {
+        self.outcome().is_some()
     }
 
     fn running(&self, report: Report) -> Step {
         match report {
-            Report::MediaFlowing => Step { state: Self::Active, effects: vec![] },
+            Report::MediaFlowing if *self == Self::Starting => {
+                Step { state: Self::Active, effects: vec![Effect::Upload, Effect::Tell(Event::Started)] }
+            }
+            Report::MediaFlowing => self.stay(),
             Report::RoomClosed(why) => ending(Outcome::Complete(Reason::RoomClosed(why))),
             Report::ConnectionLost(why) => ending(Outcome::CutShort(Failure(why))),
-            Report::LimitHit(limit) => ending(Outcome::LimitReached(limit)),
-            Report::Drained { .. } | Report::Broke { .. } | Report::Stored | Report::StoreLost(_) => {
-                self.drained_or_broke(Outcome::Complete(Reason::ByItself), report)
+            Report::LimitNear(limit) => {
+                Step { state: self.clone(), effects: vec![Effect::Tell(Event::LimitNear(limit))] }
             }
+            Report::LimitHit(limit) => ending(Outcome::LimitReached(limit)),
+            Report::Drained { .. }
+            | Report::Broke { .. }
+            | Report::Stored
+            | Report::StoreLost(_)
+            | Report::Notified
+            | Report::Expired
+            | Report::Removed => self.last_word(Outcome::Complete(Reason::ByItself), report),
         }
     }
 
     /// The recorder's last word, when the verdict so far is `then`.
-    fn drained_or_broke(&self, then: Outcome, report: Report) -> Step {
+    fn last_word(&self, then: Outcome, report: Report) -> Step {
         match report {
-            Report::Drained { bytes: 0, .. } | Report::Drained { duration_ns: 0, .. } => nothing(aborted(then)),
+            Report::Drained { bytes: 0, .. } | Report::Drained { duration_ns: 0, .. } => nothing(then.without_file()),
             Report::Drained { bytes, duration_ns } => saving(then, Media { bytes, duration_ns }),
             Report::Broke { failure, salvaged: None | Some((0, _)) } => nothing(Outcome::Failed(failure)),
             Report::Broke { failure, salvaged: Some((bytes, duration_ns)) } => {
@@ -222,9 +245,53 @@ impl State {
             Report::MediaFlowing
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
+            | Report::LimitNear(_)
             | Report::LimitHit(_)
             | Report::Stored
-            | Report::StoreLost(_) => self.stay(),
+            | Report::StoreLost(_)
+            | Report::Notified
+            | Report::Expired
+            | Report::Removed => self.stay(),
+        }
+    }
+
+    /// While the file is on its way.
+    fn saving(&self, then: &Outcome, report: Report) -> Step {
+        match report {
+            Report::Stored => {
+                Step { state: Self::Ended(then.clone()), effects: vec![Effect::Discard, Effect::Tell(Event::Ended)] }
+            }
+            Report::StoreLost(failure) => {
+                Step { state: Self::Ended(Outcome::Failed(failure)), effects: vec![Effect::Tell(Event::Ended)] }
+            }
+            Report::MediaFlowing
+            | Report::RoomClosed(_)
+            | Report::ConnectionLost(_)
+            | Report::LimitNear(_)
+            | Report::LimitHit(_)
+            | Report::Drained { .. }
+            | Report::Broke { .. }
+            | Report::Notified
+            | Report::Expired
+            | Report::Removed => self.stay(),
+        }
+    }
+
+    /// After the end.
+    fn over(&self, outcome: &Outcome, report: &Report) -> Step {
+        match report {
+            Report::Notified => Step { state: Self::Told(outcome.clone()), effects: vec![] },
+            Report::Expired => removing(outcome, true),
+            Report::MediaFlowing
+            | Report::RoomClosed(_)
+            | Report::ConnectionLost(_)
+            | Report::LimitNear(_)
+            | Report::LimitHit(_)
+            | Report::Drained { .. }
+            | Report::Broke { .. }
+            | Report::Stored
+            | Report::StoreLost(_)
+            | Report::Removed => self.stay(),
         }
     }
 
@@ -233,74 +300,28 @@ impl State {
     }
 }
 
-impl Outcome {
-    /// One line for people when there is something to explain: an error, or what ended it.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Complete(reason) | Self::Aborted(reason) => reason.to_string(),
-            Self::LimitReached(limit) => limit.to_string(),
-            Self::CutShort(failure) | Self::Failed(failure) => failure.to_string(),
-        }
-    }
-
-    /// The failure, when something broke.
-    pub fn failure(&self) -> Option<&Failure> {
-        match self {
-            Self::CutShort(failure) | Self::Failed(failure) => Some(failure),
-            Self::Complete(_) | Self::LimitReached(_) | Self::Aborted(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stopped => f.write_str("stopped on request"),
-            Self::RoomClosed(why) => f.write_str(why),
-            Self::ByItself => f.write_str("the recorder finished by itself"),
-        }
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Duration => f.write_str("max_duration reached"),
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended(outcome) => write!(f, "the recording has ended already ({})", outcome.words()),
+            Self::NotEnded => f.write_str("the recording has not ended yet"),
         }
     }
 }
 
 fn ending(then: Outcome) -> Step {
-    Step { state: State::Ending { then }, effects: vec![Effect::Drain] }
+    Step { state: State::Ending { then }, effects: vec![Effect::Drain, Effect::Tell(Event::Ending)] }
 }
 
 fn saving(then: Outcome, media: Media) -> Step {
-    Step { state: State::Saving { then, media }, effects: vec![Effect::Seal(media)] }
+    // The job may be there already; enqueueing it again wakes it.
+    Step { state: State::Saving { then, media }, effects: vec![Effect::Seal(media), Effect::Upload] }
 }
 
 fn nothing(outcome: Outcome) -> Step {
-    Step { state: State::Ended(outcome), effects: vec![Effect::Discard] }
+    Step { state: State::Ended(outcome), effects: vec![Effect::Discard, Effect::Tell(Event::Ended)] }
 }
 
-/// What `then` is called when nothing had been recorded.
-fn aborted(then: Outcome) -> Outcome {
-    match then {
-        Outcome::Complete(reason) | Outcome::Aborted(reason) => Outcome::Aborted(reason),
-        Outcome::LimitReached(limit) => Outcome::Aborted(Reason::RoomClosed(limit.to_string())),
-        Outcome::CutShort(failure) | Outcome::Failed(failure) => Outcome::Failed(failure),
-    }
+fn removing(outcome: &Outcome, object: bool) -> Step {
+    Step { state: State::Removing { outcome: outcome.clone(), object }, effects: vec![Effect::Remove { object }] }
 }

@@ -1,15 +1,25 @@
 //! What a recording is: what was asked, what it makes, and its life.
 
+mod event;
+mod job;
 mod lifecycle;
+mod limits;
 mod options;
+mod outcome;
 mod output;
+mod policy;
 mod record;
 mod request;
 mod worker_class;
 
-pub use lifecycle::{Command, Effect, Failure, Limit, Media, Outcome, Reason, Refused, Report, State, Step};
-pub use options::Options;
+pub use event::Event;
+pub use job::{Checkpoint, Job, Lane, Part, Target, Task};
+pub use lifecycle::{Command, Effect, Refused, Report, State, Step};
+pub use limits::Limits;
+pub use options::{Asked, Options, Owner, SealedStore};
+pub use outcome::{Failure, Limit, Media, Outcome, Reason};
 pub use output::{AudioSettings, Container, Output, VideoSettings, even};
+pub use policy::{Policy, SETTLING};
 pub use record::Recording;
 pub use request::Request;
 pub use worker_class::{Class, Encoding, WorkerClass, WorkerClasses, layout_named};

@@ -1,5 +1,9 @@
 //! What a client says about a recording besides how it is encoded: kept and given back, acted upon by others.
 
+use jiff::SignedDuration;
+
+use crate::recording::{Container, Request};
+
 /// The recording options of the feature; all optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -11,4 +15,56 @@ pub struct Options {
     pub collect_metadata: Option<bool>,
     /// The mode the person chose, when the recording's own differs.
     pub original_mode: Option<String>,
+    /// Whose it is: who gets the mail.
+    pub owner: Option<Owner>,
+    /// The object's key, when it is not the usual one.
+    pub key: Option<String>,
+    /// How long it is kept after it was made, when not as usual.
+    pub expires_after: Option<SignedDuration>,
+    /// A start that is repeated with the same one is the same start.
+    pub idempotency_key: Option<String>,
+    /// Where the file goes, when not to the configured storage.
+    pub store: Option<SealedStore>,
+    /// What LiveKit asked for, when it was LiveKit.
+    pub asked: Option<Asked>,
+}
+
+/// A storage with its credentials, encrypted: only the vault of the same sidecar can open it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedStore(pub Vec<u8>);
+
+/// A request of LiveKit's egress API, as it is told back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// `room_id`.
+    pub room_id: String,
+    /// An encoded `livekit.EgressInfo` that holds the request, without secrets, and nothing else.
+    pub request: Vec<u8>,
+    /// Write a manifest beside the file.
+    pub manifest: bool,
+    /// By psrpc: the LiveKit server is told how it goes.
+    pub by_server: bool,
+}
+
+/// Whose recording it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Mail address.
+    pub email: String,
+    /// Shown name.
+    pub name: Option<String>,
+    /// BCP 47 language tag of the letters, such as `fr`.
+    pub locale: Option<String>,
+    /// IANA time zone of the times in the letters, such as `Europe/Paris`.
+    pub time_zone: Option<String>,
+}
+
+impl Options {
+    /// Is the transcription service called? For sound alone always, for video on request.
+    pub fn is_transcribed(&self, request: &Request) -> bool {
+        match request.output.container() {
+            Container::Ogg => true,
+            Container::Mp4 => self.transcribe == Some(true),
+        }
+    }
 }

@@ -20,6 +20,14 @@ impl Container {
             Self::Ogg => "ogg",
         }
     }
+
+    /// The media type that objects and answers carry.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Mp4 => "video/mp4",
+            Self::Ogg => "audio/ogg",
+        }
+    }
 }
 
 /// The picture's encoding.
@@ -87,6 +95,11 @@ impl Output {
     /// An OGG of sound alone.
     pub const fn ogg() -> Self {
         Self { container: Container::Ogg, video: None, audio: AudioSettings::DEFAULT }
+    }
+
+    /// The same in another layout; `None` when it is sound alone.
+    pub fn with_layout(self, layout: Layout) -> Option<Self> {
+        self.video.map(|video| Self { video: Some(VideoSettings { layout, ..video }), ..self })
     }
 
     /// The container.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::ids::RecordingId;
-use crate::recording::{Effect, Media, Options, Request, State, Step};
+use crate::recording::{Effect, Media, Options, Policy, Request, State, Step};
 
 /// A recording as it is kept. Only control changes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,12 @@ pub struct Recording {
     pub request: Request,
     /// What the client said besides.
     pub options: Options,
+    /// The object's key in the store: a relative path with `/`, never with `..`.
+    pub key: String,
+    /// When it is to be removed.
+    pub expires_at: Option<Timestamp>,
+    /// Share links of earlier generations are revoked.
+    pub share_generation: u32,
     /// Where it is in its life.
     pub state: State,
     /// When it was accepted.
@@ -37,14 +43,23 @@ impl Recording {
         mode: String,
         request: Request,
         options: Options,
+        policy: &Policy,
         now: Timestamp,
     ) -> (Self, Vec<Effect>) {
         let Step { state, effects } = State::begin();
+        let usual = || format!("{}/{id}.{}", policy.output_folder, request.output.container().extension());
+        let key = options.key.clone().unwrap_or_else(usual);
+        // A time beyond the calendar's end is never.
+        let kept = options.expires_after.or(policy.expires_after);
+        let expires_at = kept.and_then(|kept| now.checked_add(kept).ok());
         let recording = Self {
             id,
             mode,
             request,
             options,
+            key,
+            expires_at,
+            share_generation: 0,
             state,
             created_at: now,
             updated_at: now,
@@ -72,7 +87,7 @@ impl Recording {
                 self.ended_at.get_or_insert(now);
                 self.media = Some(*media);
             }
-            State::Ended(_) => {
+            State::Ended(_) | State::Told(_) | State::Removing { .. } => {
                 self.ended_at.get_or_insert(now);
             }
         }
@@ -85,8 +100,13 @@ impl Recording {
         self.request.output.container().extension()
     }
 
-    /// The finished file's name within the data directory, and its key in a store: `recordings/<id>.<extension>`.
-    pub fn key(&self) -> String {
-        format!("recordings/{}.{}", self.id, self.extension())
+    /// Picture and sound?
+    pub fn class_is_video(&self) -> bool {
+        self.request.output.video().is_some()
+    }
+
+    /// The file's media type: `video/mp4` or `audio/ogg`.
+    pub fn content_type(&self) -> &'static str {
+        self.request.output.container().content_type()
     }
 }

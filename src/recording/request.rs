@@ -1,8 +1,6 @@
 //! What was asked; a request that exists is valid.
 
-use std::time::Duration;
-
-use crate::recording::Output;
+use crate::recording::{Limits, Output};
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +9,6 @@ pub struct Request {
     pub room: String,
     /// What to make.
     pub output: Output,
-    /// Stop by itself after this long.
-    pub max_duration: Option<Duration>,
+    /// When it ends by itself.
+    pub limits: Limits,
 }

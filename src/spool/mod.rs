@@ -15,7 +15,7 @@ use crate::ids::RecordingId;
 /// The name of a growing file, without its ending.
 const STEM: &str = "recording";
 
-/// Where recordings grow (`spool/<id>/recording.<ext>.part`) and where they are put when whole (`recordings/<id>.<ext>`).
+/// Where recordings grow (`spool/<id>/recording.<ext>.part`) and wait, once whole, to be stored (`recording.<ext>`).
 #[derive(Clone, Debug)]
 pub struct Spool {
     data_dir: PathBuf,
@@ -39,20 +39,19 @@ impl Spool {
         let data_dir = std::path::absolute(data_dir)
             .map_err(|e| Error::invalid("data_dir", format!("{}: {e}", data_dir.display())))?;
         let spool = Self { data_dir };
-        for folder in [spool.growing(), spool.finished()] {
-            fs::create_dir_all(&folder).map_err(|e| {
-                let folder = folder.display();
-                let fix = "choose a folder this user may write to (--data-dir)";
-                Error::invalid("data_dir", format!("cannot make {folder}: {e}; {fix}"))
-            })?;
-            check_writable(&folder, "data_dir")?;
-        }
+        let folder = spool.folder();
+        fs::create_dir_all(&folder).map_err(|e| {
+            let folder = folder.display();
+            let fix = "choose a folder this user may write to (--data-dir)";
+            Error::invalid("data_dir", format!("cannot make {folder}: {e}; {fix}"))
+        })?;
+        check_writable(&folder, "data_dir")?;
         Ok(spool)
     }
 
     /// Makes the recording's directory; gives the path of the file that is to grow there.
     pub fn create(&self, id: &RecordingId, extension: &str) -> io::Result<PathBuf> {
-        fs::create_dir_all(self.growing().join(id.as_str()))?;
+        fs::create_dir_all(self.folder().join(id.as_str()))?;
         Ok(self.part(id, extension))
     }
 
@@ -61,26 +60,25 @@ impl Spool {
         fs::metadata(self.part(id, extension)).map_or(0, |meta| meta.len())
     }
 
-    /// Declares the growing file whole and moves it to its final place. Doing it again does no harm.
+    /// Declares the growing file whole. Doing it again does no harm.
     pub fn seal(&self, id: &RecordingId, extension: &str) -> io::Result<PathBuf> {
-        let (part, whole) = (self.part(id, extension), self.file(id, extension));
+        let (part, whole) = (self.part(id, extension), self.whole(id, extension));
         match seal(&part, &whole) {
             // Done already, before a crash.
             Err(e) if e.kind() == io::ErrorKind::NotFound && whole.exists() => {}
             done => done?,
         }
-        self.discard(id)?;
         Ok(whole)
     }
 
-    /// Where the finished file is or will be.
-    pub fn file(&self, id: &RecordingId, extension: &str) -> PathBuf {
-        self.finished().join(format!("{id}.{extension}"))
+    /// The file, once it was declared whole and while it is here.
+    pub fn sealed(&self, id: &RecordingId, extension: &str) -> Option<PathBuf> {
+        Some(self.whole(id, extension)).filter(|whole| whole.exists())
     }
 
     /// Frees the recording's directory. Doing it again does no harm.
     pub fn discard(&self, id: &RecordingId) -> io::Result<()> {
-        match fs::remove_dir_all(self.growing().join(id.as_str())) {
+        match fs::remove_dir_all(self.folder().join(id.as_str())) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -89,7 +87,7 @@ impl Spool {
     /// Every recording that has a directory.
     pub fn list(&self) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(self.growing())? {
+        for entry in fs::read_dir(self.folder())? {
             let entry = entry?;
             if !entry.file_type()?.is_dir() {
                 continue;
@@ -98,7 +96,7 @@ impl Spool {
                 Found { id: RecordingId::new(entry.file_name().to_string_lossy()), bytes: 0, written_at: None };
             for file in fs::read_dir(entry.path())? {
                 let file = file?;
-                if file.file_name().to_string_lossy().ends_with(".part") {
+                if file.file_name().to_string_lossy().starts_with(STEM) {
                     let meta = file.metadata()?;
                     here.bytes += meta.len();
                     here.written_at = here.written_at.max(meta.modified().ok());
@@ -127,15 +125,15 @@ impl Spool {
 
     /// The growing file, whether it is there or not.
     pub fn part(&self, id: &RecordingId, extension: &str) -> PathBuf {
-        self.growing().join(id.as_str()).join(format!("{STEM}.{extension}.part"))
+        self.folder().join(id.as_str()).join(format!("{STEM}.{extension}.part"))
     }
 
-    fn growing(&self) -> PathBuf {
+    fn whole(&self, id: &RecordingId, extension: &str) -> PathBuf {
+        self.folder().join(id.as_str()).join(format!("{STEM}.{extension}"))
+    }
+
+    fn folder(&self) -> PathBuf {
         self.data_dir.join("spool")
-    }
-
-    fn finished(&self) -> PathBuf {
-        self.data_dir.join("recordings")
     }
 }
 
@@ -156,6 +154,8 @@ mod tests {
         let whole = spool.seal(&id, "mp4").unwrap();
         assert_eq!(fs::read(&whole).unwrap(), b"media");
         assert_eq!(spool.seal(&id, "mp4").unwrap(), whole);
+        assert_eq!(spool.sealed(&id, "mp4"), Some(whole));
+        spool.discard(&id).unwrap();
         assert!(spool.list().unwrap().is_empty());
     }
 

@@ -1,0 +1,141 @@
+//! Pure. Jobs and checkpoints as bytes, like recordings: a version, then JSON.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::row::{self, Row, moment};
+use crate::ids::RecordingId;
+use crate::recording::{Checkpoint, Event, Job, Part, Target, Task};
+
+/// The job's key: lanes together, and within a lane in order. The same job has the same key.
+pub fn key(job: &Job) -> Vec<u8> {
+    let lane = job.lane();
+    let mut key = format!("{}\0{}\0", lane.recording, lane.name).into_bytes();
+    key.push(job.rank());
+    key
+}
+
+/// What the keys of this recording's jobs begin with.
+pub fn prefix(recording: &RecordingId) -> Vec<u8> {
+    format!("{recording}\0").into_bytes()
+}
+
+/// The row of this job.
+pub fn encode(job: &Job) -> Result<Vec<u8>, String> {
+    row::versioned(&JobRow::of(job))
+}
+
+/// The job of this row.
+pub fn decode(bytes: &[u8]) -> Result<Job, String> {
+    row::unversioned::<JobRow>(bytes)?.job()
+}
+
+/// The row of this checkpoint.
+pub fn encode_checkpoint(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
+    let part = |part: &Part| PartRow { index: part.index, bytes: part.bytes, crc32: part.crc32, id: part.id.clone() };
+    let parts = checkpoint.parts.iter().map(part).collect();
+    row::versioned(&CheckpointRow { upload: checkpoint.upload.clone(), parts })
+}
+
+/// The checkpoint of this row.
+pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, String> {
+    let CheckpointRow { upload, parts } = row::unversioned(bytes)?;
+    let part = |PartRow { index, bytes, crc32, id }| Part { index, bytes, crc32, id };
+    Ok(Checkpoint { upload, parts: parts.into_iter().map(part).collect() })
+}
+
+#[derive(Serialize, Deserialize)]
+struct JobRow {
+    recording: String,
+    task: TaskRow,
+    #[serde(with = "moment")]
+    created_at: Timestamp,
+    attempts: u32,
+    #[serde(with = "moment")]
+    not_before: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TaskRow {
+    Upload,
+    Tell { event: String, to: TargetRow, about: Box<Row> },
+    Remove { object: bool },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TargetRow {
+    Mail,
+    Webhook(String),
+    Room,
+    StorageHook(String),
+    Transcription,
+    #[serde(rename = "livekit")]
+    LiveKit,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CheckpointRow {
+    upload: String,
+    parts: Vec<PartRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartRow {
+    index: u32,
+    bytes: u64,
+    crc32: u32,
+    id: String,
+}
+
+impl JobRow {
+    fn of(job: &Job) -> Self {
+        let task = match &job.task {
+            Task::Upload => TaskRow::Upload,
+            Task::Tell { event, to, about } => {
+                TaskRow::Tell { event: event.name().to_owned(), to: TargetRow::of(to), about: Box::new(Row::of(about)) }
+            }
+            Task::Remove { object } => TaskRow::Remove { object: *object },
+        };
+        let (created_at, attempts, not_before) = (job.created_at, job.attempts, job.not_before);
+        Self { recording: job.recording.to_string(), task, created_at, attempts, not_before }
+    }
+
+    fn job(self) -> Result<Job, String> {
+        let task = match self.task {
+            TaskRow::Upload => Task::Upload,
+            TaskRow::Tell { event, to, about } => {
+                let event = Event::named(&event).ok_or_else(|| format!("there is no event {event:?}"))?;
+                Task::Tell { event, to: to.target(), about: Box::new(about.recording()?) }
+            }
+            TaskRow::Remove { object } => Task::Remove { object },
+        };
+        let Self { created_at, attempts, not_before, .. } = self;
+        Ok(Job { recording: RecordingId::new(self.recording), task, created_at, attempts, not_before })
+    }
+}
+
+impl TargetRow {
+    fn of(target: &Target) -> Self {
+        match target {
+            Target::Mail => Self::Mail,
+            Target::Webhook(url) => Self::Webhook(url.clone()),
+            Target::Room => Self::Room,
+            Target::StorageHook(url) => Self::StorageHook(url.clone()),
+            Target::Transcription => Self::Transcription,
+            Target::LiveKit => Self::LiveKit,
+        }
+    }
+
+    fn target(self) -> Target {
+        match self {
+            Self::Mail => Target::Mail,
+            Self::Webhook(url) => Target::Webhook(url),
+            Self::Room => Target::Room,
+            Self::StorageHook(url) => Target::StorageHook(url),
+            Self::Transcription => Target::Transcription,
+            Self::LiveKit => Target::LiveKit,
+        }
+    }
+}

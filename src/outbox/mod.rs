@@ -1,0 +1,72 @@
+//! Durable work: performs jobs at least once, in order within a lane, with growing pauses, across restarts. The only place
+//! that retries.
+
+mod driver;
+mod schedule;
+mod upload;
+mod work;
+
+pub use work::Worker;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::ids::RecordingId;
+use crate::recording::{Job, Report};
+
+/// What became of one try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done.
+    Done,
+    /// It failed; another try may succeed.
+    Again(Error),
+    /// It failed, and always will.
+    Never(Error),
+}
+
+/// Tries a job once.
+pub type Perform = Arc<dyn Fn(Job) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync>;
+
+/// A fact about a recording, from the job that is done with it.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// About this one.
+    pub recording: RecordingId,
+    /// What happened.
+    pub report: Report,
+    /// The job to take out together with the change.
+    pub done: Option<Job>,
+}
+
+/// The handle.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    orders: mpsc::UnboundedSender<Vec<Job>>,
+}
+
+impl Outbox {
+    /// Takes up the jobs of the store and waits for more. Must be called within a tokio runtime. The task ends with the last
+    /// handle.
+    pub fn start(db: Db, perform: Perform, news: mpsc::UnboundedSender<News>) -> Result<(Self, JoinHandle<()>)> {
+        let mut schedule = schedule::Schedule::default();
+        db.jobs()?.into_iter().for_each(|job| schedule.add(job));
+        if schedule.len() > 0 {
+            tracing::info!(jobs = schedule.len(), "the last run left work to be done");
+        }
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let driver = driver::Driver { db, perform, news, schedule, running: HashMap::new(), tasks: JoinSet::new() };
+        Ok((Self { orders }, tokio::spawn(driver.run(inbox))))
+    }
+
+    /// These jobs are in the store: perform them.
+    pub fn wake(&self, jobs: Vec<Job>) {
+        let _ = self.orders.send(jobs);
+    }
+}

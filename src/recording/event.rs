@@ -1,0 +1,57 @@
+//! What the outside is told about a recording, in the order in which it can happen.
+
+use crate::recording::Limit;
+
+/// Something to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Accepted; the recorder is joining.
+    Accepted,
+    /// Media flows.
+    Started,
+    /// A limit is about to be reached.
+    LimitNear(Limit),
+    /// No more media; the file is being finished and stored.
+    Ending,
+    /// Over. The file, if there is one, can be fetched.
+    Ended,
+}
+
+impl Event {
+    /// Its place in the order: what somebody is told later has a higher one.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Accepted => 0,
+            Self::Started => 1,
+            Self::LimitNear(Limit::Duration) => 2,
+            Self::LimitNear(Limit::Size) => 3,
+            Self::Ending => 4,
+            Self::Ended => 5,
+        }
+    }
+
+    /// Its name in logs, rows and webhooks.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Started => "started",
+            Self::LimitNear(Limit::Duration) => "duration_limit_near",
+            Self::LimitNear(Limit::Size) => "size_limit_near",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// The event of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Accepted,
+            Self::Started,
+            Self::LimitNear(Limit::Duration),
+            Self::LimitNear(Limit::Size),
+            Self::Ending,
+            Self::Ended,
+        ];
+        all.into_iter().find(|event| event.name() == name)
+    }
+}

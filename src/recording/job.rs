@@ -1,0 +1,153 @@
+//! Work that must outlive the process: one job per thing to do and target, in order within a lane.
+
+use jiff::Timestamp;
+
+use crate::ids::RecordingId;
+use crate::recording::{Event, Recording};
+
+/// Who is told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// The owner, by mail.
+    Mail,
+    /// Whoever listens at this URL: a signed webhook.
+    Webhook(String),
+    /// The participants, by room metadata and data messages.
+    Room,
+    /// A backend's storage hook at this URL: a MinIO-shaped event.
+    StorageHook(String),
+    /// The transcription service.
+    Transcription,
+    /// The LiveKit server, by psrpc's IOInfo.
+    LiveKit,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Bring the file to its final place, while it grows and when it is whole.
+    Upload,
+    /// Tell somebody of an event; `about` is the recording as it was then.
+    Tell {
+        /// What happened.
+        event: Event,
+        /// Who is told.
+        to: Target,
+        /// The recording just after it.
+        about: Box<Recording>,
+    },
+    /// Take the file away from its final place, if `object`.
+    Remove {
+        /// The file goes too.
+        object: bool,
+    },
+}
+
+/// A durable piece of work. Performing it twice does no harm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// For this recording.
+    pub recording: RecordingId,
+    /// What is to be done.
+    pub task: Task,
+    /// When it was ordered.
+    pub created_at: Timestamp,
+    /// How often it was tried in vain.
+    pub attempts: u32,
+    /// Not to be tried before.
+    pub not_before: Timestamp,
+}
+
+/// Where jobs wait for each other: one recording, one target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lane {
+    /// The recording.
+    pub recording: RecordingId,
+    /// What else is done for it does not wait.
+    pub name: String,
+}
+
+impl Target {
+    /// Its lane's name, which is also how it is shown.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Mail => "mail".to_owned(),
+            Self::Webhook(url) => format!("webhook {url}"),
+            Self::Room => "room".to_owned(),
+            Self::StorageHook(url) => format!("storage_hook {url}"),
+            Self::Transcription => "transcription".to_owned(),
+            Self::LiveKit => "livekit".to_owned(),
+        }
+    }
+
+    /// True for those whose hearing of it makes a recording `notification_succeeded`.
+    pub fn is_notification(&self) -> bool {
+        match self {
+            Self::Mail | Self::Transcription => true,
+            Self::Webhook(_) | Self::Room | Self::StorageHook(_) | Self::LiveKit => false,
+        }
+    }
+
+    /// Does it want to hear of this?
+    pub fn wants(&self, event: Event, about: &Recording) -> bool {
+        let saved = || about.state.outcome().is_some_and(crate::recording::Outcome::has_file);
+        match self {
+            Self::Mail => event == Event::Ended && about.options.owner.is_some() && saved() && about.class_is_video(),
+            Self::Transcription => event == Event::Ended && about.options.is_transcribed(&about.request) && saved(),
+            Self::StorageHook(_) => event == Event::Ended && saved(),
+            // It knows of a recording once it was told that it started; what failed before was answered as an error.
+            Self::LiveKit => {
+                about.started_at.is_some() && about.options.asked.as_ref().is_some_and(|asked| asked.by_server)
+            }
+            Self::Webhook(_) | Self::Room => true,
+        }
+    }
+}
+
+impl Job {
+    /// A job to be done at once.
+    pub fn new(recording: RecordingId, task: Task, now: Timestamp) -> Self {
+        Self { recording, task, created_at: now, attempts: 0, not_before: now }
+    }
+
+    /// Where it waits.
+    pub fn lane(&self) -> Lane {
+        let name = match &self.task {
+            // Nothing is removed while it is still being stored.
+            Task::Upload | Task::Remove { .. } => "object".to_owned(),
+            Task::Tell { to, .. } => to.name(),
+        };
+        Lane { recording: self.recording.clone(), name }
+    }
+
+    /// Its place in its lane; together they are its name: ordering the same job again changes nothing.
+    pub fn rank(&self) -> u8 {
+        match &self.task {
+            Task::Upload => 0,
+            Task::Remove { .. } => 1,
+            Task::Tell { event, .. } => event.rank(),
+        }
+    }
+}
+
+/// How far an upload has come, kept so that another process can go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The store's name for the multipart upload.
+    pub upload: String,
+    /// The parts that are there.
+    pub parts: Vec<Part>,
+}
+
+/// A part that the store has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its place in the file, from 0.
+    pub index: u32,
+    /// Bytes.
+    pub bytes: u64,
+    /// What was sent, so that a part whose bytes changed since is sent again.
+    pub crc32: u32,
+    /// The store's name for it.
+    pub id: String,
+}
