@@ -1,8 +1,7 @@
 //! The law: who may name whom, what pure means, how large a file may grow. The table is data; the text of src/ is read.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -126,13 +126,13 @@ async fn a_warning_longer_than_the_recording_comes_when_it_begins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_does_not_become_larger_than_it_may() {
-    const MOST: u64 = 1_500_000;
-    /// Four seconds at 400 and 128 kbit/s.
-    const KEY_FRAME_INTERVAL: u64 = 4 * 528_000 / 8;
+    const MOST: u64 = 700_000;
+    /// Four seconds at 150 and 128 kbit/s.
+    const KEY_FRAME_INTERVAL: u64 = 4 * 278_000 / 8;
     let server = LiveKit::start();
     let _room = Publisher::start(Kind::SampleRoom, &server, "large", 3, &[]);
     let limits = Limits { max_bytes: Some(MOST), ..Limits::default() };
-    let mut rig = Rig::start(&server, "large", film("grid", 400), limits);
+    let mut rig = Rig::start(&server, "large", film("grid", 150), limits);
     let (told, duration_ns, bytes) = rig.finished().await;
     assert_eq!(told, [Report::MediaFlowing, Report::LimitNear(Limit::Size), Report::LimitHit(Limit::Size)]);
     let left = MOST as i64 - bytes as i64;
