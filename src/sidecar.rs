@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::api::{self, Door};
+use crate::api::{self, Door, Key};
 use crate::config::Config;
 use crate::control::{Control, Launch, Launcher, Parts, Patience};
 use crate::db::Db;
@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::notify::Notifier;
 use crate::outbox::{Outbox, Worker};
 use crate::recorder::Recorder;
+use crate::recording::Limits;
 use crate::room::Server;
 use crate::spool::Spool;
 use crate::storage::Storage;
@@ -56,7 +57,15 @@ impl Sidecar {
         let policy = config.policy.clone();
         let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
         let (stop, stopped) = oneshot::channel();
-        let door = Door::new(control.clone(), storage, config.worker_classes.clone(), &config.api);
+        let parts = api::Parts {
+            control: control.clone(),
+            storage,
+            modes: config.worker_classes.clone(),
+            policy: config.policy.clone(),
+            limits: Limits::default(),
+            key: Key { name: config.server.api_key.clone(), secret: config.server.api_secret.clone() },
+        };
+        let door = Door::new(parts, &config.api);
         let door = tokio::spawn(door.serve(listener, async move {
             let _ = stopped.await;
         }));

@@ -50,7 +50,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("gstreamer_video", &["pipeline"]),
     ("gst", &["pipeline"]),
     ("str0m", &["room"]),
-    ("livekit_api", &["room"]),
+    ("livekit_api", &["room", "api"]),
     ("livekit_protocol", &["room", "egress"]),
     ("prost", &["egress"]),
     ("livekit_signaling", &["room"]),

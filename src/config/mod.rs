@@ -83,12 +83,15 @@ impl Config {
         let file_token = root.text("api_token")?.map(Secret::new);
         let file_listen = root.text("listen")?;
         let listen = overrides.listen.or(file_listen).unwrap_or_else(|| LISTEN.to_owned());
-        let api = api::Settings::new(&listen, overrides.api_token.or(file_token))?;
+        let mut recording = root.section("recording")?;
+        let token = overrides.api_token.or(file_token);
+        let api = api::Settings::read(&listen, token, &mut root, &mut recording)?;
         let file_data = root.text("data_dir")?.map(PathBuf::from);
         let data_dir = overrides.data_dir.or(file_data).unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let mut modes = root.section("worker_classes")?;
         let (worker_classes, mut unknown) = worker_classes(&mut modes)?;
         unknown.extend(livekit.left());
+        unknown.extend(recording.left());
         unknown.extend(root.left());
         let warnings = unknown.into_iter().map(|path| format!("{path}: unknown key, ignored")).collect();
         Ok((Self { server, api, data_dir, worker_classes, policy: Policy::default() }, warnings))

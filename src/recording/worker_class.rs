@@ -124,6 +124,11 @@ impl WorkerClasses {
         })
     }
 
+    /// Every mode, by name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Adds a mode, or replaces it.
     pub fn set(&mut self, mode: String, class: WorkerClass) {
         self.0.insert(mode, class);
