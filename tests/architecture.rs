@@ -28,7 +28,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("recording", Pure, "ids error scene"),
     ("egress", Pure, "recording"),
     ("spool", Impure, "ids error"),
-    ("storage", Impure, "error"),
+    ("storage", Impure, "error secret fields"),
     ("db", Impure, "ids error scene recording"),
     ("room", Impure, "ids error secret media"),
     ("pipeline", Impure, "ids error media timeline scene compositor recording"),
