@@ -186,7 +186,9 @@ impl Upload<'_> {
         parts::keep_fitting(&mut next.parts, size);
         let mut alike = 0;
         for part in parts::suspects(&next.parts) {
-            let Some(bytes) = read(file, parts::range_in(part.index, size)).await? else { return Err(self.changed(file)) };
+            let Some(bytes) = read(file, parts::range_in(part.index, size)).await? else {
+                return Err(self.changed(file));
+            };
             if crc32(&bytes) != part.crc32 {
                 next.parts.retain(|other| other.index != part.index);
                 alike = 0;

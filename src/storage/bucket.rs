@@ -113,7 +113,8 @@ impl Bucket {
             return Err(Error::invalid("range", "is empty"));
         }
         // Stores read numbers of 63 bits.
-        let range = if i64::try_from(range.end).is_ok() { GetRange::Bounded(range) } else { GetRange::Offset(range.start) };
+        let range =
+            if i64::try_from(range.end).is_ok() { GetRange::Bounded(range) } else { GetRange::Offset(range.start) };
         let options = GetOptions { range: Some(range), ..GetOptions::default() };
         let got = self.reader.get_opts(&path(key)?, options).await.map_err(|e| self.failed("read", key, &e))?;
         let (range, bytes) = (got.range.clone(), got.meta.size);
@@ -171,7 +172,10 @@ fn options(settings: &Settings) -> Result<ClientOptions> {
         .with_content_type_for_suffix("ogg", content_type_of(".ogg"));
     if let Some(file) = &settings.ca_file {
         let refuse = |e: &dyn std::fmt::Display| {
-            Error::invalid("storage.ca_file", format!("cannot use {}: {e}; name a PEM file of certificates", file.display()))
+            Error::invalid(
+                "storage.ca_file",
+                format!("cannot use {}: {e}; name a PEM file of certificates", file.display()),
+            )
         };
         let pem = std::fs::read(file).map_err(|e| refuse(&e))?;
         let authorities = Certificate::from_pem_bundle(&pem).map_err(|e| refuse(&e))?;
@@ -216,9 +220,7 @@ fn open_s3(settings: &S3, options: ClientOptions) -> Result<AmazonS3> {
             let options = options.with_allow_http(url.starts_with("http:"));
             builder.with_endpoint(url).with_virtual_hosted_style_request(in_host).with_client_options(options)
         }
-        None => builder
-            .with_virtual_hosted_style_request(!settings.force_path_style)
-            .with_client_options(options),
+        None => builder.with_virtual_hosted_style_request(!settings.force_path_style).with_client_options(options),
     };
     builder.build().map_err(|e| Error::invalid("storage.s3", e))
 }

@@ -118,6 +118,10 @@ mod tests {
             assert_eq!(error.kind, kind, "{text}");
             assert!(!error.message.contains('\n'));
         }
-        assert!(explain(&names, "write x", "<Code>SlowDown</Code><Message>less</Message>").message.ends_with("SlowDown: less"));
+        assert!(
+            explain(&names, "write x", "<Code>SlowDown</Code><Message>less</Message>")
+                .message
+                .ends_with("SlowDown: less")
+        );
     }
 }

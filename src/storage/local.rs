@@ -161,7 +161,10 @@ mod tests {
         folder.put("x.ogg", bytes.clone()).await.unwrap();
         for (asked, given) in [(0..u64::MAX, 0..600_000), (1..2, 1..2), (300_000..599_999, 300_000..599_999)] {
             let content = folder.get("x.ogg", asked).await.unwrap();
-            assert_eq!((content.range, content.bytes, content.content_type.as_str()), (given.clone(), 600_000, "audio/ogg"));
+            assert_eq!(
+                (content.range, content.bytes, content.content_type.as_str()),
+                (given.clone(), 600_000, "audio/ogg")
+            );
             let read: Vec<Bytes> = content.stream.try_collect().await.unwrap();
             assert!(read.concat() == bytes[given.start as usize..given.end as usize]);
         }

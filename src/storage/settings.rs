@@ -255,7 +255,8 @@ impl Proxy {
     /// LiveKit's configuration says `proxy_config`, its requests say `proxy`.
     fn read(fields: &mut Fields) -> Result<Option<Self>> {
         let proxy = |f: &mut Fields| {
-            let url = f.text("url")?.ok_or_else(|| Error::invalid(&f.path_of("url"), "missing; say where the proxy is"))?;
+            let url =
+                f.text("url")?.ok_or_else(|| Error::invalid(&f.path_of("url"), "missing; say where the proxy is"))?;
             let (username, password) = (filled(f, "username")?, filled(f, "password")?.map(Secret::new));
             Ok(Self { url, username, password })
         };
@@ -336,10 +337,16 @@ mod tests {
             (error(json!({ "s3": {} })), "storage.s3.bucket: missing"),
             (error(json!({ "s3": { "bucket": "b", "access_key": "a" } })), "storage.s3.secret: missing"),
             (error(json!({ "s3": { "bucket": "b", "secret": "a" } })), "storage.s3.access_key: missing"),
-            (error(json!({ "s3": { "bucket": "b", "endpoint": "minio:9000" } })), "storage.s3.endpoint: \"minio:9000\" does"),
+            (
+                error(json!({ "s3": { "bucket": "b", "endpoint": "minio:9000" } })),
+                "storage.s3.endpoint: \"minio:9000\" does",
+            ),
             (error(json!({ "s3": { "bucket": 1 } })), "storage.s3.bucket: expected a text"),
             (error(json!({ "s3": { "bucket": "b", "proxy": {} } })), "storage.s3.proxy.url: missing"),
-            (error(json!({ "s3": { "bucket": "b", "assume_role_arn": "x" } })), "storage.s3.assume_role_arn: we assume"),
+            (
+                error(json!({ "s3": { "bucket": "b", "assume_role_arn": "x" } })),
+                "storage.s3.assume_role_arn: we assume",
+            ),
             (error(json!({ "gcp": {} })), "storage.gcp.bucket: missing"),
             (error(json!({ "azure": { "account_name": "a" } })), "storage.azure.container_name: missing"),
             (error(json!({ "aliOSS": { "bucket": "b" } })), "storage.aliOSS: we do not speak"),

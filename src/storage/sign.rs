@@ -35,7 +35,8 @@ impl Storage {
         };
         let credential = s3.credentials().get_credential().await.map_err(|e| bucket.failed("sign for", key, &e))?;
         let mut request = HttpRequest::new(HttpRequestBody::empty());
-        let internal = |e: &dyn std::fmt::Display| Error::new(ErrorKind::Internal, format!("cannot sign for {key}: {e}"));
+        let internal =
+            |e: &dyn std::fmt::Display| Error::new(ErrorKind::Internal, format!("cannot sign for {key}: {e}"));
         *request.uri_mut() = url.as_str().parse().map_err(|e| internal(&e))?;
         let authorizer = AwsAuthorizer::new(&credential, "s3", &bucket.region);
         authorizer.try_authorize(&mut request, None).map_err(|e| internal(&e))?;
