@@ -8,6 +8,7 @@ use crate::fields::Fields;
 use crate::recording::{Class, Policy, WorkerClass, WorkerClasses, layout_named};
 use crate::room::Server;
 use crate::secret::Secret;
+use crate::storage;
 
 /// Where the sidecar listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:7990";
@@ -25,6 +26,8 @@ pub struct Config {
     pub api: api::Settings,
     /// `data_dir`: store, spool and finished files.
     pub data_dir: PathBuf,
+    /// `storage`: where finished files go.
+    pub storage: storage::Settings,
     /// `worker_classes`.
     pub worker_classes: WorkerClasses,
     /// What holds for every recording.
@@ -86,12 +89,15 @@ impl Config {
         let api = api::Settings::new(&listen, overrides.api_token.or(file_token))?;
         let file_data = root.text("data_dir")?.map(PathBuf::from);
         let data_dir = overrides.data_dir.or(file_data).unwrap_or_else(|| PathBuf::from(DATA_DIR));
+        let mut stores = root.section("storage")?;
+        let storage = storage::Settings::read(&mut stores)?;
         let mut modes = root.section("worker_classes")?;
         let (worker_classes, mut unknown) = worker_classes(&mut modes)?;
         unknown.extend(livekit.left());
+        unknown.extend(stores.left());
         unknown.extend(root.left());
         let warnings = unknown.into_iter().map(|path| format!("{path}: unknown key, ignored")).collect();
-        Ok((Self { server, api, data_dir, worker_classes, policy: Policy::default() }, warnings))
+        Ok((Self { server, api, data_dir, storage, worker_classes, policy: Policy::default() }, warnings))
     }
 }
 

@@ -2,6 +2,8 @@
 #![allow(dead_code, unused_imports, reason = "every test file includes this module and uses its own part of it")]
 
 pub mod content;
+pub mod growing;
+pub mod minio;
 pub mod proxy;
 pub mod publisher;
 pub mod recorder;
