@@ -109,9 +109,11 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until this expression is true.
+    /// Waits until this expression is true. While another page is coming it may fail.
     pub fn until(&mut self, expression: &str) {
-        self.wait(expression, |browser| browser.eval(expression) == true);
+        let ask = json!({"expression": expression, "returnByValue": true});
+        let is_true = |answer: Result<Value, Value>| answer.is_ok_and(|answer| answer["result"]["value"] == true);
+        self.wait(expression, |browser| is_true(browser.ask("Runtime.evaluate", ask.clone())));
     }
 
     /// The page's text as people see it.
@@ -178,6 +180,10 @@ impl Browser {
 
     /// A command of the protocol and its result.
     pub fn call(&mut self, method: &str, params: Value) -> Value {
+        self.ask(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.calls += 1;
         let id = self.calls;
         let mut message = json!({"id": id, "method": method, "params": params});
@@ -190,8 +196,8 @@ impl Browser {
             let answer = self.from.recv_timeout(PATIENCE);
             let answer = answer.unwrap_or_else(|e| panic!("{method}: {e}; is it there? apt-get install chromium"));
             if answer["id"] == id {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].clone();
+                let failed = !answer["error"].is_null();
+                return if failed { Err(answer["error"].clone()) } else { Ok(answer["result"].clone()) };
             }
             self.events.push(answer);
         }
