@@ -98,11 +98,11 @@ impl Sharer {
     /// May whoever shows this token see this recording `now`?
     pub fn check(&self, recording: &Recording, token: &str, now: Timestamp) -> std::result::Result<(), Refusal> {
         let share = self.verify(&recording.id, token).ok_or(Refusal::Forged)?;
-        if now >= share.expires_at {
-            return Err(Refusal::Expired);
-        }
         if share.generation != recording.share_generation {
             return Err(Refusal::Revoked);
+        }
+        if now >= share.expires_at {
+            return Err(Refusal::Expired);
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use warp::http::header::{
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::reply::Response;
 
-use crate::api::page::{Phase, Sight, secured, sight};
+use crate::api::page::{Phase, Sight, fetched, secured, sight};
 use crate::api::{Door, reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -43,7 +43,7 @@ type Query = HashMap<String, String>;
 pub fn media(door: &Door) -> BoxedFilter<(Response,)> {
     let door = door.clone();
     warp::path!("recording" / String / "media")
-        .and(warp::get().or(warp::head()).unify())
+        .and(fetched())
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(warp::query::<Query>())

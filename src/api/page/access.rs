@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use warp::http::header::{AUTHORIZATION, COOKIE};
 use warp::http::{HeaderMap, HeaderValue};
 
+use super::phase::Phase;
 use crate::api::Door;
 use crate::api::share::Refusal;
 use crate::error::{ErrorKind, Result};
@@ -46,6 +47,10 @@ pub fn sight(door: &Door, headers: &HeaderMap, id: &RecordingId, share: Option<&
         (None, _) if member.is_ok() => return Ok(Sight::Nothing),
         (Some(recording), Some(token)) => match door.sharer.check(&recording, token, now) {
             Ok(()) => return Ok(Sight::Seen(recording, Viewer::Guest)),
+            // Links end with their recording: then that is what is to be said.
+            Err(Refusal::Expired) if Phase::of(&recording, now) == Phase::Expired => {
+                return Ok(Sight::Seen(recording, Viewer::Guest));
+            }
             Err(Refusal::Expired) => "link_expired",
             Err(Refusal::Revoked) => "revoked",
             Err(Refusal::Forged) => "forged",

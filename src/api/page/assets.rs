@@ -7,7 +7,7 @@ use warp::http::HeaderValue;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use warp::reply::Response;
 
-use super::secured;
+use super::{fetched, secured};
 use crate::api::reply;
 use crate::error::{Error, ErrorKind};
 
@@ -28,7 +28,7 @@ pub fn base() -> String {
 pub fn route() -> BoxedFilter<(Response,)> {
     let version = version();
     warp::path!("assets" / String / String)
-        .and(warp::get())
+        .and(fetched())
         .map(move |hash: String, name: String| {
             let Some((_, kind, text)) = FILES.iter().find(|(known, ..)| *known == name && hash == version) else {
                 return reply::error(&Error::new(ErrorKind::NotFound, "Not found."));

@@ -16,7 +16,7 @@ use warp::reply::Response;
 use super::access::{cookie, member};
 use super::language::{Language, clock, duration};
 use super::phase::Phase;
-use super::{Pages, secured, shown};
+use super::{Pages, fetched, secured, shown};
 use crate::api::reply;
 use crate::error::{ErrorKind, Result};
 use crate::recording::Recording;
@@ -66,7 +66,7 @@ struct Past {
 pub fn page(pages: &Pages) -> BoxedFilter<(Response,)> {
     let pages = pages.clone();
     warp::path::end()
-        .and(warp::get())
+        .and(fetched())
         .and(warp::header::headers_cloned())
         .and(warp::query::<Query>())
         .then(move |headers: HeaderMap, query: Query| {
@@ -80,7 +80,7 @@ pub fn page(pages: &Pages) -> BoxedFilter<(Response,)> {
 pub fn state(pages: &Pages) -> BoxedFilter<(Response,)> {
     let pages = pages.clone();
     warp::path!("dashboard")
-        .and(warp::get())
+        .and(fetched())
         .and(warp::header::headers_cloned())
         .and(warp::query::<Query>())
         .then(move |headers: HeaderMap, query: Query| {

@@ -116,6 +116,11 @@ fn shown(pages: &Pages, headers: &HeaderMap, answer: Result<Response>) -> Respon
     })
 }
 
+/// GET, and HEAD, which is the same without the body.
+pub fn fetched() -> impl warp::Filter<Extract = (), Error = warp::Rejection> + Copy {
+    warp::get().or(warp::head()).unify()
+}
+
 /// What every answer of ours carries.
 pub fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();

@@ -84,3 +84,33 @@ pub fn note(recording: &Recording) -> Option<&'static str> {
         Outcome::Complete(_) | Outcome::Aborted(_) | Outcome::Failed(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RecordingId;
+    use crate::recording::{Failure, Limits, Options, Output, Policy, Reason, Request};
+
+    #[test]
+    fn what_has_ended_is_shown_until_it_expires() {
+        let request = Request { room: "daily".into(), output: Output::ogg(), limits: Limits::default() };
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (id, mode) = (RecordingId::new("EG_one"), "transcript".to_owned());
+        let mut one = Recording::begin(id, mode, request, Options::default(), &Policy::default(), at(0)).0;
+        one.expires_at = Some(at(100));
+        assert_eq!(Phase::of(&one, at(100)), Phase::Starting, "what runs does not expire");
+        let cut = Outcome::CutShort(Failure::from("x".to_owned()));
+        for (outcome, phase, words) in [
+            (Outcome::Complete(Reason::Stopped), Phase::Ready, None),
+            (Outcome::LimitReached(Limit::Size), Phase::Ready, Some("limit_size")),
+            (cut, Phase::Ready, Some("cut_short")),
+            (Outcome::Aborted(Reason::Stopped), Phase::Aborted, None),
+        ] {
+            one.state = State::Ended(outcome.clone());
+            assert_eq!((Phase::of(&one, at(99)), note(&one)), (phase, words));
+            assert_eq!(Phase::of(&one, at(100)), Phase::Expired);
+            one.state = State::Removing { outcome, object: true };
+            assert_eq!(Phase::of(&one, at(99)), Phase::Removed);
+        }
+    }
+}

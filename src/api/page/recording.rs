@@ -14,7 +14,7 @@ use warp::reply::Response;
 use super::access::{Sight, Viewer, sight};
 use super::language::{Language, clock, duration};
 use super::phase::{Phase, note};
-use super::{Pages, secured, shown};
+use super::{Pages, fetched, secured, shown};
 use crate::api::reply;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -27,7 +27,7 @@ type Query = HashMap<String, String>;
 pub fn page(pages: &Pages) -> BoxedFilter<(Response,)> {
     let pages = pages.clone();
     warp::path!("recording" / String)
-        .and(warp::get())
+        .and(fetched())
         .and(warp::header::headers_cloned())
         .and(warp::query::<Query>())
         .then(move |id: String, headers: HeaderMap, query: Query| {
@@ -41,7 +41,7 @@ pub fn page(pages: &Pages) -> BoxedFilter<(Response,)> {
 pub fn state(pages: &Pages) -> BoxedFilter<(Response,)> {
     let pages = pages.clone();
     warp::path!("recording" / String / "state")
-        .and(warp::get())
+        .and(fetched())
         .and(warp::header::headers_cloned())
         .and(warp::query::<Query>())
         .then(move |id: String, headers: HeaderMap, query: Query| {
@@ -129,7 +129,7 @@ fn show(
         download => format!("{base}/media{query}{and}download=1"),
         state => format!("{base}/state{query}"),
         date => day(recording.started_at.unwrap_or(recording.created_at)),
-        expires => recording.expires_at.filter(|_| phase == Phase::Ready).map(day),
+        expires => recording.expires_at.filter(|_| matches!(phase, Phase::Ready | Phase::Expired)).map(day),
         duration => media.filter(|media| media.duration_ns > 0).map(|media| duration(media.duration_ns)),
         size => media.map(|media| language.size(media.bytes)),
         note => note(recording).filter(|_| phase == Phase::Ready).map(|name| language.text(name)),

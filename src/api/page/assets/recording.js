@@ -5,9 +5,11 @@
 const EVERY = 2000;
 const byId = (id) => document.getElementById(id);
 
-// Times in the reader's own zone.
+// Times in the reader's own zone, and as his own country writes them in the page's language.
 function localise() {
-  const form = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+  const lang = document.documentElement.lang;
+  const own = navigator.languages.find((one) => one.toLowerCase().split("-")[0] === lang) ?? lang;
+  const form = new Intl.DateTimeFormat(own, { dateStyle: "long", timeStyle: "short" });
   for (const time of document.querySelectorAll("time[datetime]")) {
     time.textContent = form.format(new Date(time.dateTime));
   }
