@@ -16,6 +16,7 @@ use greffier::api::Sharer;
 use greffier::config::{Config, Overrides};
 use greffier::control::{Launch, Launcher, Patience, Progress, Running};
 use greffier::db::{Change, Db};
+use greffier::error::ErrorKind;
 use greffier::ids::RecordingId;
 use greffier::recording::{
     Encoding, Failure, Limit, Limits, Media, Options, Outcome, Output, Policy, Reason, Recording, Report, Request,
@@ -335,7 +336,10 @@ async fn it_looks_well_on_every_screen() {
             recording.request.output = Output::ogg();
             recording.key = "recordings/EG_sound0000000.ogg".into();
         });
-        let failed = State::Ended(Outcome::Failed(Failure("the encoder failed: no space left on device".into())));
+        let failed = State::Ended(Outcome::Failed(Failure::new(
+            ErrorKind::Internal,
+            "the encoder failed: no space left on device".into(),
+        )));
         row(folder.path(), &db, "EG_failed000000", "Retrospective", failed, |_| {});
     }
     let stage = Stage::with(folder).await;
@@ -357,7 +361,9 @@ async fn it_looks_well_on_every_screen() {
         browser.open(&stage.url(link));
         assert_eq!(browser.eval("document.documentElement.lang"), language);
         if !name.starts_with("failed") {
-            browser.until("(p => p && p.readyState >= (p.tagName === 'VIDEO' ? 2 : 1))(document.querySelector('video, audio'))");
+            browser.until(
+                "(p => p && p.readyState >= (p.tagName === 'VIDEO' ? 2 : 1))(document.querySelector('video, audio'))",
+            );
         }
         assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth"), true, "{name} scrolls sideways");
         let small = "[...document.querySelectorAll('main a, main button')].filter(e => e.offsetHeight < 44).length";
@@ -378,7 +384,7 @@ async fn every_state_is_said_in_plain_words() {
     let gone;
     {
         let db = Db::open(folder.path()).unwrap();
-        let why = || Failure("<b>the disk</b> is full".into());
+        let why = || Failure::new(ErrorKind::Internal, "<b>the disk</b> is full".into());
         let cut = State::Ended(Outcome::CutShort(why()));
         row(folder.path(), &db, "EG_cut000000000", "<script>alert(1)</script>", cut, |_| {});
         row(folder.path(), &db, "EG_size00000000", "r", State::Told(Outcome::LimitReached(Limit::Size)), |_| {});
@@ -563,7 +569,7 @@ async fn the_dashboard_follows_what_happens() {
         let db = Db::open(folder.path()).unwrap();
         for n in 0..23 {
             let state = match n {
-                3 => State::Ended(Outcome::Failed(Failure("the encoder failed".into()))),
+                3 => State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "the encoder failed".into()))),
                 5 => State::Ended(Outcome::Aborted(Reason::Stopped)),
                 _ => stopped(),
             };

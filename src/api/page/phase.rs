@@ -88,6 +88,7 @@ pub fn note(recording: &Recording) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::ids::RecordingId;
     use crate::recording::{Failure, Limits, Options, Output, Policy, Reason, Request};
 
@@ -99,7 +100,7 @@ mod tests {
         let mut one = Recording::begin(id, mode, request, Options::default(), &Policy::default(), at(0)).0;
         one.expires_at = Some(at(100));
         assert_eq!(Phase::of(&one, at(100)), Phase::Starting, "what runs does not expire");
-        let cut = Outcome::CutShort(Failure::from("x".to_owned()));
+        let cut = Outcome::CutShort(Failure::new(ErrorKind::Internal, "x"));
         for (outcome, phase, words) in [
             (Outcome::Complete(Reason::Stopped), Phase::Ready, None),
             (Outcome::LimitReached(Limit::Size), Phase::Ready, Some("limit_size")),
