@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::api::{self, Door};
+use crate::api::{self, Door, Sharer};
 use crate::config::Config;
 use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience};
 use crate::db::Db;
@@ -57,7 +57,9 @@ impl Sidecar {
         let policy = config.policy.clone();
         let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
         let (stop, stopped) = oneshot::channel();
-        let door = Door::new(control.clone(), storage, config.worker_classes.clone(), &config.api);
+        let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let sharer = Sharer::new(&config.server.api_secret, &base);
+        let door = Door::new(control.clone(), storage, config.worker_classes.clone(), &config.api, sharer);
         let door = tokio::spawn(door.serve(listener, async move {
             let _ = stopped.await;
         }));

@@ -86,7 +86,8 @@ impl Config {
         let file_token = root.text("api_token")?.map(Secret::new);
         let file_listen = root.text("listen")?;
         let listen = overrides.listen.or(file_listen).unwrap_or_else(|| LISTEN.to_owned());
-        let api = api::Settings::new(&listen, overrides.api_token.or(file_token))?;
+        let mut api = api::Settings::new(&listen, overrides.api_token.or(file_token))?;
+        api.public_url = root.text("public_url")?.map(|url| api::public_url(&url)).transpose()?;
         let file_data = root.text("data_dir")?.map(PathBuf::from);
         let data_dir = overrides.data_dir.or(file_data).unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let mut stores = root.section("storage")?;
