@@ -17,7 +17,8 @@ use crate::outbox::{Outbox, Worker};
 use crate::recorder::Recorder;
 use crate::room::Server;
 use crate::spool::Spool;
-use crate::storage::Storage;
+use crate::storage::{Storage, Stores};
+use crate::vault::Vault;
 
 /// How long open requests may take once everything is saved.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -51,8 +52,9 @@ impl Sidecar {
         // A store that does not answer now may do so later: recordings wait in the spool.
         let storage = Storage::open(&config.storage, &config.data_dir)?;
         let (news_sender, news) = mpsc::unbounded_channel();
-        let (db2, spool2, storage2) = (db.clone(), spool.clone(), storage.clone());
-        let worker = Worker { db: db2, spool: spool2, storage: storage2, notifier: Notifier::default() };
+        let stores = Stores::new(storage.clone(), &config.data_dir, Vault::new(&config.server.api_secret));
+        let notifier = Notifier::default();
+        let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
         let policy = config.policy.clone();
         let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;

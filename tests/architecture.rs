@@ -36,7 +36,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("pipeline", Impure, "ids error media timeline scene compositor recording"),
     ("notify", Impure, "error recording"),
     ("recorder", Impure, "ids error media scene recording room pipeline"),
-    ("outbox", Impure, "ids error recording spool storage db notify"),
+    ("outbox", Impure, "ids error recording egress spool storage db notify"),
     ("control", Impure, "ids error scene recording spool db recorder outbox"),
     ("api", Impure, "ids error secret fields recording egress storage control"),
 ];

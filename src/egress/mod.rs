@@ -3,11 +3,13 @@
 mod encoding;
 mod filename;
 mod info;
+mod manifest;
 mod request;
 pub mod rpc;
 mod store;
 mod table;
 
 pub use info::{Info, Status};
+pub use manifest::{Manifest, manifest};
 pub use request::{Start, read};
 pub use table::{Row, table};
