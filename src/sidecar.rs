@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::control::{Control, Launch, Launcher, Parts, Patience};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::notify::Notifier;
+use crate::notify::{Links, LiveKit, Notifier};
 use crate::outbox::{Outbox, Worker};
 use crate::recorder::Recorder;
 use crate::room::Server;
@@ -51,7 +51,8 @@ impl Sidecar {
         let storage = Storage::local(config.data_dir.clone());
         let (news_sender, news) = mpsc::unbounded_channel();
         let (db2, spool2, storage2) = (db.clone(), spool.clone(), storage.clone());
-        let worker = Worker { db: db2, spool: spool2, storage: storage2, notifier: Notifier::default() };
+        let notifier = notifier(config, address)?;
+        let worker = Worker { db: db2, spool: spool2, storage: storage2, notifier };
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
         let policy = config.policy.clone();
         let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
@@ -87,6 +88,14 @@ impl Sidecar {
             Error::new(ErrorKind::DeadlineExceeded, "stop: some recordings could not be finished in time")
         })?
     }
+}
+
+/// Who tells people. Pages are where people reach us; without `public_url`, where we listen.
+fn notifier(config: &Config, address: SocketAddr) -> Result<Notifier> {
+    let Server { url, api_key, api_secret, ca_file, insecure } = config.server.clone();
+    let server = LiveKit { url, api_key, api_secret, ca_file, insecure };
+    let links = Links::new(config.notify.public_url.as_deref().unwrap_or(&format!("http://{address}")));
+    Notifier::new(config.notify.clone(), &config.data_dir, server, links)
 }
 
 /// Removes what has expired, for ever.

@@ -1,6 +1,7 @@
 //! LiveKit's words for our things.
 
 mod info;
+pub mod proto;
 mod table;
 
 pub use info::{Info, Status};
