@@ -90,9 +90,7 @@ impl End {
     fn of(state: &State) -> Self {
         match state {
             State::Starting | State::Active => Self::default(),
-            State::Ending { then } | State::Saving { then, .. } => {
-                Self { details: details(then), ..Self::default() }
-            }
+            State::Ending { then } | State::Saving { then, .. } => Self { details: details(then), ..Self::default() },
             State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => {
                 let (error, code) = match outcome {
                     Outcome::Complete(_) | Outcome::CutShort(_) => (String::new(), 0),
@@ -144,7 +142,8 @@ mod tests {
     fn recording(state: State) -> Recording {
         let request = Asked { room: "demo room".into(), output: Output::ogg(), limits: Limits::default() };
         let id = RecordingId::new("EG_KKqSWgJVLsTx");
-        let (mut one, _) = Recording::begin(id, "transcript".into(), request, Options::default(), &Policy::default(), at(10));
+        let (mut one, _) =
+            Recording::begin(id, "transcript".into(), request, Options::default(), &Policy::default(), at(10));
         one.started_at = Some(at(11));
         one.ended_at = Some(at(13));
         one.media = Some(Media { bytes: 12_345, duration_ns: 2_000_000_000 });

@@ -40,14 +40,18 @@ pub(super) fn client(ca_file: Option<&Path>, insecure: bool) -> Result<Client> {
 
 /// Sends it. `Unavailable` when there is no answer; `whom` names the other side without its secrets.
 pub(super) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> {
-    let silent =
-        |e: reqwest::Error| Error::new(ErrorKind::Unavailable, format!("{whom}: no answer: {}", chain(&e.without_url())));
+    let silent = |e: reqwest::Error| {
+        Error::new(ErrorKind::Unavailable, format!("{whom}: no answer: {}", chain(&e.without_url())))
+    };
     let mut response = request.send().await.map_err(silent)?;
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(silent)? {
         if body.len() + chunk.len() > ANSWER {
-            return Err(Error::new(ErrorKind::Unavailable, format!("{whom}: its answer is longer than {ANSWER} bytes")));
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("{whom}: its answer is longer than {ANSWER} bytes"),
+            ));
         }
         body.extend_from_slice(&chunk);
     }
@@ -63,7 +67,8 @@ impl Answer {
             400 | 405 | 406 | 410 | 413 | 415 | 422 => ErrorKind::InvalidArgument,
             _ => ErrorKind::Unavailable,
         };
-        let hint = if self.status.is_redirection() { " (redirections are not followed; give the final URL)" } else { "" };
+        let hint =
+            if self.status.is_redirection() { " (redirections are not followed; give the final URL)" } else { "" };
         Err(Error::new(kind, format!("{whom}: answered {}{hint}: {}", self.status, self.excerpt())))
     }
 

@@ -160,7 +160,8 @@ mod tests {
         let (mut one, _) = Recording::begin(id, "m".into(), request, Options::default(), &policy, at);
         one.media = Some(Media { bytes: 1, duration_ns: 3_723_999_999_999 });
         one.state = State::Ended(outcome);
-        let setting = Setting { link: "https://g/recording/EG_a?t=1&u=2", brand: "G", support: None, domain: "x", zone };
+        let setting =
+            Setting { link: "https://g/recording/EG_a?t=1&u=2", brand: "G", support: None, domain: "x", zone };
         Letter::write(Event::Ended, &one, &owner, &setting).unwrap()
     }
 

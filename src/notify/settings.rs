@@ -229,11 +229,15 @@ impl Mail {
             None => usual.from,
         };
         let path = fields.path_of("support");
-        let support = fields.text("support")?.map(|text| {
-            text.parse().map_err(|e| Error::invalid(&path, format!("{text:?} is no address ({e})")))
-        });
-        let mail =
-            Self { transport, from, brand: fields.text("brand")?.unwrap_or(usual.brand), support: support.transpose()? };
+        let support = fields
+            .text("support")?
+            .map(|text| text.parse().map_err(|e| Error::invalid(&path, format!("{text:?} is no address ({e})"))));
+        let mail = Self {
+            transport,
+            from,
+            brand: fields.text("brand")?.unwrap_or(usual.brand),
+            support: support.transpose()?,
+        };
         unknown.extend(fields.left());
         Ok(mail)
     }
@@ -255,9 +259,10 @@ impl Smtp {
         };
         let path = fields.path_of("port");
         let port = match fields.number("port")? {
-            Some(port) => u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| {
-                Error::invalid(&path, format!("{port} is no port; use 1 to 65535, usually {usual}"))
-            })?,
+            Some(port) => u16::try_from(port)
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or_else(|| Error::invalid(&path, format!("{port} is no port; use 1 to 65535, usually {usual}")))?,
             None => usual,
         };
         let (username, password) = (fields.text("username")?, fields.text("password")?.map(Secret::new));

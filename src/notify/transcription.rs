@@ -19,7 +19,10 @@ pub(super) async fn order(
     links: &Links,
 ) -> Result<()> {
     let Some(owner) = &about.options.owner else {
-        return Err(Error::invalid("options.owner", "missing; the transcription service must know whose transcript it is"));
+        return Err(Error::invalid(
+            "options.owner",
+            "missing; the transcription service must know whose transcript it is",
+        ));
     };
     let url = links.sign(&about.key).await?;
     let zone = owner.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok());
@@ -95,7 +98,14 @@ mod tests {
         let (mut one, _) = Recording::begin(id, "transcript".into(), request, options, &Policy::default(), at);
         one.started_at = Some(at);
         let service = Transcription { auto_create_summary: true, ..Transcription::new("http://summary/") };
-        let body = body(&service, &one, &owner, "https://s3/signed", "https://g/recording/EG_a", TimeZone::get("Europe/Paris").ok());
+        let body = body(
+            &service,
+            &one,
+            &owner,
+            "https://s3/signed",
+            "https://g/recording/EG_a",
+            TimeZone::get("Europe/Paris").ok(),
+        );
         let wanted = json!({
             "user_sub": "ada@example.org", "user_email": "ada@example.org",
             "cloud_storage_url": "https://s3/signed", "language": "fr", "context_language": "fr",

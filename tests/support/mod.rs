@@ -4,9 +4,11 @@
 pub mod content;
 pub mod proxy;
 pub mod publisher;
+pub mod receiver;
 pub mod recorder;
 pub mod server;
 pub mod sidecar;
+pub mod smtp;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
