@@ -78,7 +78,7 @@ const FRENCH: Words = Words {
     subject: "Votre enregistrement est prêt",
     hello: "Bonjour {name},",
     hello_somebody: "Bonjour,",
-    ready: "L’enregistrement de « {room} » est prêt.",
+    ready: "L’enregistrement de «\u{a0}{room}\u{a0}» est prêt.",
     room: "Salle",
     date: "Date",
     time: "Heure",
@@ -91,9 +91,9 @@ const FRENCH: Words = Words {
     limit_duration: "L’enregistrement a été arrêté parce qu’il avait atteint la durée maximale autorisée.",
     limit_size: "L’enregistrement a été arrêté parce qu’il avait atteint la taille maximale autorisée.",
     open: "Ouvrir l’enregistrement",
-    keep: "Pour le conserver :",
-    steps: ["Ouvrez l’enregistrement.", "Choisissez « Télécharger ».", "Rangez le fichier en lieu sûr."],
-    support: "Des questions ? Écrivez à",
+    keep: "Pour le conserver\u{a0}:",
+    steps: ["Ouvrez l’enregistrement.", "Choisissez «\u{a0}Télécharger\u{a0}».", "Rangez le fichier en lieu sûr."],
+    support: "Des questions\u{a0}? Écrivez à",
     automatic: "Ce message a été envoyé automatiquement par",
 };
 
