@@ -132,6 +132,7 @@ fn whole(n: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::ids::RecordingId;
     use crate::recording::{Failure, Limit, Limits, Media, Options, Output, Policy, Request as Asked};
 
@@ -174,7 +175,8 @@ mod tests {
         let ending = info(&recording(State::Ending { then: Outcome::LimitReached(Limit::Duration) }), "x");
         assert_eq!((ending.ended_at, ending.file_results[0].ended_at), (0, 13_000_000_000));
         assert_eq!((ending.error_code, ending.details.as_str()), (0, "End reason: Session limit reached"));
-        let failed = info(&recording(State::Ended(Outcome::Failed(Failure("disk full".into())))), "x");
+        let failed =
+            info(&recording(State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "disk full")))), "x");
         assert_eq!((failed.error.as_str(), failed.error_code), ("disk full", 500));
         assert_eq!((failed.file_results[0].size, failed.file_results[0].location.as_str()), (0, ""));
     }

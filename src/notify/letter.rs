@@ -128,7 +128,7 @@ fn kept(words: &Words, about: &Recording, zone: &TimeZone) -> Option<String> {
 /// What there is to explain.
 fn incident(words: &Words, about: &Recording) -> Option<String> {
     match about.state.outcome()? {
-        Outcome::CutShort(failure) => Some(words.cut_short.replace("{why}", &one_line(&failure.0))),
+        Outcome::CutShort(failure) => Some(words.cut_short.replace("{why}", &one_line(&failure.words))),
         Outcome::LimitReached(Limit::Duration) => Some(words.limit_duration.to_owned()),
         Outcome::LimitReached(Limit::Size) => Some(words.limit_size.to_owned()),
         Outcome::Complete(_) | Outcome::Aborted(_) | Outcome::Failed(_) => None,
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_comes_from_outside_is_escaped_and_stays_on_its_line() {
-        let failure = Outcome::CutShort(Failure("a <b>\r\nc".into()));
+        let failure = Outcome::CutShort(Failure::new(ErrorKind::Internal, "a <b>\r\nc"));
         let one = letter("<script>alert('x')</script>\r\nBcc: a@b.c", failure, None, owner("en"));
         assert!(!one.html.contains("<script>") && one.html.contains("&lt;script&gt;"), "{}", one.html);
         assert!(one.html.contains("a &lt;b&gt;  c"), "{}", one.html);

@@ -82,7 +82,10 @@ async fn letters_are_as_kept() {
     let mut about = recording("EG_nl");
     let owner = about.options.owner.as_mut().unwrap();
     (owner.locale, owner.time_zone) = (Some("nl_BE".into()), Some("Europe/Brussels".into()));
-    about.state = State::Ended(Outcome::CutShort(Failure("the server did not come back within 30 s".into())));
+    about.state = State::Ended(Outcome::CutShort(Failure::new(
+        ErrorKind::Unavailable,
+        "the server did not come back within 30 s",
+    )));
     golden("nl-cut-short", &about).await;
 }
 

@@ -6,6 +6,7 @@ pub mod proxy;
 pub mod publisher;
 pub mod receiver;
 pub mod recorder;
+pub mod redis;
 pub mod server;
 pub mod sidecar;
 pub mod smtp;
