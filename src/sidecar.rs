@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::notify::Notifier;
+use crate::notify::{Links, LiveKit, Notifier};
 use crate::outbox::{Outbox, Worker};
 use crate::recorder::Recorder;
 use crate::room::Server;
@@ -53,7 +53,7 @@ impl Sidecar {
         let storage = Storage::open(&config.storage, &config.data_dir)?;
         let (news_sender, news) = mpsc::unbounded_channel();
         let stores = Stores::new(storage.clone(), &config.data_dir, Vault::new(&config.server.api_secret));
-        let notifier = Notifier::default();
+        let notifier = notifier(config, address)?;
         let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
         let policy = config.policy.clone();
@@ -92,6 +92,14 @@ impl Sidecar {
             Error::new(ErrorKind::DeadlineExceeded, "stop: some recordings could not be finished in time")
         })?
     }
+}
+
+/// Who tells people. Pages are where people reach us; without `public_url`, where we listen.
+fn notifier(config: &Config, address: SocketAddr) -> Result<Notifier> {
+    let Server { url, api_key, api_secret, ca_file, insecure } = config.server.clone();
+    let server = LiveKit { url, api_key, api_secret, ca_file, insecure };
+    let links = Links::new(config.notify.public_url.as_deref().unwrap_or(&format!("http://{address}")));
+    Notifier::new(config.notify.clone(), &config.data_dir, server, links)
 }
 
 /// Removes what has expired, for ever.

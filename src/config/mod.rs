@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::api;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
+use crate::notify;
 use crate::recording::{Class, Policy, WorkerClass, WorkerClasses, layout_named};
 use crate::room::Server;
 use crate::secret::Secret;
@@ -32,6 +33,8 @@ pub struct Config {
     pub worker_classes: WorkerClasses,
     /// What holds for every recording.
     pub policy: Policy,
+    /// `mail`, `webhooks`, `room_notices`, `storage_hook`, `transcription`: who is told, and how.
+    pub notify: notify::Settings,
 }
 
 /// What environment and flags say; each goes before the file.
@@ -94,11 +97,14 @@ impl Config {
         let storage = storage::Settings::read(&mut stores)?;
         let mut modes = root.section("worker_classes")?;
         let (worker_classes, mut unknown) = worker_classes(&mut modes)?;
+        let (notify, more) = notify::Settings::read(&mut root)?;
+        unknown.extend(more);
         unknown.extend(livekit.left());
         unknown.extend(stores.left());
         unknown.extend(root.left());
         let warnings = unknown.into_iter().map(|path| format!("{path}: unknown key, ignored")).collect();
-        Ok((Self { server, api, data_dir, storage, worker_classes, policy: Policy::default() }, warnings))
+        let policy = Policy { targets: notify.targets(), ..Policy::default() };
+        Ok((Self { server, api, data_dir, storage, worker_classes, policy, notify }, warnings))
     }
 }
 

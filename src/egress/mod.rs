@@ -4,6 +4,7 @@ mod encoding;
 mod filename;
 mod info;
 mod manifest;
+pub mod proto;
 mod request;
 pub mod rpc;
 mod store;
