@@ -3,13 +3,17 @@
 mod auth;
 mod body;
 mod dto;
+mod media;
+mod page;
 mod reply;
 mod rest;
 mod settings;
+mod share;
 
 pub use auth::{ApiToken, Key, Scope, Scopes};
 pub use dto::Status;
 pub use settings::{Parser, Settings, StorageEvents};
+pub use share::{Sharer, public_url};
 
 use tokio::net::TcpListener;
 use warp::Filter as _;
@@ -29,6 +33,7 @@ pub struct Door {
     policy: Policy,
     limits: Limits,
     key: Key,
+    sharer: Sharer,
     guard: auth::Guard,
     enabled: bool,
     public_url: Option<String>,
@@ -51,21 +56,28 @@ pub struct Parts {
     pub limits: Limits,
     /// LiveKit's key, by which access tokens and webhooks are signed.
     pub key: Key,
+    /// Signs links to pages.
+    pub sharer: Sharer,
 }
 
 impl Door {
     /// A door; `settings` say who may pass.
     pub fn new(parts: Parts, settings: &Settings) -> Self {
-        let Parts { control, storage, modes, policy, limits, key } = parts;
+        let Parts { control, storage, modes, policy, limits, key, sharer } = parts;
         let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.open);
         let (enabled, events) = (settings.enabled, settings.events.clone());
         let (public_url, media_url) = (settings.public_url.clone(), settings.media_url.clone());
-        Self { control, storage, modes, policy, limits, key, guard, enabled, public_url, media_url, events }
+        Self { control, storage, modes, policy, limits, key, sharer, guard, enabled, public_url, media_url, events }
     }
 
     /// Every route; what none of them knows is answered in JSON too.
     pub fn routes(&self) -> impl warp::Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone + use<> {
-        rest::routes(self).recover(|rejection| async move { Ok(reply::rejection(&rejection)) }).unify()
+        let pages = page::routes(self).or(media::media(self)).unify();
+        rest::routes(self)
+            .or(pages)
+            .unify()
+            .recover(|rejection| async move { Ok(reply::rejection(&rejection)) })
+            .unify()
     }
 
     /// Answers until `stop` is ready and open requests are answered.

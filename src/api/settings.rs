@@ -37,7 +37,7 @@ pub struct StorageEvents {
     pub auth: bool,
     /// `event_parser`: `RECORDING_EVENT_PARSER_CLASS`.
     pub parser: Parser,
-    /// The bucket that events must be about; every one without.
+    /// The bucket that events must be about, when it is not the storage's.
     pub bucket: Option<String>,
 }
 
@@ -107,12 +107,13 @@ impl Settings {
             return Err(Error::invalid("listen", format!("{address} can be reached from elsewhere; {fix}")));
         }
         let open = open.unwrap_or(tokens.is_empty());
-        let public_url = root.text("public_url")?.filter(|url| !url.is_empty());
+        // The letters want it too: it is not taken away.
+        let public_url = root.clone().text("public_url")?.filter(|url| !url.is_empty());
         Ok(Self {
             listen: address,
             tokens,
             open,
-            public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            public_url: public_url.map(|url| crate::api::public_url(&url)).transpose()?,
             media_url: media_url(root.text("media_url")?)?,
             enabled: recording.flag("enabled")?.unwrap_or(true),
             events: StorageEvents::read(recording)?,

@@ -105,7 +105,10 @@ impl Db {
                 for (recording, (key, row)) in change.recordings.iter().zip(&rows) {
                     recordings.insert(key.as_slice(), row.as_slice())?;
                     by_time.insert(time_key(recording.created_at, &recording.id), &[])?;
-                    by_key.insert(recording.key.as_bytes(), key.as_slice())?;
+                    // A storage of its own has keys of its own.
+                    if recording.options.store.is_none() {
+                        by_key.insert(recording.key.as_bytes(), key.as_slice())?;
+                    }
                     if let Some(at) = recording.expires_at {
                         by_expiry.insert(time_key(at, &recording.id), &[])?;
                     }
@@ -124,7 +127,9 @@ impl Db {
                     unended.remove(key.as_slice())?;
                     checkpoints.remove(key.as_slice())?;
                     by_time.remove(time_key(recording.created_at, &recording.id))?;
-                    by_key.remove(recording.key.as_bytes())?;
+                    if by_key.get(recording.key.as_bytes())?.is_some_and(|id| *id == *key) {
+                        by_key.remove(recording.key.as_bytes())?;
+                    }
                     if let Some(at) = recording.expires_at {
                         by_expiry.remove(time_key(at, &recording.id))?;
                     }
@@ -203,7 +208,7 @@ impl Db {
         row.map(|row| decode(&row)).transpose()
     }
 
-    /// The recording whose object has this key.
+    /// The recording whose object has this key in the configured storage.
     pub fn with_key(&self, key: &str) -> Result<Option<Recording>> {
         let id = self.by_key.get(key).map_err(unreadable)?;
         let row = id.map(|id| self.recordings.get(id)).transpose().map_err(unreadable)?.flatten();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use livekit_api::access_token::TokenVerifier;
 use warp::http::HeaderMap;
-use warp::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use warp::http::header::{AUTHORIZATION, AsHeaderName, HOST, ORIGIN};
 
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
@@ -68,8 +68,8 @@ pub struct Guard {
 
 impl Asker {
     /// The text of this header.
-    pub fn header(&self, name: impl warp::http::header::AsHeaderName) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
+        text(&self.headers, name)
     }
 }
 
@@ -77,6 +77,14 @@ impl Caller {
     /// May the caller do anything with this room?
     pub fn may_enter(&self, room: &str) -> bool {
         self.room.as_ref().is_none_or(|own| own == room)
+    }
+
+    /// The caller, if this is among what may be done.
+    fn with(self, needs: Scope) -> Result<Self, Error> {
+        if self.scopes.allow(needs) {
+            return Ok(self);
+        }
+        Err(denied(&format!("the token does not allow this: it lacks the scope {}", needs.name())))
     }
 
     /// An error unless the caller may.
@@ -95,12 +103,13 @@ impl Guard {
     /// Who is it, if the request may pass? Failures are counted: those that come too often are refused without a word about
     /// the token. Who shows a good one passes all the same, so that nobody is shut out by others behind the same proxy.
     pub fn admit(&self, asker: &Asker, needs: Scope, now: Instant) -> Result<Caller, Refused> {
-        let caller = self.identify(asker).map_err(|error| self.refuse(asker.peer, error, now))?;
-        if caller.scopes.allow(needs) {
-            return Ok(caller);
-        }
-        let why = format!("the token does not allow this: it lacks the scope {}", needs.name());
-        Err(Refused { error: denied(&why), wait: None })
+        let caller = self.identify(&asker.headers).map_err(|error| self.refuse(asker.peer, error, now))?;
+        caller.with(needs).map_err(|error| Refused { error, wait: None })
+    }
+
+    /// Who is it, if the headers may see recordings? Nothing is counted.
+    pub fn check(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+        self.identify(headers)?.with(Scope::Read)
     }
 
     /// Counts a failure of this peer.
@@ -119,9 +128,9 @@ impl Guard {
         }
     }
 
-    fn identify(&self, asker: &Asker) -> Result<Caller, Error> {
+    fn identify(&self, headers: &HeaderMap) -> Result<Caller, Error> {
         let everywhere = |scopes| Caller { scopes, room: None };
-        match asker.header(AUTHORIZATION).map(bearer) {
+        match text(headers, AUTHORIZATION).map(bearer) {
             Some(Some(shown)) => {
                 if let Some(token) = ApiToken::shown(&self.tokens, shown) {
                     return Ok(everywhere(token.scopes));
@@ -133,7 +142,7 @@ impl Guard {
             }
             Some(None) => Err(unauthenticated("send `Bearer <token>`")),
             None if self.open => {
-                local(asker)?;
+                local(headers)?;
                 Ok(everywhere(Scopes::ALL))
             }
             None => Err(unauthenticated("missing; send `Bearer <token>`")),
@@ -143,11 +152,11 @@ impl Guard {
 
 /// Without a token everybody on this machine may pass, and so could any web page in its browsers: by a form (browsers then send
 /// Origin), or by a name of its own that resolves to 127.0.0.1.
-fn local(asker: &Asker) -> Result<(), Error> {
-    if asker.headers.contains_key(ORIGIN) {
+fn local(headers: &HeaderMap) -> Result<(), Error> {
+    if headers.contains_key(ORIGIN) {
         return Err(denied("Origin: web pages may not use this without a token"));
     }
-    match asker.header(HOST) {
+    match text(headers, HOST) {
         Some(host) if !is_loopback(host) => Err(denied("Host: not this machine; configure api_tokens")),
         Some(_) | None => Ok(()),
     }
@@ -155,6 +164,10 @@ fn local(asker: &Asker) -> Result<(), Error> {
 
 /// Nobody in particular, when the connection does not tell.
 pub const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
 
 fn denied(why: &str) -> Error {
     Error::new(ErrorKind::PermissionDenied, why)

@@ -1,6 +1,7 @@
 //! The REST door: finds the route, lets the caller in, and answers in JSON, errors too. One function per route.
 
 mod config;
+mod links;
 mod livekit_webhook;
 mod media_auth;
 mod openapi;
@@ -16,7 +17,7 @@ use std::time::Instant;
 
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
-use warp::http::{HeaderMap, Method};
+use warp::http::{HeaderMap, Method, StatusCode};
 use warp::path::FullPath;
 use warp::reply::Response;
 
@@ -98,6 +99,8 @@ async fn answer(door: &Door, endpoint: Endpoint, caller: &Caller, ask: Ask, body
         Endpoint::Get => recordings::get(door, caller, &ask).await,
         Endpoint::Delete => recordings::delete(door, caller, &ask).await,
         Endpoint::Layout => recordings::layout(door, caller, &ask, body).await,
+        Endpoint::Share => links::share(door, caller, &ask, body).await,
+        Endpoint::Revoke => links::revoke(door, caller, &ask).await,
     };
     reply::of(answer)
 }
@@ -105,6 +108,12 @@ async fn answer(door: &Door, endpoint: Endpoint, caller: &Caller, ask: Ask, body
 /// The feature is switched off: whoever asks sees nothing of it.
 fn enabled(door: &Door) -> Result<()> {
     if door.enabled { Ok(()) } else { Err(not_found()) }
+}
+
+fn no_content() -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 fn not_found() -> Error {

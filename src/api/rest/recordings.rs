@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use warp::http::StatusCode;
 use warp::http::header::HOST;
 use warp::reply::Response;
 
 use crate::api::auth::{Caller, Scope};
 use crate::api::body::{self, Body};
 use crate::api::dto::{Item, PageItem, View};
-use crate::api::rest::{Ask, enabled, not_found};
+use crate::api::rest::{Ask, enabled, no_content, not_found};
 use crate::api::{Door, reply};
 use crate::control::Progress;
 use crate::error::{Error, ErrorKind, Result};
@@ -79,9 +78,7 @@ pub(super) async fn delete(door: &Door, caller: &Caller, ask: &Ask) -> Result<Re
     };
     let recording = find(door, caller, &ask.segment)?;
     door.control.delete(&recording.id, object).await?;
-    let mut response = Response::default();
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(no_content())
 }
 
 /// Shows it in another layout from now on: 200; 409 when it does not run.

@@ -29,6 +29,10 @@ pub enum Endpoint {
     Delete,
     /// Show it differently.
     Layout,
+    /// Make a link for people without a token.
+    Share,
+    /// Take all those links back.
+    Revoke,
 }
 
 /// One route.
@@ -58,6 +62,8 @@ pub const ROUTES: &[Route] = &[
     needs(Scope::Read, "GET", "/api/v1.0/recordings/{id}/", Endpoint::Get),
     needs(Scope::Delete, "DELETE", "/api/v1.0/recordings/{id}/", Endpoint::Delete),
     needs(Scope::Record, "PUT", "/api/v1.0/recordings/{id}/layout/", Endpoint::Layout),
+    needs(Scope::Record, "POST", "/api/v1.0/recordings/{id}/share/", Endpoint::Share),
+    needs(Scope::Record, "DELETE", "/api/v1.0/recordings/{id}/share/", Endpoint::Revoke),
 ];
 
 /// What a method and a path lead to.

@@ -58,19 +58,22 @@ enum Answer {
 }
 
 fn about(door: &Door, stored: &Stored) -> Result<Answer> {
-    if door.events.bucket.as_ref().is_some_and(|bucket| *bucket != stored.bucket) {
+    let ours = door.events.bucket.as_deref().or_else(|| door.storage.bucket());
+    if ours.is_some_and(|bucket| bucket != stored.bucket) {
         return Err(Error::new(ErrorKind::PermissionDenied, "Invalid bucket specified."));
     }
     if !stored.is_media {
         return Ok(Answer::Ignored);
     }
-    for key in &stored.keys {
+    // The storage knows keys behind its prefix.
+    let prefix = door.storage.object_key("");
+    for key in stored.keys.iter().filter_map(|key| key.strip_prefix(&prefix)) {
         if let Some(recording) = door.control.with_key(key)? {
             tracing::debug!(recording = %recording.id, key, "the storage says that it is there");
             return if may_have_file(&recording) { Ok(Answer::Processed) } else { Err(no_file(&recording)) };
         }
     }
-    if stored.is_in(&door.policy.output_folder) {
+    if stored.is_in(&door.storage.object_key(&door.policy.output_folder)) {
         return Err(Error::new(ErrorKind::NotFound, "No recording found for this event."));
     }
     Ok(Answer::Ignored)
