@@ -99,7 +99,7 @@ fn notifier(config: &Config, address: SocketAddr) -> Result<Notifier> {
     let Server { url, api_key, api_secret, ca_file, insecure } = config.server.clone();
     let server = LiveKit { url, api_key, api_secret, ca_file, insecure };
     let links = Links::new(config.notify.public_url.as_deref().unwrap_or(&format!("http://{address}")));
-    Notifier::new(config.notify.clone(), &config.data_dir, server, links)
+    Notifier::new(config.notify.clone(), &config.data_dir, server, links, None)
 }
 
 /// Removes what has expired, for ever.
