@@ -1,0 +1,10 @@
+//! `greffier check`
+use crate::error::Result;
+use clap::Args;
+/// x
+#[derive(Args)]
+pub struct CheckArgs {}
+/// x
+pub fn run(_: CheckArgs) -> Result<()> {
+    Ok(())
+}
