@@ -218,12 +218,21 @@ fn link(field: &str, text: &str) -> Result<String> {
 /// Names what the operator wrote: the variable, the flag, or the key of others, instead of our path.
 fn at_its_origin(effective: &Effective, error: Error) -> Error {
     let Some((path, why)) = error.message.split_once(": ") else { return error };
-    let Some(origin) = effective.tree.origin(path) else { return error };
+    // What was given as a whole has its origin at the whole.
+    let mut at = path;
+    let origin = loop {
+        match (effective.tree.origin(at), at.rsplit_once('.')) {
+            (Some(origin), _) => break origin,
+            (None, Some((above, _))) => at = above,
+            (None, None) => return error,
+        }
+    };
     let foreign = origin.split_once(" (").and_then(|(_, key)| key.strip_suffix(')'));
-    match foreign {
-        Some(key) => Error::invalid(key, why),
-        None if TABLE.iter().any(|entry| entry.is_set_by(origin)) => Error::invalid(origin, why),
-        None => error,
+    match (foreign, TABLE.iter().find(|entry| entry.is_set_by(origin))) {
+        (Some(key), _) => Error::invalid(key, why),
+        (None, Some(entry)) if entry.path == path => Error::invalid(origin, why),
+        (None, Some(_)) => Error::invalid(origin, &error.message),
+        (None, None) => error,
     }
 }
 
