@@ -12,6 +12,7 @@ pub mod compositor;
 pub mod recording;
 pub mod egress;
 // Hands: one outside world each; they decide nothing.
+pub mod vault;
 pub mod spool;
 pub mod storage;
 pub mod db;

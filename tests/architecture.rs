@@ -27,6 +27,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("compositor", Pure, "ids scene"),
     ("recording", Pure, "ids error scene"),
     ("egress", Pure, "recording"),
+    ("vault", Impure, "error secret"),
     ("spool", Impure, "ids error"),
     ("storage", Impure, "error"),
     ("db", Impure, "ids error scene recording"),
@@ -35,7 +36,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("notify", Impure, "error recording"),
     ("recorder", Impure, "ids media scene recording room pipeline"),
     ("outbox", Impure, "ids error recording spool storage db notify"),
-    ("control", Impure, "ids error recording spool db recorder outbox"),
+    ("control", Impure, "ids error scene recording spool db recorder outbox"),
     ("api", Impure, "ids error secret fields recording egress storage control"),
 ];
 

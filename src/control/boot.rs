@@ -25,7 +25,7 @@ impl Driver {
             // A file that was opened and never written to is older than its recording.
             recording.ended_at = recording.ended_at.or(written_at.max(recording.started_at));
             let (id, pending) = (recording.id.clone(), recording.state.pending());
-            self.live.insert(id.clone(), Live { recording, running: None, starter: None });
+            self.live.insert(id.clone(), Live { recording, running: None, starters: vec![] });
             self.resume(&id, &pending).await;
         }
         for (id, report) in reports {

@@ -2,25 +2,23 @@
 //! only then its effects are performed.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::control::{Launch, Launcher, Order, Parts, Patience, Running, new_id};
-use crate::db::{Change, Db};
+use super::ledger::Owed;
+use crate::control::{Launcher, Order, Parts, Patience, Running, new_id};
+use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{News, Outbox};
 use crate::recorder::Progress;
 use crate::recording::{
-    Command, Effect, Failure, Job, Options, Outcome, Policy, Recording, Refused, Report, Request, State, Step, Task,
+    Command, Effect, Failure, Job, Options, Outcome, Policy, Recording, Refused, Report, Request, State, Step,
 };
 use crate::scene::Layout;
 use crate::spool::Spool;
 
-/// How soon a change is written again when the store did not take it.
-const WRITE_AGAIN: Duration = Duration::from_secs(1);
 /// So many expired recordings are removed in one go.
 const EXPIRED: usize = 100;
 
@@ -28,15 +26,15 @@ const EXPIRED: usize = 100;
 pub struct Driver {
     pub(super) db: Db,
     pub(super) spool: Spool,
-    launcher: Launcher,
-    outbox: Outbox,
-    policy: Policy,
-    patience: Patience,
+    pub(super) launcher: Launcher,
+    pub(super) outbox: Outbox,
+    pub(super) policy: Policy,
+    pub(super) patience: Patience,
     pub(super) live: HashMap<RecordingId, Live>,
     /// Changes the store did not take yet.
-    owed: VecDeque<Owed>,
+    pub(super) owed: VecDeque<Owed>,
     /// Facts, from recorders and from clocks.
-    facts: mpsc::UnboundedSender<Fact>,
+    pub(super) facts: mpsc::UnboundedSender<Fact>,
     inbox: mpsc::UnboundedReceiver<Fact>,
     /// Facts from jobs.
     news: mpsc::UnboundedReceiver<News>,
@@ -48,21 +46,12 @@ pub struct Driver {
 pub(super) struct Live {
     pub recording: Recording,
     pub running: Option<Box<dyn Running>>,
-    /// Who waits for media to flow.
-    pub starter: Option<oneshot::Sender<Result<Recording>>>,
-}
-
-/// One change and the jobs it implies, written together.
-#[derive(Clone)]
-struct Owed {
-    recording: Recording,
-    forgotten: bool,
-    jobs: Vec<Job>,
-    done: Option<Job>,
+    /// Who wait for media to flow.
+    pub starters: Vec<oneshot::Sender<Result<Recording>>>,
 }
 
 /// Something that happened.
-enum Fact {
+pub(super) enum Fact {
     Report(RecordingId, Report),
     /// It has had its time to join.
     JoinOverdue(RecordingId),
@@ -104,10 +93,10 @@ impl Driver {
 
     async fn order(&mut self, order: Order) {
         match order {
-            Order::Start { mode, request, options, reply } => match self.begin(mode, request, options).await {
-                Ok(Begun::New(id)) => {
+            Order::Start { id, mode, request, options, reply } => match self.begin(id, mode, request, options).await {
+                Ok(Begun::Joining(id)) => {
                     if let Some(live) = self.live.get_mut(&id) {
-                        live.starter = Some(reply);
+                        live.starters.push(reply);
                     }
                 }
                 Ok(Begun::Known(recording)) => {
@@ -159,11 +148,22 @@ impl Driver {
         }
     }
 
-    async fn begin(&mut self, mode: String, request: Request, options: Options) -> Result<Begun> {
+    async fn begin(
+        &mut self,
+        id: Option<RecordingId>,
+        mode: String,
+        request: Request,
+        options: Options,
+    ) -> Result<Begun> {
+        if let Some(id) = &id
+            && let Some(known) = self.load(id)?
+        {
+            return Ok(Begun::again(known));
+        }
         if let Some(key) = &options.idempotency_key
             && let Some(known) = self.db.started_with(&request.room, key)?
         {
-            return Ok(Begun::Known(Box::new(known)));
+            return Ok(Begun::again(known));
         }
         if self.closing.is_some() {
             return Err(Error::new(ErrorKind::Unavailable, "greffier is shutting down"));
@@ -174,7 +174,7 @@ impl Driver {
             tracing::debug!(room = request.room, recording = %other.recording.id, "refused a second recording");
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
-        let id = new_id();
+        let id = id.unwrap_or_else(new_id);
         let now = Timestamp::now();
         let (recording, effects) = Recording::begin(id.clone(), mode, request, options, &self.policy, now);
         self.spool.create(&id, recording.extension()).map_err(|e| spool_error("make a directory in the spool", &e))?;
@@ -185,9 +185,9 @@ impl Driver {
             return Err(error);
         }
         tracing::info!(recording = %id, room = recording.request.room, mode = recording.mode, "starting");
-        self.live.insert(id.clone(), Live { recording, running: None, starter: None });
+        self.live.insert(id.clone(), Live { recording, running: None, starters: vec![] });
         self.perform(&id, &effects);
-        Ok(Begun::New(id))
+        Ok(Begun::Joining(id))
     }
 
     async fn stop(&mut self, room: &str) -> Result<Recording> {
@@ -306,12 +306,12 @@ impl Driver {
         match &recording.state {
             State::Starting | State::Ending { .. } => {}
             State::Active | State::Saving { .. } => {
-                if let Some(starter) = live.starter.take() {
-                    let _ = starter.send(Ok(recording));
+                for starter in live.starters.drain(..) {
+                    let _ = starter.send(Ok(recording.clone()));
                 }
             }
             State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => {
-                if let Some(starter) = live.starter.take() {
+                for starter in live.starters.drain(..) {
                     let _ = starter.send(Err(not_started(outcome)));
                 }
                 self.live.remove(&id);
@@ -329,136 +329,20 @@ impl Driver {
         }
         self.perform(id, pending);
     }
-
-    /// The jobs among these effects.
-    fn jobs(&self, recording: &Recording, effects: &[Effect]) -> Vec<Job> {
-        let now = Timestamp::now();
-        let job = |task| vec![Job::new(recording.id.clone(), task, now)];
-        let jobs = |effect: &Effect| match effect {
-            Effect::Upload => job(Task::Upload),
-            Effect::Remove { object } => job(Task::Remove { object: *object }),
-            Effect::Tell(event) => self.policy.tell(*event, recording, now),
-            Effect::Record | Effect::Drain | Effect::Seal(_) | Effect::Discard | Effect::Forget => vec![],
-        };
-        effects.iter().flat_map(jobs).collect()
-    }
-
-    /// Writes a change; one that the store does not take is written again until it does. The recorder goes on meanwhile: a
-    /// file is worth more than its row.
-    async fn owe(&mut self, owed: Owed) {
-        self.owed.push_back(owed);
-        if self.owed.len() == 1 {
-            self.write_owed().await;
-        }
-    }
-
-    async fn write_owed(&mut self) {
-        while let Some(owed) = self.owed.front().cloned() {
-            if let Err(error) = self.write(owed).await {
-                tracing::error!(%error, "the store does not take a change; it will be written again");
-                return self.remind(WRITE_AGAIN, Fact::WriteAgain);
-            }
-            self.owed.pop_front();
-        }
-    }
-
-    async fn write(&self, owed: Owed) -> Result<()> {
-        let (db, jobs) = (self.db.clone(), owed.jobs.clone());
-        let write = move || {
-            let Owed { recording, forgotten, jobs, done } = &owed;
-            let (recording, jobs, done) =
-                ([recording], jobs.iter().collect::<Vec<_>>(), done.iter().collect::<Vec<_>>());
-            let (recordings, forgotten): (&[&Recording], &[&Recording]) =
-                if *forgotten { (&[], &recording) } else { (&recording, &[]) };
-            db.commit(Change { recordings, forgotten, jobs: &jobs, done: &done })
-        };
-        let written = tokio::task::spawn_blocking(write).await;
-        written.unwrap_or_else(|e| Err(Error::new(ErrorKind::Internal, format!("the store's task died: {e}"))))?;
-        if !jobs.is_empty() {
-            self.outbox.wake(jobs);
-        }
-        Ok(())
-    }
-
-    pub(super) fn perform(&mut self, id: &RecordingId, effects: &[Effect]) {
-        for effect in effects {
-            let Some(live) = self.live.get_mut(id) else { return };
-            let extension = live.recording.extension();
-            match effect {
-                // Those are jobs.
-                Effect::Upload | Effect::Remove { .. } | Effect::Tell(_) => {}
-                // That was done with the change.
-                Effect::Forget => {}
-                Effect::Record => match self.spool.create(id, extension) {
-                    Ok(path) => {
-                        let reports = self.listen(id);
-                        let request = self.live.get(id).map(|live| live.recording.request.clone());
-                        let Some(request) = request else { return };
-                        let running = (self.launcher)(Launch { id: id.clone(), request, path, reports });
-                        if let Some(live) = self.live.get_mut(id) {
-                            live.running = Some(running);
-                        }
-                        self.remind(self.patience.join, Fact::JoinOverdue(id.clone()));
-                    }
-                    Err(e) => {
-                        let failure = Failure(spool_error("make a directory in the spool", &e).message);
-                        let _ = self.facts.send(Fact::Report(id.clone(), Report::Broke { failure, salvaged: None }));
-                    }
-                },
-                Effect::Drain => {
-                    if let Some(running) = &live.running {
-                        running.drain();
-                    }
-                    self.remind(self.patience.drain, Fact::DrainOverdue(id.clone()));
-                }
-                Effect::Seal(_) => {
-                    live.running = None;
-                    let (spool, id) = (self.spool.clone(), id.clone());
-                    // Flushing a long file takes its time; others must not wait for it. The job that stores it looks for it.
-                    tokio::task::spawn_blocking(move || match spool.seal(&id, extension) {
-                        Ok(_) => {}
-                        // Stored already, before a crash.
-                        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                        Err(error) => tracing::error!(recording = %id, %error, "the file could not be sealed"),
-                    });
-                }
-                Effect::Discard => {
-                    live.running = None;
-                    if let Err(error) = self.spool.discard(id) {
-                        tracing::warn!(recording = %id, %error, "the spool could not be freed");
-                    }
-                }
-            }
-        }
-    }
-
-    /// A channel of its own for each recorder, so that one that dies without a last word is noticed.
-    fn listen(&self, id: &RecordingId) -> mpsc::UnboundedSender<(RecordingId, Report)> {
-        let (reports, mut heard) = mpsc::unbounded_channel();
-        let (facts, id) = (self.facts.clone(), id.clone());
-        tokio::spawn(async move {
-            while let Some((from, report)) = heard.recv().await {
-                let _ = facts.send(Fact::Report(from, report));
-            }
-            let _ = facts.send(Fact::Silence(id));
-        });
-        reports
-    }
-
-    fn remind(&self, after: Duration, fact: Fact) {
-        let facts = self.facts.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(after).await;
-            let _ = facts.send(fact);
-        });
-    }
 }
 
 /// What a start led to.
 enum Begun {
-    New(RecordingId),
-    /// It was started before, with the same idempotency key.
+    /// It is on its way: now, or since an earlier start with the same name.
+    Joining(RecordingId),
+    /// It was started before, with the same name.
     Known(Box<Recording>),
+}
+
+impl Begun {
+    fn again(known: Recording) -> Self {
+        if known.state == State::Starting { Self::Joining(known.id) } else { Self::Known(Box::new(known)) }
+    }
 }
 
 /// Why a command was not taken.

@@ -2,6 +2,8 @@
 
 mod boot;
 mod driver;
+mod ledger;
+mod perform;
 mod recovery;
 
 pub use crate::recorder::Progress;
@@ -110,15 +112,45 @@ pub struct Parts {
 /// What the driver is asked.
 #[derive(Debug)]
 enum Order {
-    Start { mode: String, request: Request, options: Options, reply: oneshot::Sender<Result<Recording>> },
-    Stop { room: String, reply: oneshot::Sender<Result<Recording>> },
-    Delete { id: RecordingId, object: bool, reply: oneshot::Sender<Result<()>> },
-    Layout { id: RecordingId, layout: Layout, reply: oneshot::Sender<Result<Recording>> },
-    RevokeShares { id: RecordingId, reply: oneshot::Sender<Result<()>> },
-    RoomClosed { room: String, why: String },
-    Expire { now: Timestamp, reply: oneshot::Sender<usize> },
-    Progress { reply: oneshot::Sender<HashMap<RecordingId, Progress>> },
-    Close { reply: oneshot::Sender<()> },
+    Start {
+        id: Option<RecordingId>,
+        mode: String,
+        request: Request,
+        options: Options,
+        reply: oneshot::Sender<Result<Recording>>,
+    },
+    Stop {
+        room: String,
+        reply: oneshot::Sender<Result<Recording>>,
+    },
+    Delete {
+        id: RecordingId,
+        object: bool,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    Layout {
+        id: RecordingId,
+        layout: Layout,
+        reply: oneshot::Sender<Result<Recording>>,
+    },
+    RevokeShares {
+        id: RecordingId,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    RoomClosed {
+        room: String,
+        why: String,
+    },
+    Expire {
+        now: Timestamp,
+        reply: oneshot::Sender<usize>,
+    },
+    Progress {
+        reply: oneshot::Sender<HashMap<RecordingId, Progress>>,
+    },
+    Close {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 impl Control {
@@ -136,7 +168,19 @@ impl Control {
     /// Starts a recording and waits until media flows. Errors: `AlreadyExists` when the room is being recorded,
     /// `Unavailable` with the reason when the recorder could not join, `FailedPrecondition` when it was stopped before.
     pub async fn record(&self, mode: String, request: Request, options: Options) -> Result<Recording> {
-        self.ask(|reply| Order::Start { mode, request, options, reply }).await?
+        self.ask(|reply| Order::Start { id: None, mode, request, options, reply }).await?
+    }
+
+    /// The same under a name that somebody else has given; when it is known already, nothing starts and the recording is given
+    /// back.
+    pub async fn record_as(
+        &self,
+        id: RecordingId,
+        mode: String,
+        request: Request,
+        options: Options,
+    ) -> Result<Recording> {
+        self.ask(|reply| Order::Start { id: Some(id), mode, request, options, reply }).await?
     }
 
     /// Asks the room's recording to end; does not wait for the file. `NotFound` when there is none.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::RecordingId;
 use crate::recording::{
-    AudioSettings, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Reason, Recording,
-    Request, State, VideoSettings, even, layout_named,
+    Asked, AudioSettings, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Reason, Recording,
+    Request, SealedStore, State, VideoSettings, even, layout_named,
 };
 use crate::scene::Size;
 
@@ -112,7 +112,23 @@ struct OptionsRow {
     expires_after_s: Option<i64>,
     #[serde(default)]
     idempotency_key: Option<String>,
+    #[serde(default)]
+    store: Option<Base64>,
+    #[serde(default)]
+    asked: Option<AskedRow>,
 }
+
+#[derive(Serialize, Deserialize)]
+struct AskedRow {
+    room_id: String,
+    request: Base64,
+    manifest: bool,
+    by_server: bool,
+}
+
+/// Bytes as text.
+#[derive(Serialize, Deserialize)]
+struct Base64(#[serde(with = "base64_text")] Vec<u8>);
 
 #[derive(Serialize, Deserialize)]
 struct OwnerRow {
@@ -245,7 +261,24 @@ impl OptionsRow {
         let owner = owner.map(|Owner { email, name, locale, time_zone }| OwnerRow { email, name, locale, time_zone });
         let expires_after_s = options.expires_after.map(|kept| kept.as_secs());
         let idempotency_key = options.idempotency_key.clone();
-        Self { language, transcribe, collect_metadata, original_mode, owner, key, expires_after_s, idempotency_key }
+        let store = options.store.clone().map(|SealedStore(bytes)| Base64(bytes));
+        let asked = |Asked { room_id, request, manifest, by_server }| {
+            let request = Base64(request);
+            AskedRow { room_id, request, manifest, by_server }
+        };
+        let asked = options.asked.clone().map(asked);
+        Self {
+            language,
+            transcribe,
+            collect_metadata,
+            original_mode,
+            owner,
+            key,
+            expires_after_s,
+            idempotency_key,
+            store,
+            asked,
+        }
     }
 
     fn options(self) -> Options {
@@ -253,7 +286,26 @@ impl OptionsRow {
         let owner = owner.map(|OwnerRow { email, name, locale, time_zone }| Owner { email, name, locale, time_zone });
         let expires_after = self.expires_after_s.map(SignedDuration::from_secs);
         let idempotency_key = self.idempotency_key;
-        Options { language, transcribe, collect_metadata, original_mode, owner, key, expires_after, idempotency_key }
+        let store = self.store.map(|Base64(bytes)| SealedStore(bytes));
+        let asked = |AskedRow { room_id, request: Base64(request), manifest, by_server }| Asked {
+            room_id,
+            request,
+            manifest,
+            by_server,
+        };
+        let asked = self.asked.map(asked);
+        Options {
+            language,
+            transcribe,
+            collect_metadata,
+            original_mode,
+            owner,
+            key,
+            expires_after,
+            idempotency_key,
+            store,
+            asked,
+        }
     }
 }
 
@@ -350,6 +402,21 @@ impl ReasonRow {
             Self::RoomClosed(why) => Reason::RoomClosed(why),
             Self::ByItself => Reason::ByItself,
         }
+    }
+}
+
+/// Bytes as base64 (RFC 4648, section 4).
+mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(serde::de::Error::custom)
     }
 }
 

@@ -95,7 +95,11 @@ impl Target {
             Self::Mail => event == Event::Ended && about.options.owner.is_some() && saved() && about.class_is_video(),
             Self::Transcription => event == Event::Ended && about.options.is_transcribed(&about.request) && saved(),
             Self::StorageHook(_) => event == Event::Ended && saved(),
-            Self::Webhook(_) | Self::Room | Self::LiveKit => true,
+            // It knows of a recording once it was told that it started; what failed before was answered as an error.
+            Self::LiveKit => {
+                about.started_at.is_some() && about.options.asked.as_ref().is_some_and(|asked| asked.by_server)
+            }
+            Self::Webhook(_) | Self::Room => true,
         }
     }
 }

@@ -23,6 +23,27 @@ pub struct Options {
     pub expires_after: Option<SignedDuration>,
     /// A start that is repeated with the same one is the same start.
     pub idempotency_key: Option<String>,
+    /// Where the file goes, when not to the configured storage.
+    pub store: Option<SealedStore>,
+    /// What LiveKit asked for, when it was LiveKit.
+    pub asked: Option<Asked>,
+}
+
+/// A storage with its credentials, encrypted: only the vault of the same sidecar can open it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedStore(pub Vec<u8>);
+
+/// A request of LiveKit's egress API, as it is told back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// `room_id`.
+    pub room_id: String,
+    /// An encoded `livekit.EgressInfo` that holds the request, without secrets, and nothing else.
+    pub request: Vec<u8>,
+    /// Write a manifest beside the file.
+    pub manifest: bool,
+    /// By psrpc: the LiveKit server is told how it goes.
+    pub by_server: bool,
 }
 
 /// Whose recording it is.

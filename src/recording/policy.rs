@@ -2,7 +2,11 @@
 
 use jiff::SignedDuration;
 
-use crate::recording::{Event, Job, Recording, Target, Task};
+use crate::recording::{Event, Job, Recording, State, Target, Task};
+
+/// A backend stores the egress's id only after the start was answered, and writes "starting" after that: an earlier "active"
+/// would be overwritten by it. The same holds for the end: what follows the stop must not overtake its answer.
+pub const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
 /// What is decided once, in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +29,22 @@ impl Policy {
     /// The jobs by which everybody who wants to hears of this.
     pub fn tell(&self, event: Event, about: &Recording, now: jiff::Timestamp) -> Vec<Job> {
         let wanting = self.targets.iter().filter(|target| target.wants(event, about));
-        let job = |to: &Target| Task::Tell { event, to: to.clone(), about: Box::new(about.clone()) };
-        wanting.map(|to| Job::new(about.id.clone(), job(to), now)).collect()
+        let job = |to: &Target, event, about: &Recording| {
+            Job::new(about.id.clone(), Task::Tell { event, to: to.clone(), about: Box::new(about.clone()) }, now)
+        };
+        let mut jobs = Vec::new();
+        for to in wanting {
+            if *to == Target::LiveKit && event == Event::Started {
+                // The egress is created once it is sure to exist, and before the server hears anything else of it.
+                let accepted = Recording { state: State::Starting, ..about.clone() };
+                jobs.push(job(to, Event::Accepted, &accepted));
+            }
+            let mut job = job(to, event, about);
+            if *to == Target::LiveKit && event == Event::Started {
+                job.not_before = now.checked_add(SETTLING).unwrap_or(now);
+            }
+            jobs.push(job);
+        }
+        jobs
     }
 }
