@@ -16,6 +16,7 @@ pub mod vault;
 pub mod spool;
 pub mod storage;
 pub mod db;
+pub mod psrpc;
 pub mod room;
 pub mod pipeline;
 pub mod notify;

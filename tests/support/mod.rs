@@ -5,6 +5,7 @@ pub mod content;
 pub mod proxy;
 pub mod publisher;
 pub mod recorder;
+pub mod redis;
 pub mod server;
 pub mod sidecar;
 
