@@ -220,7 +220,10 @@ fn a_wrong_value_names_its_key() {
         (env("RECORDING_MAX_DURATION", "1h"), "RECORDING_MAX_DURATION: expected whole milliseconds"),
         (env("RECORDING_ENABLE", "maybe"), "RECORDING_ENABLE: expected true or false"),
         (env("RECORDING_WORKER_CLASSES", "[1]"), "RECORDING_WORKER_CLASSES: expected names and values"),
-        (env("RECORDING_WORKER_CLASSES", "{'m': 'a.B'}"), "RECORDING_WORKER_CLASSES: worker_classes.m.class: there is no class \"a.B\""),
+        (
+            env("RECORDING_WORKER_CLASSES", "{'m': 'a.B'}"),
+            "RECORDING_WORKER_CLASSES: worker_classes.m.class: there is no class \"a.B\"",
+        ),
         (env("GREFFIER_LIMITS_WARNING", "x"), "GREFFIER_LIMITS_WARNING: \"x\" is not a length"),
     ];
     for (message, start) in table {
