@@ -22,11 +22,12 @@ pub struct Inventory {
 pub fn inventory() -> Result<Inventory> {
     gst::init().map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("GStreamer does not start: {e}")))?;
     let codecs = [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1];
-    let mut descriptions: Vec<_> = codecs.into_iter().map(|codec| plan::input(codec).to_owned()).collect();
+    let wrong = |e| Error::new(ErrorKind::Internal, format!("a pipeline of ours is wrong: {e}"));
+    let inputs = codecs.into_iter().map(|codec| template::fill(plan::input(codec), &[]).map_err(wrong));
+    let mut descriptions = inputs.collect::<Result<Vec<_>>>()?;
     let mut encoder = "";
     for output in [Output::mp4(Preset::ALL[0].video(Layout::from_name("speaker")))?, Output::ogg()] {
-        let plan = plan::output(&output, elements::installed)
-            .map_err(|e| Error::new(ErrorKind::Internal, format!("a pipeline of ours is wrong: {e}")))?;
+        let plan = plan::output(&output, elements::installed).map_err(wrong)?;
         encoder = plan.encoder.unwrap_or(encoder);
         descriptions.push(plan.description);
     }
