@@ -232,15 +232,21 @@ impl Driver {
             Fact::Report(id, report) => self.report(&id, report, None).await,
             Fact::JoinOverdue(id) => {
                 if self.live.get(&id).is_some_and(|live| live.recording.state == State::Starting) {
-                    let failure = Failure(format!("did not join the room within {:?}", self.patience.join));
+                    let failure = Failure::new(
+                        ErrorKind::DeadlineExceeded,
+                        format!("did not join the room within {:?}", self.patience.join),
+                    );
                     self.report(&id, Report::Broke { failure, salvaged: None }, None).await;
                 }
             }
             Fact::DrainOverdue(id) => {
-                let failure = Failure(format!("the file was not finished within {:?}", self.patience.drain));
+                let failure = Failure::new(
+                    ErrorKind::DeadlineExceeded,
+                    format!("the file was not finished within {:?}", self.patience.drain),
+                );
                 self.give_up(&id, failure).await;
             }
-            Fact::Silence(id) => self.give_up(&id, Failure("the recorder died".to_owned())).await,
+            Fact::Silence(id) => self.give_up(&id, Failure::new(ErrorKind::Internal, "the recorder died")).await,
             Fact::WriteAgain => self.write_owed().await,
         }
     }
@@ -372,6 +378,8 @@ fn no_recording() -> Error {
 /// The answer to whoever waited for media that never came.
 fn not_started(outcome: &Outcome) -> Error {
     let kind = match outcome {
+        Outcome::Failed(failure) if failure.kind == ErrorKind::NotFound => ErrorKind::NotFound,
+        // Meet's clients know no other failure of a start than 502; what is wrong stands in the words.
         Outcome::Failed(_) | Outcome::CutShort(_) => ErrorKind::Unavailable,
         Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::Aborted(_) => ErrorKind::FailedPrecondition,
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::recording::{
     Asked, AudioSettings, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Reason, Recording,
@@ -369,9 +370,9 @@ impl OutcomeRow {
             Outcome::Complete(reason) => Self::Complete(ReasonRow::of(reason)),
             Outcome::LimitReached(Limit::Duration) => Self::LimitReached(LimitRow::Duration),
             Outcome::LimitReached(Limit::Size) => Self::LimitReached(LimitRow::Size),
-            Outcome::CutShort(failure) => Self::CutShort(failure.0.clone()),
+            Outcome::CutShort(failure) => Self::CutShort(failure.words.clone()),
             Outcome::Aborted(reason) => Self::Aborted(ReasonRow::of(reason)),
-            Outcome::Failed(failure) => Self::Failed(failure.0.clone()),
+            Outcome::Failed(failure) => Self::Failed(failure.words.clone()),
         }
     }
 
@@ -380,9 +381,9 @@ impl OutcomeRow {
             Self::Complete(reason) => Outcome::Complete(reason.reason()),
             Self::LimitReached(LimitRow::Duration) => Outcome::LimitReached(Limit::Duration),
             Self::LimitReached(LimitRow::Size) => Outcome::LimitReached(Limit::Size),
-            Self::CutShort(why) => Outcome::CutShort(Failure(why)),
+            Self::CutShort(why) => Outcome::CutShort(Failure::new(ErrorKind::Internal, why)),
             Self::Aborted(reason) => Outcome::Aborted(reason.reason()),
-            Self::Failed(why) => Outcome::Failed(Failure(why)),
+            Self::Failed(why) => Outcome::Failed(Failure::new(ErrorKind::Internal, why)),
         }
     }
 }

@@ -1,7 +1,14 @@
-//! LiveKit's words for our things.
+//! LiveKit's words for our things, both ways.
 
+mod encoding;
+mod filename;
 mod info;
+mod request;
+pub mod rpc;
+mod store;
 mod table;
 
 pub use info::{Info, Status};
+pub use request::{Start, read};
+pub use store::location;
 pub use table::{Row, table};

@@ -322,6 +322,41 @@ proptest! {
     }
 
     #[test]
+    fn no_work_without_a_grant_before_it_twice_or_after_expiry(
+        moves in prop::collection::vec((any::<bool>(), 0..6_u8, 0..40_i64, 0..8_i64), 0..80))
+    {
+        let mut claims = Claims::new("SRV_us");
+        // Of each id: until when it may be granted to us.
+        let mut may_work: HashMap<String, i64> = HashMap::new();
+        let mut now = 0;
+        for (asks, id, more, step) in moves {
+            now += step;
+            let request_id = id.to_string();
+            if asks {
+                let expiry = now + more - 5;
+                let request = Request {
+                    request_id: request_id.clone(), client_id: "CLI_x".into(), expiry, ..Request::default() };
+                match claims.request(request, now, |_| Reading::Bid(1.0)) {
+                    Step::Bid { bid, .. } => {
+                        prop_assert!(now < expiry && bid.request_id == request_id);
+                        may_work.insert(request_id, expiry);
+                    }
+                    Step::Drop(_) => {}
+                    step @ (Step::Run(_) | Step::Malformed(_)) => prop_assert!(false, "{step:?}"),
+                }
+            } else {
+                let ours = more % 3 > 0;
+                let server_id = if ours { "SRV_us" } else { "SRV_other" }.to_owned();
+                let grant = ClaimResponse { request_id: request_id.clone(), server_id };
+                let worked = claims.grant(&grant, now).is_some();
+                // Any grant ends the wait.
+                let until = may_work.remove(&request_id);
+                prop_assert_eq!(worked, ours && until.is_some_and(|until| now < until));
+            }
+        }
+    }
+
+    #[test]
     fn channel_names_have_as_many_parts_as_were_given(service in ".+", method in ".+", topic in ".+") {
         let name = channel::request(&service, &method, &topic);
         prop_assert_eq!(name.split('|').count(), 4);
