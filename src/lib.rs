@@ -13,6 +13,7 @@ pub mod recording;
 pub mod egress;
 // Hands: one outside world each; they decide nothing.
 pub mod vault;
+pub mod capacity;
 pub mod spool;
 pub mod storage;
 pub mod db;

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::{self, Door};
 use crate::config::Config;
-use crate::control::{Control, Launch, Launcher, Parts, Patience};
+use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notify::Notifier;
@@ -73,7 +73,7 @@ impl Sidecar {
     pub async fn stop(self) -> Result<()> {
         let Self { control, patience, stop, door, driver, post, clock, .. } = self;
         clock.abort();
-        let files = tokio::time::timeout(patience.drain + LAST_FILES, control.close()).await;
+        let files = tokio::time::timeout(patience.drain + LAST_FILES, control.close(AtClose::Stop)).await;
         let _ = stop.send(());
         let abort = door.abort_handle();
         if tokio::time::timeout(LAST_ANSWERS, door).await.is_err() {

@@ -27,6 +27,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("recording", Pure, "ids error scene"),
     ("egress", Pure, "ids error scene recording"),
     ("vault", Impure, "error secret"),
+    ("capacity", Impure, ""),
     ("spool", Impure, "ids error"),
     ("storage", Impure, "error"),
     ("db", Impure, "ids error scene recording"),

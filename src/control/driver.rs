@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Owed;
-use crate::control::{Launcher, Order, Parts, Patience, Running, new_id};
+use crate::control::{AtClose, Launcher, Order, Parts, Patience, Running, new_id};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -109,6 +109,9 @@ impl Driver {
             Order::Stop { room, reply } => {
                 let _ = reply.send(self.stop(&room).await);
             }
+            Order::Finish { id, reply } => {
+                let _ = reply.send(self.finish(&id).await);
+            }
             Order::Delete { id, object, reply } => {
                 let _ = reply.send(self.command(&id, Command::Delete { object }).await.map_err(refused_delete));
             }
@@ -136,9 +139,12 @@ impl Driver {
                     self.live.iter().filter_map(|(id, live)| Some((id.clone(), live.running.as_ref()?.progress())));
                 let _ = reply.send(figures.collect::<HashMap<RecordingId, Progress>>());
             }
-            Order::Close { reply } => {
+            Order::Close { running, reply } => {
                 self.closing.get_or_insert_default().push(reply);
-                let ids: Vec<_> = self.live.keys().cloned().collect();
+                let ids: Vec<_> = match running {
+                    AtClose::Stop => self.live.keys().cloned().collect(),
+                    AtClose::Await => vec![],
+                };
                 for id in ids {
                     if let Err(error) = self.command(&id, Command::Stop).await {
                         tracing::debug!(recording = %id, ?error, "not stopped");
@@ -197,6 +203,14 @@ impl Driver {
         let id = newest.map(|live| live.recording.id.clone()).ok_or_else(no_recording)?;
         self.command(&id, Command::Stop).await.map_err(|_| no_recording())?;
         self.live.get(&id).map(|live| live.recording.clone()).ok_or_else(no_recording)
+    }
+
+    async fn finish(&mut self, id: &RecordingId) -> Result<Recording> {
+        match self.command(id, Command::Stop).await {
+            Ok(()) | Err(Unable::Refused(_)) => self.load(id)?.ok_or_else(|| no_such(id)),
+            Err(Unable::Store(error)) => Err(error),
+            Err(Unable::Unknown(id)) => Err(no_such(&id)),
+        }
     }
 
     /// Another layout from now on.

@@ -10,5 +10,4 @@ mod table;
 
 pub use info::{Info, Status};
 pub use request::{Start, read};
-pub use store::location;
 pub use table::{Row, table};

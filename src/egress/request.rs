@@ -80,7 +80,9 @@ pub fn read(start: rpc::StartEgressRequest, limits: Limits, by_server: bool, now
     let key = resolve(&composite.filepath, names, output.container(), now)?;
     let store = composite.store.as_ref().map(store::section).transpose()?;
     let told = proto::EgressInfo { request: Some(told), ..Default::default() };
-    let asked = Asked { room_id, request: told.encode_to_vec(), manifest: composite.manifest, by_server };
+    let location = store.as_ref().and_then(|store| store::location(store, &key));
+    let (request, manifest) = (told.encode_to_vec(), composite.manifest);
+    let asked = Asked { room_id, request, manifest, location, by_server };
     let options = Options { key: Some(key), asked: Some(asked), ..Options::default() };
     let mode = if composite.audio_only { "transcript" } else { "screen_recording" };
     let request = Request { room: composite.room_name, output, limits };
@@ -246,6 +248,8 @@ mod tests {
         let video = start.request.output.video().unwrap();
         assert_eq!((video.size.width.get(), video.framerate, video.bitrate), (1280, 30, 3000));
         assert_eq!(start.store.unwrap()["s3"]["secret"], "SK");
+        let location = start.options.asked.as_ref().unwrap().location.as_deref();
+        assert_eq!(location, Some("https://minio:9000/meet/recordings/x.mp4"), "https, as LiveKit Egress writes it");
         let asked = start.options.asked.unwrap();
         assert!(!asked.request.windows(2).any(|two| two == b"SK" || two == b"AK"));
         let told = proto::EgressInfo::decode(asked.request.as_slice()).unwrap();

@@ -44,7 +44,7 @@ pub fn section(store: &Provider) -> Result<Value> {
 }
 
 /// Where the object can be found, as LiveKit writes it: always https, whatever the endpoint says.
-pub fn location(section: &Value, key: &str) -> Option<String> {
+pub(super) fn location(section: &Value, key: &str) -> Option<String> {
     if let Some(s3) = section.get("s3") {
         let text = |name: &str| s3.get(name).and_then(Value::as_str).unwrap_or_default();
         let (bucket, endpoint, region) = (text("bucket"), text("endpoint"), text("region"));
