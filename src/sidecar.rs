@@ -48,7 +48,8 @@ impl Sidecar {
         let listener = api::bind(&config.api).await?;
         let address =
             listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
-        let storage = Storage::local(config.data_dir.clone());
+        // A store that does not answer now may do so later: recordings wait in the spool.
+        let storage = Storage::open(&config.storage, &config.data_dir)?;
         let (news_sender, news) = mpsc::unbounded_channel();
         let (db2, spool2, storage2) = (db.clone(), spool.clone(), storage.clone());
         let worker = Worker { db: db2, spool: spool2, storage: storage2, notifier: Notifier::default() };

@@ -29,7 +29,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("vault", Impure, "error secret"),
     ("capacity", Impure, ""),
     ("spool", Impure, "ids error"),
-    ("storage", Impure, "error"),
+    ("storage", Impure, "error secret fields"),
     ("db", Impure, "ids error scene recording"),
     ("psrpc", Impure, "error secret fields"),
     ("room", Impure, "ids error secret media"),

@@ -95,8 +95,8 @@ fn mode_class(fields: &mut Fields, encoding: &Encoding, warnings: &mut Vec<Strin
         let why = format!("{name} makes exactly one file; use [{extension}] or leave it out");
         return Err(Error::invalid(&path, why));
     }
-    let storage = fields.take("storage");
-    if storage.is_some() {
+    if fields.keys().contains(&"storage".to_owned()) {
+        fields.ignore("storage");
         let path = fields.path_of("storage");
         warnings.push(format!("{path}: unimplemented, ignored; every mode uses the section storage"));
     }

@@ -2,6 +2,7 @@
 //! that retries.
 
 mod driver;
+mod parts;
 mod schedule;
 mod upload;
 mod work;
