@@ -104,11 +104,12 @@ fn the_preflight_names_what_fails_and_its_fix() {
         "skip  udp        not checked without a room; add --room",
         "FAIL  redis      Redis at 127.0.0.1:1: ",
         "FAIL  data_dir   data_dir: cannot make ",
+        "FAIL  storage    ",
     ] {
         assert!(out.lines().any(|line| format!("{line}\n").starts_with(start)), "no line {start:?}:\n{out}");
     }
     assert!(out.contains("; choose a folder this user may write to (--data-dir)"), "{out}");
-    assert!(log.ends_with("3 of these must be put right first\n"), "{log}");
+    assert!(log.ends_with("4 of these must be put right first\n"), "{log}");
     assert!(!out.contains("the-secret-") && !log.contains("the-secret-"), "{out}{log}");
 }
 
@@ -135,6 +136,7 @@ fn the_preflight_tries_the_server_the_clock_and_the_media_path() {
     has(&out, "ok    clock      as the server's");
     has(&out, "ok    udp        media path to the server stands after ");
     has(&out, "ok    data_dir   ");
+    has(&out, "ok    storage    the folder ");
     has(&out, "skip  redis      not configured");
     assert_eq!(code, Some(0), "{out}");
     let (code, out) = check("another secret of thirty-two letters", "open");

@@ -25,9 +25,11 @@ use serde_json::Value;
 use crate::api;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
+use crate::psrpc;
 use crate::recording::{Limits, Policy, WorkerClasses};
 use crate::room::Server;
 use crate::secret::Secret;
+use crate::storage;
 
 /// Everything `greffier serve` needs to know.
 #[derive(Clone, Debug)]
@@ -58,10 +60,10 @@ pub struct Config {
     pub cluster_id: String,
     /// `disallow_local_storage`.
     pub disallow_local_storage: bool,
-    /// `redis`, for whoever reads it; empty when there is none.
-    pub redis: Fields,
-    /// `storage`, for whoever reads it.
-    pub storage: Fields,
+    /// `redis`: LiveKit's, by which its egress API is served; none without an address.
+    pub redis: Option<psrpc::Settings>,
+    /// `storage`: where finished files go.
+    pub storage: storage::Settings,
     /// `notify`, for whoever reads it.
     pub notify: Fields,
 }
@@ -130,8 +132,8 @@ impl Config {
         let config = Self::sections(&mut root, &mut warnings).map_err(|e| at_its_origin(effective, e))?;
         // A section that nobody reads has been named already, by its keys.
         let named = |path: &String| warnings.iter().any(|warning| warning.starts_with(&format!("{path}.")));
-        let unknown: Vec<_> = root.left().into_iter().filter(|path| !named(path)).collect();
-        warnings.extend(unknown.into_iter().map(|path| format!("{path}: unknown key, ignored")));
+        let left: Vec<_> = root.left().into_iter().filter(|path| !named(path)).collect();
+        warnings.extend(left.into_iter().map(unknown));
         let mut seen = std::collections::HashSet::new();
         warnings.retain(|warning| seen.insert(warning.clone()));
         Ok((config, warnings))
@@ -152,6 +154,10 @@ impl Config {
         let policy = feature::policy(&mut recording)?;
         let feature = Feature::read(&mut recording)?;
         let limits = feature::limits(&mut root.section("limits")?)?;
+        let mut stores = root.section("storage")?;
+        let storage = storage::Settings::read(&mut stores)?;
+        warnings.extend(stores.left().into_iter().map(unknown));
+        let redis = psrpc::Settings::read(&mut root.section("redis")?)?;
         Ok(Self {
             server,
             api,
@@ -166,11 +172,15 @@ impl Config {
             log_level,
             cluster_id: root.text("cluster_id")?.unwrap_or_default(),
             disallow_local_storage: root.flag("disallow_local_storage")?.unwrap_or(false),
-            redis: root.section("redis")?,
-            storage: root.section("storage")?,
+            redis,
+            storage,
             notify: root.section("notify")?,
         })
     }
+}
+
+fn unknown(path: String) -> String {
+    format!("{path}: unknown key, ignored")
 }
 
 fn server(livekit: &mut Fields) -> Result<Server> {

@@ -14,6 +14,7 @@ use super::{ConfigArgs, show};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::psrpc;
+use crate::storage::{Storage, Target};
 
 /// What to check.
 #[derive(Args)]
@@ -52,7 +53,7 @@ pub fn run(args: CheckArgs) -> Result<()> {
 /// All of them, side by side; the lines keep this order.
 async fn probe(config: &Config, room: Option<&str>) -> Vec<Finding> {
     let data_dir = config.data_dir.clone();
-    let (media, server, udp, redis, spool, disk) = tokio::join!(
+    let (media, server, udp, redis, spool, storage, disk) = tokio::join!(
         in_time(
             "gstreamer",
             blocking("gstreamer", || {
@@ -68,9 +69,10 @@ async fn probe(config: &Config, room: Option<&str>) -> Vec<Finding> {
             let data_dir = data_dir.clone();
             blocking("data_dir", move || vec![local::data_dir(&data_dir)])
         }),
+        in_time("storage", storage(config)),
         in_time("disk", disk::space(&data_dir)),
     );
-    [media, server, udp, redis, spool, disk].concat()
+    [media, server, udp, redis, spool, storage, disk].concat()
 }
 
 /// What it finds, or that it took too long.
@@ -86,15 +88,32 @@ async fn blocking(what: &'static str, probe: impl FnOnce() -> Vec<Finding> + Sen
 
 async fn redis(config: &Config) -> Vec<Finding> {
     const WHAT: &str = "redis";
-    let settings = match psrpc::Settings::read(&mut config.redis.clone()) {
-        Ok(None) => return vec![Finding::skipped(WHAT, "not configured: LiveKit's own egress API is not served")],
-        Ok(Some(settings)) => settings,
-        Err(e) => return vec![Finding::failure(WHAT, e.message)],
+    let Some(settings) = config.redis.clone() else {
+        return vec![Finding::skipped(WHAT, "not configured: LiveKit's own egress API is not served")];
     };
     let name = settings.name();
     vec![match psrpc::Bus::start(settings).ping().await {
         Ok(()) => Finding::ok(WHAT, format!("{name} answers")),
         Err(e) if e.kind == ErrorKind::Unauthenticated => Finding::failure(WHAT, e.message),
         Err(e) => Finding::failure(WHAT, format!("{}; check redis.address, redis.use_tls and the network", e.message)),
+    }]
+}
+
+/// Writes, reads and deletes an object.
+async fn storage(config: &Config) -> Vec<Finding> {
+    const WHAT: &str = "storage";
+    let target = match &config.storage.target {
+        Target::Local(folder) => format!("the folder {}", folder.as_ref().unwrap_or(&config.data_dir).display()),
+        Target::S3(s3) => format!("bucket {} of {}", s3.bucket, s3.endpoint.as_deref().unwrap_or("Amazon")),
+        Target::Gcp(gcp) => format!("bucket {} of Google", gcp.bucket),
+        Target::Azure(azure) => format!("container {} of Azure", azure.container_name),
+    };
+    let tried = match Storage::open(&config.storage, &config.data_dir) {
+        Ok(storage) => storage.check().await,
+        Err(e) => Err(e),
+    };
+    vec![match tried {
+        Ok(()) => Finding::ok(WHAT, format!("{target}: written, read back, deleted")),
+        Err(e) => Finding::failure(WHAT, format!("{} ({target})", e.message)),
     }]
 }
