@@ -25,6 +25,7 @@ use serde_json::Value;
 use crate::api;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
+use crate::notify;
 use crate::psrpc;
 use crate::recording::{Limits, Policy, WorkerClasses};
 use crate::room::Server;
@@ -48,8 +49,6 @@ pub struct Config {
     pub limits: Limits,
     /// `recording`: whether there are recordings, links, storage events.
     pub feature: Feature,
-    /// `public_url`, without a slash at its end.
-    pub public_url: Option<String>,
     /// `health_port`.
     pub health_port: Option<u16>,
     /// `prometheus_port`.
@@ -64,8 +63,8 @@ pub struct Config {
     pub redis: Option<psrpc::Settings>,
     /// `storage`: where finished files go.
     pub storage: storage::Settings,
-    /// `notify`, for whoever reads it.
-    pub notify: Fields,
+    /// `mail`, `webhooks`, `room_notices`, `storage_hook`, `transcription`: who is told, and how.
+    pub notify: notify::Settings,
 }
 
 /// What flags say; it goes before everything else.
@@ -143,15 +142,18 @@ impl Config {
         let mut livekit = root.section("livekit")?;
         let server = server(&mut livekit)?;
         let token = root.text("api_token")?.map(Secret::new);
-        let api = api::Settings::new(&root.text("listen")?.unwrap_or_default(), token)?;
+        let mut api = api::Settings::new(&root.text("listen")?.unwrap_or_default(), token)?;
+        // Both the pages and the letters want it.
+        api.public_url = root.clone().text("public_url")?.map(|url| api::public_url(&url)).transpose()?;
+        let (notify, left) = notify::Settings::read(root)?;
+        warnings.extend(left.into_iter().map(unknown));
         let data_dir = PathBuf::from(root.text("data_dir")?.unwrap_or_default());
-        let public_url = root.text("public_url")?.map(|url| link("public_url", &url)).transpose()?;
         let (health_port, prometheus_port) = (port(root, "health_port")?, port(root, "prometheus_port")?);
         let log_level = log_level(&mut root.section("logging")?)?;
         let mut recording = root.section("recording")?;
         let encoding = modes::Encoding::read(&mut recording.section("encoding")?, warnings)?;
         let worker_classes = modes::read(&mut root.section("worker_classes")?, &encoding, warnings)?;
-        let policy = feature::policy(&mut recording)?;
+        let policy = Policy { targets: notify.targets(), ..feature::policy(&mut recording)? };
         let feature = Feature::read(&mut recording)?;
         let limits = feature::limits(&mut root.section("limits")?)?;
         let mut stores = root.section("storage")?;
@@ -166,7 +168,6 @@ impl Config {
             policy,
             limits,
             feature,
-            public_url,
             health_port,
             prometheus_port,
             log_level,
@@ -174,7 +175,7 @@ impl Config {
             disallow_local_storage: root.flag("disallow_local_storage")?.unwrap_or(false),
             redis,
             storage,
-            notify: root.section("notify")?,
+            notify,
         })
     }
 }

@@ -7,6 +7,7 @@ mod schedule;
 mod upload;
 mod work;
 
+pub use upload::upload;
 pub use work::Worker;
 
 use std::collections::HashMap;
