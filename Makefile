@@ -42,6 +42,7 @@ bench: debian $(TOOLS)/livekit-server ## cost of a recording, side by side with 
 
 bless: ## write the golden files anew; git shows what changed
 	UPDATE_GOLDENS=1 cargo test --locked --test scenes --test lifecycle
+	UPDATE_GOLDENS=1 cargo test --locked --lib config::
 	UPDATE_GOLDENS=1 cargo test --locked --test notify letters_are_as_kept
 
 media: ## make the sample tracks anew (ffmpeg, espeak-ng)

@@ -2,7 +2,7 @@
 
 mod psrpc;
 
-pub use psrpc::serve;
+pub use psrpc::{Open, serve};
 
 use std::time::Duration;
 
