@@ -278,7 +278,7 @@ async fn what_happens_on_the_way_costs_a_try_and_no_byte() {
     proxy.stop_passing(true);
     assert_eq!(failed("half open").await, 1);
     proxy.cut(|| proxy.stop_passing(false));
-    proxy.cut_after(3 * PART + PART / 2);
+    proxy.cut_after(2 * PART + PART / 2);
     assert_eq!(failed("cut within the first part, which is the last").await, 4);
     growing.upload(&storage).await.unwrap();
     assert!(read(&storage, KEY).await == std::fs::read(file).unwrap());
@@ -347,7 +347,7 @@ async fn google_and_azure_are_opened() {
     };
     let storage = open(&gcp(key));
     assert_eq!(storage.bucket(), Some("films"));
-    assert_eq!(storage.authorize_get(KEY).await.unwrap_err().kind, ErrorKind::Internal, "no key to sign with");
+    assert_eq!(storage.authorize_get(KEY).await.unwrap_err().kind, ErrorKind::FailedPrecondition);
     let storage = open(&azure("c2VjcmV0"));
     let url = storage.object_url(KEY).await.unwrap();
     assert_eq!(url.as_str(), format!("https://a.blob.core.windows.net/films/{KEY}"));
