@@ -13,7 +13,7 @@ MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 DEBIAN_BUILD := build-essential pkg-config libclang-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
 DEBIAN_RUN := gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
 	gstreamer1.0-libav fonts-dejavu-core fonts-noto-core fonts-noto-color-emoji fonts-droid-fallback ca-certificates
-DEBIAN_TEST := gstreamer1.0-tools ffmpeg python3-venv curl procps
+DEBIAN_TEST := gstreamer1.0-tools ffmpeg python3-venv curl procps chromium
 
 .PHONY: help demo test live check bench bless media tools debian fmt
 help: ## this list

@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use greffier::error::ErrorKind;
+use greffier::recorder::finish_interrupted;
+use greffier::recording::Container;
 use greffier::secret::Secret;
 use greffier::storage::{Azure, Gcp, S3, Settings, Storage, Target};
 
 use support::growing::{Growing, PART};
 use support::minio::{BUCKET, Minio};
+use support::players;
 use support::proxy::{Proxy, TlsDoor};
 
 const KEY: &str = "recordings/EG_growing.mp4";
@@ -356,6 +359,44 @@ async fn google_and_azure_are_opened() {
     assert!(refused(&gcp("{}")).starts_with("storage.gcp.credentials_json: "));
     let message = refused(&azure("no base64, but a secret"));
     assert!(message.starts_with("storage.azure.account_key: ") && !message.contains("but a"), "{message}");
+}
+
+/// Why the first part waits: with it, players find an ordinary file; the others are what would be there without waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_film_plays_and_is_sought_in() {
+    let minio = Minio::start();
+    let storage = open(&minio.settings(&minio.url()));
+    let (folder, place) = (tempfile::tempdir().unwrap(), "recordings/ordinary.mp4");
+    let path = |name: &str| folder.path().join(name);
+    players::fragmented(&path("fragmented.mp4"));
+    let fragmented = std::fs::read(path("fragmented.mp4")).unwrap();
+    assert!(fragmented.len() as u64 > 2 * PART, "{}", fragmented.len());
+    // As a recording: it grows, its parts leave, it is made an ordinary file.
+    let growing = Growing::new(place);
+    let upload = tokio::spawn(growing.upload(&storage));
+    fragmented.chunks(100_000).for_each(|chunk| growing.append(chunk));
+    growing.until_parts(1).await;
+    finish_interrupted(Container::Mp4, &growing.part).unwrap();
+    let file = growing.seal();
+    upload.await.unwrap().unwrap();
+    let ordinary = read(&storage, place).await;
+    assert!(ordinary == std::fs::read(&file).unwrap());
+    // The first part sent as it was at first, the rest as it is at the end.
+    let mixed = [&fragmented[..PART as usize], &ordinary[PART as usize..]].concat();
+    for (name, bytes) in [("ordinary.mp4", ordinary), ("fragmented.mp4", fragmented), ("mixed.mp4", mixed)] {
+        let key = format!("recordings/{name}");
+        std::fs::write(path(name), &bytes).unwrap();
+        storage.put(&key, bytes.into(), "video/mp4").await.unwrap();
+        let url = storage.sign_get(&key, Duration::from_secs(600)).await.unwrap().to_string();
+        let (ffmpeg, gstreamer) = (players::ffmpeg(&url, 15.0), players::gstreamer(&path(name), 15));
+        let chromium = players::chromium(&url, 15.0);
+        println!("{name}: ffmpeg {ffmpeg:?}; GStreamer {gstreamer:?}; Chromium: {chromium}");
+        if name == "ordinary.mp4" {
+            assert!(ffmpeg.0.starts_with("20.") && ffmpeg.1, "{ffmpeg:?}");
+            assert!(gstreamer.0.starts_with("20.") && gstreamer.1, "{gstreamer:?}");
+            assert!(chromium.starts_with("duration 20.") && chromium.ends_with(" seeked 15 playing"), "{chromium}");
+        }
+    }
 }
 
 /// Figures, without a verdict: how long the end of a recording takes to be stored. `GREFFIER_FIGURES=1` adds the hour.
