@@ -368,7 +368,8 @@ async fn a_stored_film_plays_and_is_sought_in() {
     let storage = open(&minio.settings(&minio.url()));
     let (folder, place) = (tempfile::tempdir().unwrap(), "recordings/ordinary.mp4");
     let path = |name: &str| folder.path().join(name);
-    players::fragmented(&path("fragmented.mp4"));
+    players::fragmented(&path("fragmented.mp4"), &path("early.mp4"));
+    let early = std::fs::read(path("early.mp4")).unwrap();
     let fragmented = std::fs::read(path("fragmented.mp4")).unwrap();
     assert!(fragmented.len() as u64 > 2 * PART, "{}", fragmented.len());
     // As a recording: it grows, its parts leave, it is made an ordinary file.
@@ -382,15 +383,25 @@ async fn a_stored_film_plays_and_is_sought_in() {
     let ordinary = read(&storage, place).await;
     assert!(ordinary == std::fs::read(&file).unwrap());
     // The first part sent as it was at first, the rest as it is at the end.
-    let mixed = [&fragmented[..PART as usize], &ordinary[PART as usize..]].concat();
-    for (name, bytes) in [("ordinary.mp4", ordinary), ("fragmented.mp4", fragmented), ("mixed.mp4", mixed)] {
+    let head = |bytes: &[u8]| bytes.windows(4).position(|four| four == b"moof").unwrap();
+    assert_eq!(head(&early), head(&fragmented));
+    let mixed = [&early[..head(&early)], &ordinary[head(&early)..]].concat();
+    let all = [("ordinary.mp4", ordinary), ("fragmented.mp4", fragmented), ("early.mp4", early), ("mixed.mp4", mixed)];
+    let (proxy, distant) = behind_proxy(&minio);
+    for (name, bytes) in all {
         let key = format!("recordings/{name}");
         std::fs::write(path(name), &bytes).unwrap();
         storage.put(&key, bytes.into(), "video/mp4").await.unwrap();
-        let url = storage.sign_get(&key, Duration::from_secs(600)).await.unwrap().to_string();
+        let url = distant.sign_get(&key, Duration::from_secs(600)).await.unwrap().to_string();
+        let before = proxy.returned();
         let (ffmpeg, gstreamer) = (players::ffmpeg(&url, 15.0), players::gstreamer(&path(name), 15));
+        let between = proxy.returned();
         let chromium = players::chromium(&url, 15.0);
-        println!("{name}: ffmpeg {ffmpeg:?}; GStreamer {gstreamer:?}; Chromium: {chromium}");
+        let read = [between - before, proxy.returned() - between].map(|bytes| bytes / 1000);
+        println!(
+            "{name}: ffmpeg {ffmpeg:?} {} kB; GStreamer {gstreamer:?}; Chromium: {chromium} {} kB",
+            read[0], read[1]
+        );
         if name == "ordinary.mp4" {
             assert!(ffmpeg.0.starts_with("20.") && ffmpeg.1, "{ffmpeg:?}");
             assert!(gstreamer.0.starts_with("20.") && gstreamer.1, "{gstreamer:?}");

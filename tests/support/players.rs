@@ -9,15 +9,21 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-/// A fragmented MP4 as a recorder writes it, 20 s of picture and sound, larger than two parts of an upload.
-pub fn fragmented(path: &Path) {
-    let place = format!("location={}", path.display());
+/// A fragmented MP4 as a recorder writes it, 20 s of picture and sound, larger than two parts of an upload; and the same
+/// with the head that it has while it grows, because its sink cannot go back.
+pub fn fragmented(path: &Path, early: &Path) {
     let chain = "videotestsrc num-buffers=500 pattern=snow ! video/x-raw,format=I420,width=640,height=360,framerate=25/1 ! \
         x264enc bframes=0 bitrate=6000 speed-preset=ultrafast key-int-max=50 ! h264parse ! mux. \
         audiotestsrc num-buffers=940 ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse ! mux. \
-        mp4mux name=mux fragment-duration=1000 ! filesink";
-    let done = Command::new("gst-launch-1.0").arg("-q").args(chain.split_whitespace()).arg(place).status();
-    assert!(done.expect("gst-launch-1.0 is missing: run `make debian`").success());
+        mp4mux name=mux fragment-duration=1000 !";
+    let chain = chain.split_whitespace().collect::<Vec<_>>().join(" ");
+    let script = format!(
+        "set -eu -o pipefail; gst-launch-1.0 -q {chain} filesink location={}; gst-launch-1.0 -q {chain} fdsink fd=1 | cat > {}",
+        path.display(),
+        early.display()
+    );
+    let done = Command::new("bash").args(["-c", &script]).status().expect("bash");
+    assert!(done.success(), "gst-launch-1.0 is missing: run `make debian`");
 }
 
 /// Seconds that ffmpeg says it plays, and whether it decodes a picture at `at` seconds without complaint.
