@@ -13,9 +13,11 @@ pub mod recording;
 pub mod egress;
 // Hands: one outside world each; they decide nothing.
 pub mod vault;
+pub mod capacity;
 pub mod spool;
 pub mod storage;
 pub mod db;
+pub mod psrpc;
 pub mod room;
 pub mod pipeline;
 pub mod notify;

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use greffier::error::ErrorKind;
 use greffier::recording::{Command, Effect, Failure, Limit, Media, Outcome, Reason, Refused, Report, State, Step};
 
 #[test]
@@ -75,7 +76,7 @@ fn table() -> String {
 }
 
 fn failure() -> Failure {
-    Failure("f".into())
+    Failure::new(ErrorKind::Internal, "f")
 }
 
 fn states() -> Vec<State> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use greffier::config::{Config, Overrides};
 use greffier::control::{Launch, Launcher, Patience, Progress, Running};
+use greffier::error::ErrorKind;
 use greffier::recording::{Failure, Report};
 use greffier::scene::Layout;
 use greffier::secret::Secret;
@@ -31,6 +32,10 @@ fn launcher(cast: Cast) -> Launcher {
         let room = launch.request.room.clone();
         match room.as_str() {
             "wrong-key" => tell(&launch, broke("api_key: the server does not accept this key")),
+            "nowhere" => {
+                let failure = Failure::new(ErrorKind::NotFound, "room: \"nowhere\" does not exist");
+                tell(&launch, Report::Broke { failure, salvaged: None });
+            }
             "deaf" => {}
             "dies" => return Box::new(Nobody),
             _ => {
@@ -81,7 +86,7 @@ fn tell(launch: &Launch, report: Report) {
 }
 
 fn broke(why: &str) -> Report {
-    Report::Broke { failure: Failure(why.into()), salvaged: None }
+    Report::Broke { failure: Failure::new(ErrorKind::Unavailable, why), salvaged: None }
 }
 
 /// A sidecar of its own on a free port, in a folder of its own.
@@ -247,8 +252,11 @@ async fn whatever_fails_says_why_and_frees_the_room() {
             assert_eq!(answer["error"], format!("Recording failed to start for room {room}: {reason}"));
         }
     }
+    let (status, answer) = stage.start("nowhere", "screen_recording").await;
+    assert_eq!(status, 404, "{answer}");
+    assert_eq!(answer["error"], "room: \"nowhere\" does not exist");
     let (_, list) = stage.call("GET", "/api/v1.0/recordings/", None).await;
-    assert_eq!(list["count"], 6);
+    assert_eq!(list["count"], 7);
     for item in list["results"].as_array().unwrap() {
         assert_eq!((&item["status"], &item["egress_status"]), (&json!("failed_to_start"), &json!("EGRESS_FAILED")));
         assert!(item["ended_at"].is_string() && item["error"].is_string() && item["path"].is_null());
@@ -266,7 +274,10 @@ async fn what_ends_by_itself_ends_well() {
     assert_eq!(closed["details"], "the room was closed");
 
     let (_, broken) = stage.start("breaks", "screen_recording").await;
-    stage.happens("breaks", Report::Broke { failure: Failure("the disk is full".into()), salvaged: Some((10, 7)) });
+    stage.happens(
+        "breaks",
+        Report::Broke { failure: Failure::new(ErrorKind::Internal, "the disk is full"), salvaged: Some((10, 7)) },
+    );
     let broken = stage.until(id(&broken), "saved").await;
     assert_eq!((&broken["error"], &broken["egress_status"]), (&json!("the disk is full"), &json!("EGRESS_COMPLETE")));
 

@@ -12,7 +12,7 @@ use super::{LiveKitArgs, show};
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recorder::Recorder;
-use crate::recording::{Container, Limits, Output, Report, Request, VideoSettings, even, layout_named};
+use crate::recording::{Container, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
 use crate::room::Server;
 use crate::scene::Size;
 use crate::spool;
@@ -119,7 +119,8 @@ async fn record(request: Request, server: Server, output: &Path) -> Result<()> {
                     line.say(&format!("{why}; finishing the file"));
                     lost = Some(why);
                 }
-                Some(Report::LimitHit(_)) => line.say("the duration is over; finishing the file"),
+                Some(Report::LimitHit(Limit::Duration)) => line.say("the duration is over; finishing the file"),
+                Some(Report::LimitHit(Limit::Size)) => line.say("the file is as large as it may be; finishing it"),
                 Some(Report::Drained { bytes, duration_ns }) => {
                     line.clear();
                     let figures = seal(&part, output, bytes, duration_ns)?;
@@ -131,11 +132,11 @@ async fn record(request: Request, server: Server, output: &Path) -> Result<()> {
                 Some(Report::Broke { failure, salvaged: None }) => {
                     line.clear();
                     let _ = std::fs::remove_file(&part);
-                    return Err(Error::new(ErrorKind::Unavailable, failure.0));
+                    return Err(Error::new(ErrorKind::Unavailable, failure.words));
                 }
                 Some(Report::Broke { failure, salvaged: Some((bytes, duration_ns)) }) => {
                     line.clear();
-                    return Err(kept(&failure.0, &seal(&part, output, bytes, duration_ns)?));
+                    return Err(kept(&failure.words, &seal(&part, output, bytes, duration_ns)?));
                 }
                 // Told by whoever keeps recordings; here that is us.
                 Some(Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}

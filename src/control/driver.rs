@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ledger::Owed;
-use crate::control::{Launcher, Order, Parts, Patience, Running, new_id};
+use crate::control::{AtClose, Launcher, Order, Parts, Patience, Running, new_id};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -109,6 +109,9 @@ impl Driver {
             Order::Stop { room, reply } => {
                 let _ = reply.send(self.stop(&room).await);
             }
+            Order::Finish { id, reply } => {
+                let _ = reply.send(self.finish(&id).await);
+            }
             Order::Delete { id, object, reply } => {
                 let _ = reply.send(self.command(&id, Command::Delete { object }).await.map_err(refused_delete));
             }
@@ -136,9 +139,12 @@ impl Driver {
                     self.live.iter().filter_map(|(id, live)| Some((id.clone(), live.running.as_ref()?.progress())));
                 let _ = reply.send(figures.collect::<HashMap<RecordingId, Progress>>());
             }
-            Order::Close { reply } => {
+            Order::Close { running, reply } => {
                 self.closing.get_or_insert_default().push(reply);
-                let ids: Vec<_> = self.live.keys().cloned().collect();
+                let ids: Vec<_> = match running {
+                    AtClose::Stop => self.live.keys().cloned().collect(),
+                    AtClose::Await => vec![],
+                };
                 for id in ids {
                     if let Err(error) = self.command(&id, Command::Stop).await {
                         tracing::debug!(recording = %id, ?error, "not stopped");
@@ -199,6 +205,14 @@ impl Driver {
         self.live.get(&id).map(|live| live.recording.clone()).ok_or_else(no_recording)
     }
 
+    async fn finish(&mut self, id: &RecordingId) -> Result<Recording> {
+        match self.command(id, Command::Stop).await {
+            Ok(()) | Err(Unable::Refused(_)) => self.load(id)?.ok_or_else(|| no_such(id)),
+            Err(Unable::Store(error)) => Err(error),
+            Err(Unable::Unknown(id)) => Err(no_such(&id)),
+        }
+    }
+
     /// Another layout from now on.
     async fn show(&mut self, id: &RecordingId, layout: Layout) -> Result<Recording> {
         let live = self.live.get_mut(id).filter(|live| live.recording.state.holds_room());
@@ -232,15 +246,21 @@ impl Driver {
             Fact::Report(id, report) => self.report(&id, report, None).await,
             Fact::JoinOverdue(id) => {
                 if self.live.get(&id).is_some_and(|live| live.recording.state == State::Starting) {
-                    let failure = Failure(format!("did not join the room within {:?}", self.patience.join));
+                    let failure = Failure::new(
+                        ErrorKind::DeadlineExceeded,
+                        format!("did not join the room within {:?}", self.patience.join),
+                    );
                     self.report(&id, Report::Broke { failure, salvaged: None }, None).await;
                 }
             }
             Fact::DrainOverdue(id) => {
-                let failure = Failure(format!("the file was not finished within {:?}", self.patience.drain));
+                let failure = Failure::new(
+                    ErrorKind::DeadlineExceeded,
+                    format!("the file was not finished within {:?}", self.patience.drain),
+                );
                 self.give_up(&id, failure).await;
             }
-            Fact::Silence(id) => self.give_up(&id, Failure("the recorder died".to_owned())).await,
+            Fact::Silence(id) => self.give_up(&id, Failure::new(ErrorKind::Internal, "the recorder died")).await,
             Fact::WriteAgain => self.write_owed().await,
         }
     }
@@ -372,6 +392,8 @@ fn no_recording() -> Error {
 /// The answer to whoever waited for media that never came.
 fn not_started(outcome: &Outcome) -> Error {
     let kind = match outcome {
+        Outcome::Failed(failure) if failure.kind == ErrorKind::NotFound => ErrorKind::NotFound,
+        // Meet's clients know no other failure of a start than 502; what is wrong stands in the words.
         Outcome::Failed(_) | Outcome::CutShort(_) => ErrorKind::Unavailable,
         Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::Aborted(_) => ErrorKind::FailedPrecondition,
     };

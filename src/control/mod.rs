@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{News, Outbox};
 use crate::recorder::Recorder;
-use crate::recording::{Options, Policy, Recording, Report, Request};
+use crate::recording::{Event, Job, Options, Policy, Recording, Report, Request, Target, Task};
 use crate::scene::Layout;
 use crate::spool::Spool;
 
@@ -109,6 +109,15 @@ pub struct Parts {
     pub patience: Patience,
 }
 
+/// What becomes of recordings that run when everything is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtClose {
+    /// They are stopped now.
+    Stop,
+    /// They go on until they end by themselves.
+    Await,
+}
+
 /// What the driver is asked.
 #[derive(Debug)]
 enum Order {
@@ -121,6 +130,10 @@ enum Order {
     },
     Stop {
         room: String,
+        reply: oneshot::Sender<Result<Recording>>,
+    },
+    Finish {
+        id: RecordingId,
         reply: oneshot::Sender<Result<Recording>>,
     },
     Delete {
@@ -149,6 +162,7 @@ enum Order {
         reply: oneshot::Sender<HashMap<RecordingId, Progress>>,
     },
     Close {
+        running: AtClose,
         reply: oneshot::Sender<()>,
     },
 }
@@ -189,9 +203,24 @@ impl Control {
         self.ask(|reply| Order::Stop { room, reply }).await?
     }
 
+    /// Asks this recording to end, however far it is; one that has ended is given back as it is. `NotFound` when there is none.
+    pub async fn finish(&self, id: &RecordingId) -> Result<Recording> {
+        let id = id.clone();
+        self.ask(|reply| Order::Finish { id, reply }).await?
+    }
+
     /// The recording of this id.
     pub fn get(&self, id: &RecordingId) -> Result<Recording> {
         self.db.get(id)?.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no recording {id}")))
+    }
+
+    /// Is somebody still to be told of this? False for what was never to be told.
+    pub fn owes(&self, id: &RecordingId, to: &Target, event: Event) -> Result<bool> {
+        let is_it = |job: &Job| match &job.task {
+            Task::Tell { event: of, to: whom, .. } => *of == event && whom == to,
+            Task::Upload | Task::Remove { .. } => false,
+        };
+        Ok(self.db.jobs_of(id)?.iter().any(is_it))
     }
 
     /// `limit` recordings after the first `skip`, newest first.
@@ -235,9 +264,9 @@ impl Control {
         self.ask(|reply| Order::Expire { now, reply }).await
     }
 
-    /// Refuses new recordings, ends the others, returns when every file is whole.
-    pub async fn close(&self) -> Result<()> {
-        self.ask(|reply| Order::Close { reply }).await
+    /// Refuses new recordings, ends the others or waits until they end, returns when every file is stored.
+    pub async fn close(&self, running: AtClose) -> Result<()> {
+        self.ask(|reply| Order::Close { running, reply }).await
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T> {

@@ -31,7 +31,7 @@ impl Driver {
                         self.remind(self.patience.join, Fact::JoinOverdue(id.clone()));
                     }
                     Err(e) => {
-                        let failure = Failure(spool_error("make a directory in the spool", &e).message);
+                        let failure = Failure::from(spool_error("make a directory in the spool", &e));
                         let _ = self.facts.send(Fact::Report(id.clone(), Report::Broke { failure, salvaged: None }));
                     }
                 },

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::recording::{Failure, Media, Recording, Report, State};
 
@@ -10,7 +11,7 @@ use crate::recording::{Failure, Media, Recording, Report, State};
 pub fn recover(unended: &[Recording], left: &HashMap<RecordingId, Media>) -> Vec<(RecordingId, Report)> {
     let report = |recording: &Recording| match recording.state {
         State::Starting | State::Active | State::Ending { .. } => {
-            let failure = Failure("interrupted: greffier was stopped while recording".to_owned());
+            let failure = Failure::new(ErrorKind::DataLoss, "interrupted: greffier was stopped while recording");
             let salvaged = left.get(&recording.id).map(|media| (media.bytes, media.duration_ns));
             Some((recording.id.clone(), Report::Broke { failure, salvaged }))
         }

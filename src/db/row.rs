@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::recording::{
     Asked, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Reason, Recording, Request,
@@ -120,6 +121,7 @@ struct AskedRow {
     room_id: String,
     request: Base64,
     manifest: bool,
+    location: Option<String>,
     by_server: bool,
 }
 
@@ -256,9 +258,9 @@ impl OptionsRow {
         let expires_after_s = options.expires_after.map(|kept| kept.as_secs());
         let idempotency_key = options.idempotency_key.clone();
         let store = options.store.clone().map(|SealedStore(bytes)| Base64(bytes));
-        let asked = |Asked { room_id, request, manifest, by_server }| {
+        let asked = |Asked { room_id, request, manifest, location, by_server }| {
             let request = Base64(request);
-            AskedRow { room_id, request, manifest, by_server }
+            AskedRow { room_id, request, manifest, location, by_server }
         };
         let asked = options.asked.clone().map(asked);
         Self {
@@ -281,10 +283,11 @@ impl OptionsRow {
         let expires_after = self.expires_after_s.map(SignedDuration::from_secs);
         let idempotency_key = self.idempotency_key;
         let store = self.store.map(|Base64(bytes)| SealedStore(bytes));
-        let asked = |AskedRow { room_id, request: Base64(request), manifest, by_server }| Asked {
+        let asked = |AskedRow { room_id, request: Base64(request), manifest, location, by_server }| Asked {
             room_id,
             request,
             manifest,
+            location,
             by_server,
         };
         let asked = self.asked.map(asked);
@@ -363,9 +366,9 @@ impl OutcomeRow {
             Outcome::Complete(reason) => Self::Complete(ReasonRow::of(reason)),
             Outcome::LimitReached(Limit::Duration) => Self::LimitReached(LimitRow::Duration),
             Outcome::LimitReached(Limit::Size) => Self::LimitReached(LimitRow::Size),
-            Outcome::CutShort(failure) => Self::CutShort(failure.0.clone()),
+            Outcome::CutShort(failure) => Self::CutShort(failure.words.clone()),
             Outcome::Aborted(reason) => Self::Aborted(ReasonRow::of(reason)),
-            Outcome::Failed(failure) => Self::Failed(failure.0.clone()),
+            Outcome::Failed(failure) => Self::Failed(failure.words.clone()),
         }
     }
 
@@ -374,9 +377,9 @@ impl OutcomeRow {
             Self::Complete(reason) => Outcome::Complete(reason.reason()),
             Self::LimitReached(LimitRow::Duration) => Outcome::LimitReached(Limit::Duration),
             Self::LimitReached(LimitRow::Size) => Outcome::LimitReached(Limit::Size),
-            Self::CutShort(why) => Outcome::CutShort(Failure(why)),
+            Self::CutShort(why) => Outcome::CutShort(Failure::new(ErrorKind::Internal, why)),
             Self::Aborted(reason) => Outcome::Aborted(reason.reason()),
-            Self::Failed(why) => Outcome::Failed(Failure(why)),
+            Self::Failed(why) => Outcome::Failed(Failure::new(ErrorKind::Internal, why)),
         }
     }
 }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::recording::{
     Encoding, Failure, Limits, Media, Options, Outcome, Policy, Reason, Recording, Request, State, WorkerClasses,
 };
@@ -32,9 +33,9 @@ fn some() -> Vec<Recording> {
         State::Ending { then: Outcome::LimitReached(crate::recording::Limit::Duration) },
         State::Saving { then: stopped.clone(), media },
         State::Ended(stopped),
-        State::Ended(Outcome::Failed(Failure("no".into()))),
+        State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "no"))),
         State::Ended(Outcome::Aborted(Reason::RoomClosed("gone".into()))),
-        State::Ended(Outcome::CutShort(Failure("disk".into()))),
+        State::Ended(Outcome::CutShort(Failure::new(ErrorKind::Internal, "disk"))),
     ];
     let of = |(n, state): (usize, State)| {
         let mode = if n % 2 == 0 { "screen_recording" } else { "transcript" };

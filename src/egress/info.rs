@@ -120,7 +120,7 @@ mod tests {
     fn every_state_has_livekits_number() {
         let media = Media { bytes: 1, duration_ns: 1 };
         let stopped = Outcome::Complete(Reason::Stopped);
-        let failure = Failure("f".into());
+        let failure = Failure::new(crate::error::ErrorKind::Internal, "f");
         let table = [
             (State::Starting, 0, "EGRESS_STARTING"),
             (State::Active, 1, "EGRESS_ACTIVE"),

@@ -1,7 +1,16 @@
-//! LiveKit's words for our things.
+//! LiveKit's words for our things, both ways.
 
+mod encoding;
+mod filename;
 mod info;
+mod manifest;
+pub mod proto;
+mod request;
+pub mod rpc;
+mod store;
 mod table;
 
 pub use info::{Info, Status};
+pub use manifest::{Manifest, manifest};
+pub use request::{Start, read};
 pub use table::{Row, table};

@@ -11,7 +11,7 @@ use super::schedule::{Schedule, Settled};
 use super::{News, Perform, Verdict};
 use crate::db::{Change, Db};
 use crate::error::{Error, ErrorKind};
-use crate::recording::{Failure, Job, Report, Task};
+use crate::recording::{Job, Report, Task};
 
 pub(super) struct Driver {
     pub db: Db,
@@ -82,7 +82,7 @@ impl Driver {
         let id = job.recording.clone();
         let report = match (&job.task, error) {
             (Task::Upload, None) => Report::Stored,
-            (Task::Upload, Some(error)) => Report::StoreLost(Failure(error.message)),
+            (Task::Upload, Some(error)) => Report::StoreLost(error.into()),
             // What cannot be removed is left behind, and has been said above.
             (Task::Remove { .. }, _) => Report::Removed,
             (Task::Tell { to, .. }, error) => {

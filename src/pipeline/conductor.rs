@@ -11,39 +11,17 @@ use crate::ids::{ParticipantId, TrackId};
 use crate::timeline::{Kind, Timeline};
 
 use super::frames::Frames;
-use super::input::{Generation, Input, Surroundings};
+use super::input::{Input, Surroundings};
 use super::lane::{Lane, Place};
+use super::order::{Generation, Order};
 use super::output::File;
 use super::pace::{Pace, span};
-use super::{Codec, Event, SenderReport, Unit, mixer, painter, sound};
+use super::{Codec, Event, Unit, mixer, painter, sound};
 
 /// How long inputs may take to play out at the end. Pictures wait for their time at most `LATENCY - LEAD`.
 const PLAY_OUT: Duration = Duration::from_millis(1200);
 /// How long encoders and muxer may take after that.
 const WRITE_OUT: Duration = Duration::from_secs(30);
-
-/// What the conductor is told.
-#[derive(Debug)]
-pub enum Order {
-    /// [`super::Pipeline::attach`].
-    Attach(TrackId, ParticipantId, Codec),
-    /// [`super::Pipeline::detach`].
-    Detach(TrackId),
-    /// [`super::Pipeline::push`].
-    Unit(TrackId, Unit),
-    /// [`super::Pipeline::report`].
-    Report(TrackId, SenderReport),
-    /// [`super::Pipeline::drain`], and when.
-    Drain(Instant),
-    /// An input's decoder broke.
-    InputFailed(Generation, String),
-    /// An input has played out.
-    InputEnded(Generation),
-    /// The output broke.
-    OutputBroke(String),
-    /// The output has written everything.
-    OutputEnded,
-}
 
 /// The conductor and what it owns.
 pub struct Conductor {

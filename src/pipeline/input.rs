@@ -15,8 +15,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::ids::TrackId;
 use crate::timeline::RecordingTime;
 
-use super::conductor::Order;
 use super::frames::Frames;
+use super::order::{Generation, Order};
 use super::pace::{LATENCY, LEAD, Pace, nanos};
 use super::{Codec, Event, bus, elements, mixer, opus, plan, sound, template};
 
@@ -26,9 +26,6 @@ const ZERO_NS: i64 = 10_000_000_000;
 const BACKLOG: u64 = 6_000_000;
 /// Pictures this small are what the server sends to flush a decoder (8×8 VP8, 2×2 H.264), never a camera.
 const FLUSH_SIDE: u32 = 16;
-
-/// One input and all others, told apart: a track may come again while its former input still plays out.
-pub type Generation = u64;
 
 /// What an input needs of the world around it.
 #[derive(Clone, Debug)]
@@ -78,9 +75,11 @@ impl Input {
         pipeline.set_latency(gst::ClockTime::ZERO);
         if codec != Codec::Opus {
             sink.set_ts_offset(nanos(LATENCY) - nanos(LEAD) - ZERO_NS);
-            sink.set_callbacks(pictures(track.clone(), generation, Arc::clone(frames), around.clone()));
+            let take = pictures(track.clone(), Arc::clone(frames), around.clone());
+            sink.set_callbacks(callbacks(generation, around.orders.clone(), take));
         } else {
-            sink.set_callbacks(samples(track.clone(), generation, Arc::clone(frames), around.clone()));
+            let take = samples(track.clone(), generation, Arc::clone(frames), around.clone());
+            sink.set_callbacks(callbacks(generation, around.orders.clone(), take));
         }
         let orders = around.orders.clone();
         bus::watch(&pipeline, move |message| {
@@ -147,24 +146,15 @@ fn recording_time(buffer: &gst::BufferRef) -> Option<RecordingTime> {
     Some(i64::try_from(buffer.pts()?.nseconds()).ok()? - ZERO_NS)
 }
 
-/// Decoded pictures go into the queue of their track.
-fn pictures(
-    track: TrackId,
+/// Takes what the decoder gives until it has played out.
+fn callbacks(
     generation: Generation,
-    frames: Arc<Frames>,
-    around: Surroundings,
+    orders: Sender<Order>,
+    mut take: impl FnMut(gst::Sample) + Send + 'static,
 ) -> gst_app::AppSinkCallbacks {
-    let orders = around.orders.clone();
     gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
-            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
-            let small = info.is_none_or(|i| i.width() <= FLUSH_SIDE || i.height() <= FLUSH_SIDE);
-            if let (false, Some(time)) = (small, sample.buffer().and_then(recording_time))
-                && frames.push(time, around.pace.time(Instant::now()), sample)
-            {
-                let _ = around.events.send(Event::Decoding(track.clone()));
-            }
+            take(sink.pull_sample().map_err(|_| gst::FlowError::Eos)?);
             Ok(gst::FlowSuccess::Ok)
         })
         .eos(move |_| {
@@ -173,33 +163,36 @@ fn pictures(
         .build()
 }
 
+/// Decoded pictures go into the queue of their track.
+fn pictures(track: TrackId, frames: Arc<Frames>, around: Surroundings) -> impl FnMut(gst::Sample) + Send + 'static {
+    move |sample| {
+        let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
+        let small = info.is_none_or(|i| i.width() <= FLUSH_SIDE || i.height() <= FLUSH_SIDE);
+        if let (false, Some(time)) = (small, sample.buffer().and_then(recording_time))
+            && frames.push(time, around.pace.time(Instant::now()), sample)
+        {
+            let _ = around.events.send(Event::Decoding(track.clone()));
+        }
+    }
+}
+
 /// Decoded samples go to the mixer, with their exact place.
 fn samples(
     track: TrackId,
     generation: Generation,
     frames: Arc<Frames>,
     around: Surroundings,
-) -> gst_app::AppSinkCallbacks {
-    let orders = around.orders.clone();
-    gst_app::AppSinkCallbacks::builder()
-        .new_sample(move |sink| {
-            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-            let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
-            let (Some(time), Ok(map)) = (recording_time(buffer), buffer.map_readable()) else {
-                return Ok(gst::FlowSuccess::Ok);
-            };
-            let samples = map.as_slice().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-            let rate = mixer::RATE as i128;
-            let position = (i128::from(time) * rate + 500_000_000).div_euclid(1_000_000_000);
-            let position = i64::try_from(position).unwrap_or(i64::MAX / 2) - opus::ENCODER_DELAY;
-            let _ = around.sound.send(sound::Order::Piece { generation, position, samples });
-            if frames.note(around.pace.time(Instant::now())) {
-                let _ = around.events.send(Event::Decoding(track.clone()));
-            }
-            Ok(gst::FlowSuccess::Ok)
-        })
-        .eos(move |_| {
-            let _ = orders.send(Order::InputEnded(generation));
-        })
-        .build()
+) -> impl FnMut(gst::Sample) + Send + 'static {
+    move |sample| {
+        let Some(buffer) = sample.buffer() else { return };
+        let (Some(time), Ok(map)) = (recording_time(buffer), buffer.map_readable()) else { return };
+        let samples = map.as_slice().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+        let rate = mixer::RATE as i128;
+        let position = (i128::from(time) * rate + 500_000_000).div_euclid(1_000_000_000);
+        let position = i64::try_from(position).unwrap_or(i64::MAX / 2) - opus::ENCODER_DELAY;
+        let _ = around.sound.send(sound::Order::Piece { generation, position, samples });
+        if frames.note(around.pace.time(Instant::now())) {
+            let _ = around.events.send(Event::Decoding(track.clone()));
+        }
+    }
 }

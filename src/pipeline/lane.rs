@@ -7,7 +7,8 @@ use crate::timeline::{Key, RecordingTime, Timeline};
 
 use super::frames::Frames;
 use super::gate::Gate;
-use super::input::{Generation, Input};
+use super::input::Input;
+use super::order::Generation;
 use super::pace::span;
 use super::{Codec, Unit, opus};
 

@@ -11,6 +11,7 @@ mod lane;
 mod mixer;
 mod mp4;
 mod opus;
+mod order;
 mod output;
 mod pace;
 mod painter;
@@ -77,7 +78,7 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Pipeline {
     pace: pace::Pace,
-    orders: Sender<conductor::Order>,
+    orders: Sender<order::Order>,
     painter: Option<Sender<painter::Order>>,
     counters: Arc<counters::Counters>,
     path: PathBuf,
@@ -101,7 +102,7 @@ impl Pipeline {
             let broke = orders.clone();
             spawn("painter", move || match painter::Painter::new(receiver, sink, pace, counters, size, framerate) {
                 Ok(painter) => painter.run(),
-                Err(e) => drop(broke.send(conductor::Order::OutputBroke(format!("the painter does not start: {e}")))),
+                Err(e) => drop(broke.send(order::Order::OutputBroke(format!("the painter does not start: {e}")))),
             })?;
             painter = Some(to_painter);
         }
@@ -130,22 +131,22 @@ impl Pipeline {
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
     /// an audio-only pipeline.
     pub fn attach(&mut self, track: &TrackId, participant: &ParticipantId, codec: Codec) {
-        self.order(conductor::Order::Attach(track.clone(), participant.clone(), codec));
+        self.order(order::Order::Attach(track.clone(), participant.clone(), codec));
     }
 
     /// The track is gone; what has been decoded still plays.
     pub fn detach(&mut self, track: &TrackId) {
-        self.order(conductor::Order::Detach(track.clone()));
+        self.order(order::Order::Detach(track.clone()));
     }
 
     /// One unit; ignored when the track is not attached.
     pub fn push(&mut self, track: &TrackId, unit: Unit) {
-        self.order(conductor::Order::Unit(track.clone(), unit));
+        self.order(order::Order::Unit(track.clone(), unit));
     }
 
     /// One sender report; ignored when the track is not attached.
     pub fn report(&mut self, track: &TrackId, report: SenderReport) {
-        self.order(conductor::Order::Report(track.clone(), report));
+        self.order(order::Order::Report(track.clone(), report));
     }
 
     /// Shows this scene from what arrives at `from` on; what was to be shown after that no longer is. The output runs
@@ -170,11 +171,11 @@ impl Pipeline {
 
     /// Writes everything that arrived up to now, ends the streams; `Drained` or `Broke` follows. Nothing can be pushed any more.
     pub fn drain(&mut self) {
-        self.order(conductor::Order::Drain(Instant::now()));
+        self.order(order::Order::Drain(Instant::now()));
     }
 
     /// The conductor is gone only after it has told the last event, and then nothing matters any more.
-    fn order(&self, order: conductor::Order) {
+    fn order(&self, order: order::Order) {
         let _ = self.orders.send(order);
     }
 }

@@ -10,7 +10,7 @@ use gstreamer_app as gst_app;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{Container, Output};
 
-use super::conductor::Order;
+use super::order::Order;
 use super::{bus, elements, mp4, plan};
 
 /// The running output. Dropping it stops it as it is.

@@ -19,7 +19,7 @@ use crate::timeline::RecordingTime;
 
 use super::counters::Counters;
 use super::frames::Frames;
-use super::input::Generation;
+use super::order::Generation;
 use super::pace::{PATIENCE, Pace, nanos, span};
 
 /// What the painter is told.

@@ -10,8 +10,8 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::counters::Counters;
-use super::input::Generation;
 use super::mixer::{BLOCK, Mixer, RATE, Voice};
+use super::order::Generation;
 use super::pace::{Pace, span};
 
 /// What the mixer is told.

@@ -8,12 +8,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::director::{Cause, Cut, Director};
+use super::limits::{LimitEvent, Seen, Watcher};
 use super::subscription::wanted;
-use super::{Connection, Progress};
+use super::{Connection, Progress, metadata};
+use crate::error::ErrorKind;
 use crate::ids::{RecordingId, TrackId};
 use crate::media::{Codec, Unit};
 use crate::pipeline::{self, LATENCY, LEAD, Pipeline};
-use crate::recording::{Container, Failure, Limit, Report, Request};
+use crate::recording::{Container, Failure, Report, Request};
 use crate::room::{self, Closed, Room, Server, Wanted};
 use crate::scene::Layout;
 
@@ -52,8 +54,10 @@ pub(super) async fn run(
 
 async fn join(job: &Job, drain: &mut watch::Receiver<bool>) -> Result<Room, Failure> {
     tokio::select! {
-        room = Room::join(&job.server, &job.request.room, job.id.as_str()) => room.map_err(|e| Failure(e.message)),
-        _ = drain.wait_for(|drain| *drain) => Err(Failure("stopped before it had joined the room".into())),
+        room = Room::join(&job.server, &job.request.room, job.id.as_str()) => room.map_err(Failure::from),
+        _ = drain.wait_for(|drain| *drain) => {
+            Err(Failure::new(ErrorKind::FailedPrecondition, "stopped before it had joined the room"))
+        },
     }
 }
 
@@ -68,7 +72,9 @@ struct Driver {
     /// What each track is decoded as.
     attached: HashMap<TrackId, Codec>,
     wanted: Vec<Wanted>,
-    ends_at: Option<Instant>,
+    watcher: Watcher,
+    /// Something has reached the muxer.
+    flowing: bool,
     progress: watch::Sender<Progress>,
     reports: Reports,
     draining: bool,
@@ -81,8 +87,7 @@ impl Driver {
         let start = Instant::now();
         let (event_sender, events) = mpsc::unbounded_channel();
         let output = job.request.output;
-        let pipeline =
-            Pipeline::start(&output, job.path.clone(), start, event_sender).map_err(|e| Failure(e.message))?;
+        let pipeline = Pipeline::start(&output, job.path.clone(), start, event_sender)?;
         Ok(Self {
             id: job.id,
             room,
@@ -93,7 +98,8 @@ impl Driver {
             director: Director::new(output.video().map(|v| (v.layout, v.size))),
             attached: HashMap::new(),
             wanted: Vec::new(),
-            ends_at: job.request.limits.max_duration.map(|d| start + d),
+            watcher: Watcher::new(job.request.limits, &output, start),
+            flowing: false,
             progress,
             reports,
             draining: false,
@@ -106,7 +112,7 @@ impl Driver {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let timeout = self.director.poll_timeout();
-            let ends_at = self.ends_at.filter(|_| !self.draining);
+            let limit = self.watcher.poll_timeout().filter(|_| !self.draining);
             tokio::select! {
                 Some(event) = self.room.next() => self.room(event),
                 Some(event) = self.events.recv() => {
@@ -118,17 +124,14 @@ impl Driver {
                     let cut = self.director.handle_timeout(Instant::now());
                     self.show(cut);
                 }
-                () = sleep_until(ends_at) => {
-                    self.tell(Report::LimitHit(Limit::Duration));
-                    self.drain();
-                }
-                Some(layout) = layouts.recv() => {
-                    let cut = self.director.set_layout(layout);
-                    self.show(cut);
-                }
+                () = sleep_until(limit) => self.watch(),
+                Some(layout) = layouts.recv() => self.arrange(layout),
                 // Also when the handle was dropped.
                 _ = drain.wait_for(|drain| *drain), if !self.draining => self.drain(),
-                _ = ticks.tick() => self.publish(),
+                _ = ticks.tick() => {
+                    self.watch();
+                    self.publish();
+                }
             }
         }
     }
@@ -138,7 +141,12 @@ impl Driver {
             room::Event::Roster(roster) => {
                 let cut = self.director.handle_roster(roster, Instant::now());
                 self.show(cut);
+                self.watch();
             }
+            room::Event::Metadata(metadata) => match metadata::layout(&metadata) {
+                Some(layout) => self.arrange(layout),
+                None => tracing::debug!(metadata, "metadata that means nothing to us"),
+            },
             room::Event::Media { track, codec, unit } => self.media(&track, codec, unit),
             room::Event::Report { track, report } => self.pipeline.report(&track, report),
             room::Event::Refused(track, why) => {
@@ -181,7 +189,11 @@ impl Driver {
 
     fn pipeline(&mut self, event: pipeline::Event) -> Option<Report> {
         match event {
-            pipeline::Event::Flowing => self.tell(Report::MediaFlowing),
+            pipeline::Event::Flowing => {
+                self.flowing = true;
+                self.tell(Report::MediaFlowing);
+                self.watch();
+            }
             pipeline::Event::NeedKeyframe(track) => self.room.request_keyframe(&track),
             pipeline::Event::Decoding(track) => {
                 let cut = self.director.decoding(&track);
@@ -203,7 +215,7 @@ impl Driver {
                     Err(_) => (self.pipeline.stats().bytes, self.pipeline.stats().duration_ns),
                 };
                 let salvaged = (bytes > 0 && duration_ns > 0).then_some((bytes, duration_ns));
-                return Some(Report::Broke { failure: Failure(why), salvaged });
+                return Some(Report::Broke { failure: Failure::new(ErrorKind::Internal, why), salvaged });
             }
         }
         None
@@ -236,6 +248,37 @@ impl Driver {
         self.wanted = now;
     }
 
+    /// Another layout from now on.
+    fn arrange(&mut self, layout: Layout) {
+        tracing::info!(layout = layout.name(), "another layout");
+        let cut = self.director.set_layout(layout);
+        self.show(cut);
+    }
+
+    /// Holds what is recorded against its limits.
+    fn watch(&mut self) {
+        while !self.draining {
+            let seen = Seen { flowing: self.flowing, bytes: self.pipeline.stats().bytes, people: self.people() };
+            match self.watcher.handle(seen, Instant::now()) {
+                None => return,
+                Some(LimitEvent::Near(limit)) => self.tell(Report::LimitNear(limit)),
+                Some(LimitEvent::Hit(limit)) => {
+                    self.tell(Report::LimitHit(limit));
+                    self.drain();
+                }
+                Some(LimitEvent::Deserted(time)) => {
+                    self.tell(Report::RoomClosed(format!("nobody was in the room for {time:?}")));
+                    self.drain();
+                }
+            }
+        }
+    }
+
+    /// People in the room, not programs.
+    fn people(&self) -> usize {
+        self.director.roster().participants().filter(|p| !p.program).count()
+    }
+
     fn drain(&mut self) {
         if !self.draining {
             self.draining = true;
@@ -254,11 +297,12 @@ impl Driver {
         let stats = self.pipeline.stats();
         let _ = self.progress.send(Progress {
             duration_ns: stats.duration_ns,
-            participants: self.director.roster().participants().filter(|p| !p.program).count(),
+            participants: self.people(),
             speaker: self.director.speaker().map(str::to_owned),
             frames: stats.frames,
             dropped: stats.dropped,
             bytes: stats.bytes,
+            room_id: Some(self.room.sid()).filter(|sid| !sid.is_empty()).map(str::to_owned),
             connection: self.connection.clone(),
         });
     }

@@ -2,6 +2,8 @@
 
 mod director;
 mod driver;
+mod limits;
+mod metadata;
 mod subscription;
 
 /// Makes what a killed recorder has left whole and measures it; see [`crate::pipeline::salvage`].
@@ -31,6 +33,8 @@ pub struct Progress {
     pub dropped: u64,
     /// Bytes written.
     pub bytes: u64,
+    /// The LiveKit room's `sid`, once it has been joined.
+    pub room_id: Option<String>,
     /// How the connection to the server is.
     pub connection: Connection,
 }

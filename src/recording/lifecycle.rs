@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::ErrorKind;
 use crate::recording::{Event, Failure, Limit, Media, Outcome, Reason};
 
 /// Where a recording is in its life. `Ending` and `Saving` carry the verdict they will become: the end is decided once,
@@ -218,7 +219,7 @@ impl State {
             }
             Report::MediaFlowing => self.stay(),
             Report::RoomClosed(why) => ending(Outcome::Complete(Reason::RoomClosed(why))),
-            Report::ConnectionLost(why) => ending(Outcome::CutShort(Failure(why))),
+            Report::ConnectionLost(why) => ending(Outcome::CutShort(Failure::new(ErrorKind::Unavailable, why))),
             Report::LimitNear(limit) => {
                 Step { state: self.clone(), effects: vec![Effect::Tell(Event::LimitNear(limit))] }
             }

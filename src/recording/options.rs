@@ -42,6 +42,8 @@ pub struct Asked {
     pub request: Vec<u8>,
     /// Write a manifest beside the file.
     pub manifest: bool,
+    /// Where the object will be found, when the request brought its own storage: a URL.
+    pub location: Option<String>,
     /// By psrpc: the LiveKit server is told how it goes.
     pub by_server: bool,
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::{Error, ErrorKind};
+
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -46,9 +48,27 @@ pub enum Limit {
     Size,
 }
 
-/// Why it broke, for people.
+/// Why it broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure(pub String);
+pub struct Failure {
+    /// For programs, and only while the process lives: the store keeps the words alone, and `Internal` comes back.
+    pub kind: ErrorKind,
+    /// For people.
+    pub words: String,
+}
+
+impl Failure {
+    /// A failure of this kind with these words.
+    pub fn new(kind: ErrorKind, words: impl Into<String>) -> Self {
+        Self { kind, words: words.into() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(error.kind, error.message)
+    }
+}
 
 impl Outcome {
     /// One line for people when there is something to explain: an error, or what ended it.
@@ -107,6 +127,6 @@ impl fmt::Display for Limit {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.words)
     }
 }

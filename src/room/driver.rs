@@ -42,6 +42,8 @@ pub(super) struct Driver {
     identity: String,
     session: Session,
     roster: Roster,
+    /// Our own participant's.
+    metadata: String,
     wanted: Vec<Wanted>,
     orders: mpsc::UnboundedReceiver<Order>,
     events: mpsc::Sender<Event>,
@@ -68,6 +70,7 @@ impl Driver {
             identity: identity.to_owned(),
             session,
             roster,
+            metadata: String::new(),
             wanted: Vec::new(),
             orders,
             events,
@@ -75,6 +78,11 @@ impl Driver {
             media_down: None,
             dropped: 0,
         })
+    }
+
+    /// The room's `sid`; empty when the server does not tell it.
+    pub fn room_sid(&self) -> String {
+        self.session.join.room.as_ref().map(|room| room.sid.clone()).unwrap_or_default()
     }
 
     pub async fn run(mut self) {
@@ -157,6 +165,9 @@ impl Driver {
             }
             Message::Trickle(trickle) => self.session.trickled(&trickle),
             Message::Update(update) => {
+                if let Some(own) = update.participants.iter().find(|info| self.is_own(info)) {
+                    self.described(own.metadata.clone()).await;
+                }
                 self.roster.update(&update.participants);
                 self.tell(Event::Roster(self.roster.clone())).await;
             }
@@ -172,6 +183,19 @@ impl Driver {
             _ => {}
         }
         None
+    }
+
+    /// Hidden participants are told of themselves alone, by the identity of the token.
+    fn is_own(&self, info: &proto::ParticipantInfo) -> bool {
+        info.identity == self.identity
+    }
+
+    /// Our own metadata, which comes along with every other change of ourselves.
+    async fn described(&mut self, metadata: String) {
+        if metadata != self.metadata {
+            self.metadata.clone_from(&metadata);
+            self.tell(Event::Metadata(metadata)).await;
+        }
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "LiveKit adds reasons; the action says what to do about them")]
@@ -261,6 +285,8 @@ impl Driver {
             Recovery::Joined(session) => {
                 self.session = *session;
                 self.media_down = None;
+                // We are a new participant, of whom nothing has been said yet.
+                self.metadata.clear();
                 self.roster.join(&self.session.join);
                 tracing::info!("joined anew");
                 self.tell(Event::Rejoined).await;

@@ -44,6 +44,8 @@ pub enum Event {
         /// The report.
         report: SenderReport,
     },
+    /// Somebody with the right to do so has set our own participant's metadata, which began empty.
+    Metadata(String),
     /// The server does not let us have this track.
     Refused(TrackId, String),
     /// The connection is lost; we are trying.
@@ -94,6 +96,7 @@ const EVENTS: usize = 4096;
 pub struct Room {
     orders: mpsc::UnboundedSender<Order>,
     events: mpsc::Receiver<Event>,
+    sid: String,
 }
 
 impl Room {
@@ -103,8 +106,14 @@ impl Room {
         let (orders, order_queue) = mpsc::unbounded_channel();
         let (event_queue, events) = mpsc::channel(EVENTS);
         let driver = driver::Driver::join(server.clone(), room, identity, order_queue, event_queue).await?;
+        let sid = driver.room_sid();
         tokio::spawn(driver.run());
-        Ok(Self { orders, events })
+        Ok(Self { orders, events, sid })
+    }
+
+    /// The room's `sid` when we joined it. It is another one when the server has forgotten the room and people come back.
+    pub fn sid(&self) -> &str {
+        &self.sid
     }
 
     /// The next event; `None` after [`Event::Closed`]. Cancel-safe.

@@ -9,10 +9,12 @@ mod local;
 mod multipart;
 mod settings;
 mod sign;
+mod stores;
 
 pub use content::{Content, Head};
 pub use key::{LONGEST, check_key, content_type_of};
 pub use settings::{Azure, Gcp, Proxy, S3, Settings, Target};
+pub use stores::Stores;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -61,27 +61,6 @@ pub fn beeps(seconds: usize, hertz: f64, phase_ms: usize) -> Vec<Encoded> {
     all
 }
 
-/// `seconds` of a picture in which something moves, as VP8.
-pub fn moving(width: usize, height: usize, framerate: usize, seconds: usize) -> Vec<Encoded> {
-    let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate={framerate}/1");
-    let frames = (0..seconds * framerate).map(|n| {
-        let mut data: Vec<u8> = (0..width * height)
-            .map(|i| {
-                let (x, y) = (i % width, i / width);
-                let inside = (x + 8 * width - n * 4).is_multiple_of(width) || ((x + n * 3) / 40 + y / 40) % 7 == 0;
-                if inside { 200 } else { (x * 160 / width + y * 60 / height) as u8 }
-            })
-            .collect();
-        data.resize(width * height * 3 / 2, 128);
-        (n as i64 * 1_000_000_000 / framerate as i64, data)
-    });
-    encode(
-        "vp8enc deadline=1 cpu-used=16 keyframe-max-dist=300 lag-in-frames=0 ! appsink name=out sync=false",
-        &caps,
-        frames,
-    )
-}
-
 fn encode(chain: &str, caps: &str, frames: impl Iterator<Item = (i64, Vec<u8>)>) -> Vec<Encoded> {
     gst::init().unwrap();
     let pipeline = gst::parse::launch(&format!("appsrc name=in format=time caps=\"{caps}\" ! {chain}")).unwrap();

@@ -1,0 +1,41 @@
+//! Whatever requests and grants come in whatever order: no work without our grant, before it, twice or after expiry.
+#![no_main]
+
+use std::collections::HashSet;
+
+use greffier::psrpc::claim::{Claims, Reading, Step};
+use greffier::psrpc::frame::{ClaimResponse, Request};
+use libfuzzer_sys::fuzz_target;
+
+const SERVERS: [&str; 2] = ["SRV_us", "SRV_other"];
+
+fuzz_target!(|moves: Vec<(bool, u8, u8, u8)>| {
+    let mut claims = Claims::new(SERVERS[0]);
+    let (mut now, mut bid, mut worked) = (0_i64, HashSet::new(), HashSet::new());
+    for (asks, id, more, step) in moves {
+        now += i64::from(step);
+        let request_id = id.to_string();
+        if asks {
+            let expiry = now + i64::from(more) - 8;
+            let request =
+                Request { request_id: request_id.clone(), client_id: "CLI_x".into(), expiry, ..Request::default() };
+            match claims.request(request, now, |_| Reading::Bid(1.0)) {
+                Step::Bid { .. } => {
+                    assert!(now < expiry);
+                    bid.insert(request_id.clone());
+                    // Once it has expired, the same id may be used again.
+                    worked.remove(&request_id);
+                }
+                Step::Drop(_) => {}
+                Step::Run(_) | Step::Malformed(_) => panic!("nobody said so"),
+            }
+        } else {
+            let server_id = SERVERS[usize::from(more % 2)];
+            let grant = ClaimResponse { request_id: request_id.clone(), server_id: server_id.into() };
+            if let Some(request) = claims.grant(&grant, now) {
+                assert_eq!(server_id, SERVERS[0]);
+                assert!(now < request.expiry && bid.contains(&request_id) && worked.insert(request_id));
+            }
+        }
+    }
+});

@@ -1,0 +1,206 @@
+//! Pure. The server's side of a claim: a request is bid for, waits for the grant, and is run by the winner only.
+
+use std::collections::HashMap;
+
+use super::frame::{ClaimRequest, ClaimResponse, Request};
+
+/// How long a request is remembered at most, in nanoseconds, whatever expiry it names. LiveKit's are 3 s to 40 s.
+const LONGEST_WAIT: i64 = 600 * 1_000_000_000;
+/// How many requests are remembered at once; beyond that new ones are dropped until old ones expire.
+const MOST: usize = 10_000;
+
+/// What a server makes of a request once it has read it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reading {
+    /// It cannot be decoded.
+    Malformed,
+    /// It needs a claim; the affinity is our bid, a negative one means that we do not want it.
+    Bid(f32),
+    /// It needs no claim: everybody answers.
+    Direct,
+}
+
+/// What to do with a request now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Answer `malformed_request`, at once and without a claim.
+    Malformed(Request),
+    /// Send this bid to `client`.
+    Bid {
+        /// `CLI_…`.
+        client: String,
+        /// The bid.
+        bid: ClaimRequest,
+    },
+    /// Run it and answer.
+    Run(Request),
+    /// Nothing.
+    Drop(Dropped),
+}
+
+/// Why a request is not for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Nobody waits for the answer any more; or the clocks of the two machines differ.
+    Expired,
+    /// It came before.
+    Known,
+    /// It names no request or nobody to answer.
+    Nameless,
+    /// We do not want it.
+    Unwilling,
+    /// Too many are remembered.
+    Full,
+}
+
+/// The requests of one method that a server has seen and that have not expired. Times are unix nanoseconds.
+#[derive(Debug)]
+pub struct Claims {
+    server: String,
+    seen: HashMap<String, Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    until: i64,
+    /// The request, as long as its grant is awaited.
+    waiting: Option<Request>,
+}
+
+impl Claims {
+    /// No requests yet; `server` is our id, `SRV_…`.
+    pub fn new(server: impl Into<String>) -> Self {
+        Self { server: server.into(), seen: HashMap::new() }
+    }
+
+    /// A request has come. `read` looks into it, and is only asked when the request is worth it.
+    pub fn request(&mut self, request: Request, now: i64, read: impl FnOnce(&Request) -> Reading) -> Step {
+        self.forget_expired(now);
+        if request.request_id.is_empty() || request.client_id.is_empty() {
+            return Step::Drop(Dropped::Nameless);
+        }
+        if now >= request.expiry {
+            return Step::Drop(Dropped::Expired);
+        }
+        if self.seen.contains_key(&request.request_id) {
+            return Step::Drop(Dropped::Known);
+        }
+        if self.seen.len() >= MOST {
+            return Step::Drop(Dropped::Full);
+        }
+        let id = request.request_id.clone();
+        let until = request.expiry.min(now.saturating_add(LONGEST_WAIT));
+        let (waiting, step) = match read(&request) {
+            Reading::Malformed => (None, Step::Malformed(request)),
+            Reading::Direct => (None, Step::Run(request)),
+            Reading::Bid(affinity) if affinity >= 0.0 => {
+                let bid = ClaimRequest {
+                    request_id: id.clone(),
+                    server_id: self.server.clone(),
+                    affinity,
+                    ..ClaimRequest::default()
+                };
+                let client = request.client_id.clone();
+                (Some(request), Step::Bid { client, bid })
+            }
+            // Negative, or not a number.
+            Reading::Bid(_) => (None, Step::Drop(Dropped::Unwilling)),
+        };
+        self.seen.insert(id, Seen { until, waiting });
+        step
+    }
+
+    /// The client has chosen: the request to run, if it chose us and still waits for it.
+    pub fn grant(&mut self, grant: &ClaimResponse, now: i64) -> Option<Request> {
+        self.forget_expired(now);
+        let waiting = self.seen.get_mut(&grant.request_id)?.waiting.take()?;
+        (grant.server_id == self.server).then_some(waiting)
+    }
+
+    /// How many requests wait for their grant.
+    pub fn waiting(&self) -> usize {
+        self.seen.values().filter(|seen| seen.waiting.is_some()).count()
+    }
+
+    fn forget_expired(&mut self, now: i64) {
+        self.seen.retain(|_, seen| now < seen.until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(id: &str, expiry: i64) -> Request {
+        Request { request_id: id.into(), client_id: "CLI_1".into(), expiry, ..Request::default() }
+    }
+
+    fn grant(id: &str, server: &str) -> ClaimResponse {
+        ClaimResponse { request_id: id.into(), server_id: server.into() }
+    }
+
+    #[test]
+    fn work_begins_with_the_grant_and_only_once() {
+        let mut claims = Claims::new("SRV_1");
+        let step = claims.request(request("a", 100), 0, |_| Reading::Bid(0.5));
+        let Step::Bid { client, bid } = step else { panic!("{step:?}") };
+        assert_eq!((client.as_str(), bid.affinity, bid.server_id.as_str()), ("CLI_1", 0.5, "SRV_1"));
+        assert_eq!(claims.grant(&grant("b", "SRV_1"), 1), None);
+        assert_eq!(claims.grant(&grant("a", "SRV_1"), 1), Some(request("a", 100)));
+        assert_eq!(claims.grant(&grant("a", "SRV_1"), 2), None);
+        assert_eq!(claims.request(request("a", 100), 3, |_| Reading::Bid(0.5)), Step::Drop(Dropped::Known));
+    }
+
+    #[test]
+    fn a_grant_to_another_is_the_end_of_it() {
+        let mut claims = Claims::new("SRV_1");
+        claims.request(request("a", 100), 0, |_| Reading::Bid(1.0));
+        assert_eq!(claims.grant(&grant("a", "SRV_2"), 1), None);
+        assert_eq!(claims.grant(&grant("a", "SRV_1"), 2), None);
+        assert_eq!(claims.waiting(), 0);
+    }
+
+    #[test]
+    fn expiry_ends_the_wait_and_the_memory() {
+        let mut claims = Claims::new("SRV_1");
+        let unread = |_: &Request| panic!("read although it expired");
+        assert_eq!(claims.request(request("a", 100), 100, unread), Step::Drop(Dropped::Expired));
+        claims.request(request("b", 100), 99, |_| Reading::Bid(1.0));
+        assert_eq!(claims.grant(&grant("b", "SRV_1"), 100), None);
+        claims.request(request("c", i64::MAX), 0, |_| Reading::Bid(1.0));
+        assert_eq!(claims.grant(&grant("c", "SRV_1"), LONGEST_WAIT), None);
+        assert!(claims.seen.is_empty());
+    }
+
+    #[test]
+    fn who_does_not_want_it_says_nothing() {
+        let mut claims = Claims::new("SRV_1");
+        for (id, bid) in [("a", -1.0), ("b", f32::NAN), ("c", -0.01)] {
+            let step = claims.request(request(id, 100), 0, |_| Reading::Bid(bid));
+            assert_eq!(step, Step::Drop(Dropped::Unwilling));
+        }
+        // A bid of 0 cannot win, but it is one.
+        assert!(matches!(claims.request(request("d", 100), 0, |_| Reading::Bid(0.0)), Step::Bid { .. }));
+    }
+
+    #[test]
+    fn what_needs_no_claim_goes_at_once_and_once() {
+        let mut claims = Claims::new("SRV_1");
+        assert_eq!(claims.request(request("a", 9), 0, |_| Reading::Direct), Step::Run(request("a", 9)));
+        assert_eq!(claims.request(request("a", 9), 0, |_| Reading::Direct), Step::Drop(Dropped::Known));
+        assert_eq!(claims.request(request("b", 9), 0, |_| Reading::Malformed), Step::Malformed(request("b", 9)));
+        assert_eq!(claims.request(request("", 9), 0, |_| Reading::Direct), Step::Drop(Dropped::Nameless));
+        let anonymous = Request { client_id: String::new(), ..request("c", 9) };
+        assert_eq!(claims.request(anonymous, 0, |_| Reading::Direct), Step::Drop(Dropped::Nameless));
+    }
+
+    #[test]
+    fn a_flood_is_dropped_until_it_has_expired() {
+        let mut claims = Claims::new("SRV_1");
+        for n in 0..MOST {
+            claims.seen.insert(n.to_string(), Seen { until: 50, waiting: None });
+        }
+        assert_eq!(claims.request(request("x", 100), 0, |_| Reading::Direct), Step::Drop(Dropped::Full));
+        assert!(matches!(claims.request(request("x", 100), 50, |_| Reading::Direct), Step::Run(_)));
+    }
+}

@@ -1,0 +1,267 @@
+//! The answering side: methods that are served as long as their guard lives.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use prost::Message;
+use rand::distr::{Alphanumeric, SampleString as _};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{debug, warn};
+
+use super::bus::{Bus, Subscription};
+use super::claim::{Claims, Dropped, Reading, Step};
+use super::frame::{self, ClaimResponse, Request, Response};
+use super::{channel, code};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A method of a service, on one topic.
+#[derive(Clone, Debug)]
+pub struct Method {
+    service: String,
+    name: String,
+    topic: String,
+    decodes: fn(&Bytes) -> bool,
+}
+
+impl Method {
+    /// `EgressHandler`, `StopEgress`, an egress id. An empty topic is none.
+    pub fn new(service: &str, name: &str, topic: &str) -> Self {
+        Self { service: service.to_owned(), name: name.to_owned(), topic: topic.to_owned(), decodes: |_| true }
+    }
+
+    /// Its requests are messages of this type: what does not decode as one is answered `malformed_request`, and neither
+    /// the affinity nor the handler sees it.
+    pub fn reads<M: Message + Default>(self) -> Self {
+        Self { decodes: |raw| M::decode(raw.clone()).is_ok(), ..self }
+    }
+}
+
+/// How a method finds its server; the option of the method in LiveKit's protocol files.
+#[derive(Clone)]
+pub enum Kind {
+    /// Each server bids, the client chooses: `StartEgress`.
+    Claim(Affinity),
+    /// One server takes it, whichever is first: `StopEgress`, everything of `IOInfo`.
+    Queue,
+    /// All answer, nobody is chosen: `ListActiveEgress`.
+    Multi,
+}
+
+/// How much a server wants this request: 1 at once, between 0 and 1 if nobody bids more, negative not at all.
+pub type Affinity = Arc<dyn Fn(&Bytes) -> f32 + Send + Sync>;
+
+impl Kind {
+    /// Bids what `affinity` says of the raw request. It is asked in the loop that receives, so it must not block.
+    pub fn claim(affinity: impl Fn(&Bytes) -> f32 + Send + Sync + 'static) -> Self {
+        Self::Claim(Arc::new(affinity))
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Claim(_) => "Claim",
+            Self::Queue => "Queue",
+            Self::Multi => "Multi",
+        })
+    }
+}
+
+/// One process that answers, under one id. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Server {
+    bus: Bus,
+    id: Arc<str>,
+}
+
+/// A method that is being served. Dropped, it is served no more; what runs already goes on and is answered.
+#[derive(Debug)]
+#[must_use = "a method is served as long as this lives"]
+pub struct Serving {
+    task: JoinHandle<()>,
+    subscribed: watch::Receiver<bool>,
+}
+
+impl Serving {
+    /// Waits until Redis has confirmed the subscription: what is sent from now on arrives here.
+    pub async fn ready(&mut self) {
+        // It fails only when the runtime shuts down.
+        let _ = self.subscribed.wait_for(|subscribed| *subscribed).await;
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    /// A server with a new id.
+    pub fn new(bus: Bus) -> Self {
+        Self { bus, id: new_id("SRV_").into() }
+    }
+
+    /// `SRV_…`, which clients see.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Serves a method: `handler` turns a raw request into a raw response, in a task of its own, once for each request that
+    /// is ours. It is not cancelled when the client gives up.
+    pub fn serve<H, F>(&self, method: Method, kind: Kind, handler: H) -> Serving
+    where
+        H: Fn(Bytes) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Bytes>> + Send + 'static,
+    {
+        let mut channels = vec![channel::request(&method.service, &method.name, &method.topic)];
+        match kind {
+            Kind::Claim(_) | Kind::Queue => {
+                channels.push(channel::grant(&method.service, &method.name, &method.topic));
+            }
+            Kind::Multi => {}
+        }
+        let subscription = self.bus.subscribe(channels);
+        let subscribed = subscription.subscribed();
+        let desk =
+            Desk { claims: Claims::new(&*self.id), server: self.clone(), method, kind, handler: Arc::new(handler) };
+        Serving { task: tokio::spawn(desk.run(subscription)), subscribed }
+    }
+
+    /// Sends an answer; a client that did not get it asks again.
+    async fn answer(&self, service: &str, request: &Request, answer: std::result::Result<Bytes, (&str, String)>) {
+        let mut response = Response {
+            request_id: request.request_id.clone(),
+            server_id: self.id.to_string(),
+            sent_at: unix_nanos(),
+            ..Response::default()
+        };
+        match answer {
+            Ok(raw) => response.raw_response = raw,
+            Err((code, message)) => {
+                // An empty text would be read as success.
+                response.error = if message.is_empty() { code.to_owned() } else { message };
+                response.code = code.to_owned();
+            }
+        }
+        let to = channel::response(service, &request.client_id);
+        if let Err(error) = self.bus.publish(to, frame::seal(&response)).await {
+            warn!(service, request = request.request_id, %error, "the answer could not be sent");
+        }
+    }
+}
+
+/// One method's own loop.
+struct Desk<H> {
+    server: Server,
+    method: Method,
+    kind: Kind,
+    handler: Arc<H>,
+    claims: Claims,
+}
+
+/// The place of the request channel in the subscription; the other one is the grants'.
+const REQUESTS: usize = 0;
+
+impl<H, F> Desk<H>
+where
+    H: Fn(Bytes) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Bytes>> + Send + 'static,
+{
+    async fn run(mut self, mut subscription: Subscription) {
+        while let Some((place, payload)) = subscription.next().await {
+            if place == REQUESTS {
+                self.request(payload).await;
+            } else {
+                self.grant(payload);
+            }
+        }
+    }
+
+    async fn request(&mut self, payload: Bytes) {
+        let request = match frame::open::<Request>(payload.clone()) {
+            Ok(request) => request,
+            Err(why) => return debug!(method = self.method.name, %why, "unreadable request"),
+        };
+        if matches!(self.kind, Kind::Queue) {
+            match self.server.bus.lock(&payload).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return warn!(method = self.method.name, %error, "no lock, the request is left alone"),
+            }
+        }
+        let (method, kind) = (&self.method, &self.kind);
+        let step = self.claims.request(request, unix_nanos(), |request| match kind {
+            _ if !(method.decodes)(&request.raw_request) => Reading::Malformed,
+            Kind::Claim(affinity) => Reading::Bid(affinity(&request.raw_request)),
+            Kind::Queue => Reading::Bid(1.0),
+            Kind::Multi => Reading::Direct,
+        });
+        match step {
+            Step::Malformed(request) => {
+                let error = (code::MALFORMED_REQUEST, format!("{}: the request cannot be decoded", self.method.name));
+                self.server.answer(&self.method.service, &request, Err(error)).await;
+            }
+            Step::Bid { client, bid } => {
+                let to = channel::claim(&self.method.service, &client);
+                if let Err(error) = self.server.bus.publish(to, frame::seal(&bid)).await {
+                    warn!(method = self.method.name, %error, "the bid could not be sent");
+                }
+            }
+            Step::Run(request) => self.work(request),
+            // LiveKit drops them silently; different clocks would be hard to find otherwise.
+            Step::Drop(Dropped::Expired) => {
+                warn!(method = self.method.name, "a request came after its expiry: late, or the clocks differ");
+            }
+            Step::Drop(Dropped::Full) => warn!(method = self.method.name, "too many requests at once, one is dropped"),
+            Step::Drop(why @ (Dropped::Known | Dropped::Nameless | Dropped::Unwilling)) => {
+                debug!(method = self.method.name, ?why, "not for us");
+            }
+        }
+    }
+
+    fn grant(&mut self, payload: Bytes) {
+        match frame::open::<ClaimResponse>(payload) {
+            Ok(grant) => {
+                if let Some(request) = self.claims.grant(&grant, unix_nanos()) {
+                    self.work(request);
+                }
+            }
+            Err(why) => debug!(method = self.method.name, %why, "unreadable grant"),
+        }
+    }
+
+    /// Runs the handler beside the loop, and answers.
+    fn work(&self, request: Request) {
+        let (server, service, name) = (self.server.clone(), self.method.service.clone(), self.method.name.clone());
+        let handler = Arc::clone(&self.handler);
+        let raw = request.raw_request.clone();
+        tokio::spawn(async move {
+            // A task of its own, so that a panic becomes an answer and not a client that waits.
+            let done = tokio::spawn(async move { handler(raw).await }).await;
+            let answer = done.unwrap_or_else(|e| {
+                warn!(method = name, error = %e, "the handler broke");
+                Err(Error::new(ErrorKind::Internal, format!("{name}: internal error, see the log")))
+            });
+            let answer = answer.map_err(|error| (code::of(error.kind), error.message));
+            server.answer(&service, &request, answer).await;
+        });
+    }
+}
+
+/// psrpc's ids: a prefix and twelve letters or digits.
+pub(super) fn new_id(prefix: &str) -> String {
+    let mut id = prefix.to_owned();
+    Alphanumeric.append_string(&mut rand::rng(), &mut id, 12);
+    id
+}
+
+/// Nanoseconds since 1970, by this machine's clock.
+pub(super) fn unix_nanos() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

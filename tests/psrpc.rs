@@ -1,0 +1,526 @@
+//! psrpc over a real Redis: our server and our client, and each alone against bytes written by hand.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use greffier::error::{Error, ErrorKind};
+use greffier::psrpc::frame::{Body, ClaimRequest, ClaimResponse, Msg, Request, Response, open, seal};
+use greffier::psrpc::{
+    Bus, Client, Kind, Method, Options, Selection, Server, Serving, Settings, Subscription, channel,
+};
+use greffier::secret::Secret;
+use prost::Message as _;
+use support::redis::Redis;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// Like `StartEgress`, but with time for a machine that does other things too.
+const BEST: Options = Options {
+    timeout: LONG,
+    selection: Selection { enough: 1.0, timeout: None, after_first: Some(Duration::from_secs(2)) },
+};
+
+fn bus(redis: &Redis) -> Bus {
+    Bus::start(Settings::at(&redis.address()).unwrap())
+}
+
+fn raw(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+/// Serves `Test.Do` by answering `<who> did <what>`, and counts.
+async fn serve(bus: &Bus, who: &'static str, kind: Kind) -> (Serving, Arc<AtomicUsize>) {
+    let done = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&done);
+    let mut serving = Server::new(bus.clone()).serve(Method::new("Test", "Do", ""), kind, move |what: Bytes| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move { Ok(raw(&format!("{who} did {}", String::from_utf8_lossy(&what)))) }
+    });
+    serving.ready().await;
+    (serving, done)
+}
+
+/// What another implementation would send, byte for byte under the test's control.
+struct ByHand {
+    bus: Bus,
+    inbox: Subscription,
+}
+
+impl ByHand {
+    async fn listen(bus: &Bus, channels: &[String]) -> Self {
+        let inbox = bus.subscribe(channels.to_vec());
+        inbox.subscribed().wait_for(|yes| *yes).await.unwrap();
+        Self { bus: bus.clone(), inbox }
+    }
+
+    /// Listens as the client `CLI_hand` of the service `Test`: bids are 0, answers 1.
+    async fn client(bus: &Bus) -> Self {
+        Self::listen(bus, &[channel::claim("Test", "CLI_hand"), channel::response("Test", "CLI_hand")]).await
+    }
+
+    async fn send(&self, channel: String, payload: Bytes) {
+        self.bus.publish(channel, payload).await.unwrap();
+    }
+
+    async fn ask(&self, request: &Request) {
+        self.send(channel::request("Test", "Do", ""), seal(request)).await;
+    }
+
+    async fn grant(&self, request_id: &str, server_id: &str) {
+        let grant = ClaimResponse { request_id: request_id.into(), server_id: server_id.into() };
+        self.send(channel::grant("Test", "Do", ""), seal(&grant)).await;
+    }
+
+    async fn next<B: Body>(&mut self, place: usize) -> B {
+        let (from, payload) = tokio::time::timeout(LONG, self.inbox.next()).await.expect("a message").unwrap();
+        assert_eq!(from, place);
+        open(payload).unwrap()
+    }
+}
+
+fn request(id: &str, valid_for: Duration) -> Request {
+    let expiry = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + valid_for;
+    Request {
+        request_id: id.into(),
+        client_id: "CLI_hand".into(),
+        expiry: i64::try_from(expiry.as_nanos()).unwrap(),
+        raw_request: raw(id),
+        ..Request::default()
+    }
+}
+
+fn packed<B: Body>(body: &B) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&body.encode_to_vec()).unwrap();
+    let type_url = format!("type.googleapis.com/internal.{}", B::NAME);
+    Msg { type_url, value: encoder.finish().unwrap().into(), compression: 1, ..Msg::default() }.encode_to_vec().into()
+}
+
+#[tokio::test]
+async fn the_best_bid_wins_and_only_it_works() {
+    let redis = Redis::start();
+    let (first, second) = (bus(&redis), bus(&redis));
+    let (_half, half_done) = serve(&first, "half", Kind::claim(|_| 0.5)).await;
+    let client = Client::new(&bus(&redis), "Test");
+    assert_eq!(client.call("Do", "", raw("a"), &BEST).await.unwrap(), "half did a");
+    {
+        let (_whole, whole_done) = serve(&second, "whole", Kind::claim(|_| 1.0)).await;
+        for n in 0..20 {
+            assert_eq!(client.call("Do", "", raw(&n.to_string()), &BEST).await.unwrap(), format!("whole did {n}"));
+        }
+        assert_eq!(whole_done.load(Ordering::SeqCst), 20);
+    }
+    assert_eq!(half_done.load(Ordering::SeqCst), 1);
+    assert_eq!(client.call("Do", "", raw("b"), &BEST).await.unwrap(), "half did b");
+}
+
+#[tokio::test]
+async fn of_equal_bids_one_wins() {
+    let redis = Redis::start();
+    let (first, second) = (bus(&redis), bus(&redis));
+    let (_one, one_done) = serve(&first, "one", Kind::claim(|_| 0.5)).await;
+    let (_two, two_done) = serve(&second, "two", Kind::claim(|_| 0.5)).await;
+    let client = Client::new(&bus(&redis), "Test");
+    let calls = (0..30).map(|n| {
+        let client = client.clone();
+        tokio::spawn(async move { client.call("Do", "", raw(&n.to_string()), &BEST).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(one_done.load(Ordering::SeqCst) + two_done.load(Ordering::SeqCst), 30);
+}
+
+#[tokio::test]
+async fn who_cannot_win_is_told_in_the_words_of_the_go_library() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let client = Client::new(&bus, "Test");
+    let nobody = client.call("Do", "", raw(""), &Options::best(LONG)).await.unwrap_err();
+    assert_eq!((nobody.kind, nobody.message.as_str()), (ErrorKind::Unavailable, "no response from servers"));
+    let (_unwilling, done) = serve(&bus, "unwilling", Kind::claim(|_| -1.0)).await;
+    let (_zero, zero_done) = serve(&bus, "zero", Kind::claim(|_| 0.0)).await;
+    let zero = client.call("Do", "", raw(""), &Options::best(LONG)).await.unwrap_err();
+    let expected = (ErrorKind::Unavailable, "no servers available (received 1 responses)");
+    assert_eq!((zero.kind, zero.message.as_str()), expected);
+    assert_eq!(done.load(Ordering::SeqCst) + zero_done.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_queue_gives_each_request_to_one_server() {
+    let redis = Redis::start();
+    let (first, second) = (bus(&redis), bus(&redis));
+    let (_one, one_done) = serve(&first, "one", Kind::Queue).await;
+    let (_two, two_done) = serve(&second, "two", Kind::Queue).await;
+    let client = Client::new(&bus(&redis), "Test");
+    for n in 0..50 {
+        client.call("Do", "", raw(&n.to_string()), &Options::patient(LONG)).await.unwrap();
+    }
+    assert_eq!(one_done.load(Ordering::SeqCst) + two_done.load(Ordering::SeqCst), 50);
+    // The same bytes once more, as after a lost acknowledgement: one bid for the two of them.
+    let mut hand = ByHand::client(&first).await;
+    let twice = request("REQ_twice", LONG);
+    hand.ask(&twice).await;
+    hand.ask(&twice).await;
+    hand.ask(&request("REQ_next", LONG)).await;
+    let (one, two): (ClaimRequest, ClaimRequest) = (hand.next(0).await, hand.next(0).await);
+    let mut bids = [one.request_id.as_str(), two.request_id.as_str()];
+    bids.sort_unstable();
+    assert_eq!(bids, ["REQ_next", "REQ_twice"]);
+}
+
+#[tokio::test]
+async fn no_work_before_the_grant_after_the_expiry_or_twice() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let (_serving, done) = serve(&bus, "server", Kind::claim(|_| 1.0)).await;
+    let mut hand = ByHand::client(&bus).await;
+    hand.ask(&request("REQ_late", Duration::ZERO)).await;
+    hand.send(channel::request("Test", "Do", ""), Bytes::from_static(b"\xff not a message")).await;
+    hand.ask(&request("REQ_a", LONG)).await;
+    hand.ask(&request("REQ_a", LONG)).await;
+    hand.ask(&request("REQ_b", LONG)).await;
+    let a: ClaimRequest = hand.next(0).await;
+    assert_eq!((a.request_id.as_str(), a.affinity), ("REQ_a", 1.0));
+    let b: ClaimRequest = hand.next(0).await;
+    assert_eq!(b.request_id, "REQ_b");
+    assert_eq!(done.load(Ordering::SeqCst), 0);
+    hand.grant("REQ_a", "SRV_other").await;
+    hand.grant("REQ_a", &a.server_id).await;
+    hand.grant("REQ_unknown", &a.server_id).await;
+    hand.grant("REQ_b", &b.server_id).await;
+    hand.grant("REQ_b", &b.server_id).await;
+    let answer: Response = hand.next(1).await;
+    assert_eq!((answer.request_id.as_str(), answer.raw_response), ("REQ_b", raw("server did REQ_b")));
+    assert_eq!(answer.server_id, b.server_id);
+    hand.ask(&request("REQ_c", LONG)).await;
+    let c: ClaimRequest = hand.next(0).await;
+    hand.grant("REQ_c", &c.server_id).await;
+    let answer: Response = hand.next(1).await;
+    assert_eq!(answer.request_id, "REQ_c");
+    assert_eq!(done.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_bid_is_forgotten_when_the_request_expires() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let (_serving, done) = serve(&bus, "server", Kind::claim(|_| 1.0)).await;
+    let mut hand = ByHand::client(&bus).await;
+    let short = request("REQ_short", Duration::from_millis(300));
+    hand.ask(&short).await;
+    let expired = UNIX_EPOCH + Duration::from_nanos(short.expiry.try_into().unwrap());
+    while let Ok(left) = expired.duration_since(SystemTime::now()) {
+        tokio::time::sleep(left).await;
+    }
+    hand.ask(&request("REQ_next", LONG)).await;
+    // It was bid for and has expired since; on a slow machine it came too late even for the bid.
+    let mut bid: ClaimRequest = hand.next(0).await;
+    if bid.request_id == "REQ_short" {
+        hand.grant("REQ_short", &bid.server_id).await;
+        bid = hand.next(0).await;
+    }
+    hand.grant("REQ_next", &bid.server_id).await;
+    let answer: Response = hand.next(1).await;
+    assert_eq!(answer.request_id, "REQ_next");
+    assert_eq!(done.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn errors_arrive_with_kind_and_text() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let kinds = [
+        ErrorKind::InvalidArgument,
+        ErrorKind::NotFound,
+        ErrorKind::AlreadyExists,
+        ErrorKind::Unauthenticated,
+        ErrorKind::PermissionDenied,
+        ErrorKind::FailedPrecondition,
+        ErrorKind::ResourceExhausted,
+        ErrorKind::Unavailable,
+        ErrorKind::DeadlineExceeded,
+        ErrorKind::DataLoss,
+        ErrorKind::Unimplemented,
+        ErrorKind::Internal,
+    ];
+    let method = Method::new("Test", "Fail", "a topic");
+    let mut serving = Server::new(bus.clone()).serve(method, Kind::Queue, move |raw: Bytes| async move {
+        match raw.first() {
+            Some(&n) => Err(Error::new(kinds[usize::from(n)], format!("error {n}"))),
+            None => panic!("the handler breaks"),
+        }
+    });
+    serving.ready().await;
+    let client = Client::new(&bus, "Test");
+    for (n, kind) in kinds.into_iter().enumerate() {
+        let request = Bytes::from(vec![u8::try_from(n).unwrap()]);
+        let error = client.call("Fail", "a topic", request, &Options::patient(LONG)).await.unwrap_err();
+        assert_eq!(error, Error::new(kind, format!("error {n}")));
+    }
+    let error = client.call("Fail", "a topic", Bytes::new(), &Options::patient(LONG)).await.unwrap_err();
+    assert_eq!(error, Error::new(ErrorKind::Internal, "Fail: internal error, see the log"));
+}
+
+#[tokio::test]
+async fn what_the_handler_could_not_decode_is_answered_at_once() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let method = Method::new("Test", "Do", "").reads::<ClaimRequest>();
+    let mut serving = Server::new(bus.clone()).serve(method, Kind::claim(|_| 1.0), |_| async { Ok(Bytes::new()) });
+    serving.ready().await;
+    let client = Client::new(&bus, "Test");
+    let error = client.call("Do", "", raw("\x0b not protobuf"), &BEST).await.unwrap_err();
+    assert_eq!(error, Error::new(ErrorKind::InvalidArgument, "Do: the request cannot be decoded"));
+    let mut hand = ByHand::client(&bus).await;
+    hand.ask(&request("REQ_hand", LONG)).await;
+    let answer: Response = hand.next(1).await;
+    assert_eq!(answer.code, "malformed_request");
+    assert!(client.call("Do", "", Bytes::new(), &BEST).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn everybody_answers_a_multi_call() {
+    let redis = Redis::start();
+    let (first, second) = (bus(&redis), bus(&redis));
+    let (_one, _) = serve(&first, "one", Kind::Multi).await;
+    let (_two, _) = serve(&second, "two", Kind::Multi).await;
+    let client = Client::new(&first, "Test");
+    let answers = client.call_all("Do", "", raw("it"), Duration::from_secs(2)).await.unwrap();
+    let mut answers = answers.into_iter().map(Result::unwrap).collect::<Vec<_>>();
+    answers.sort();
+    assert_eq!(answers, ["one did it", "two did it"]);
+}
+
+#[tokio::test]
+async fn topics_come_and_go_while_running() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let server = Server::new(bus.clone());
+    let client = Client::new(&bus, "EgressHandler");
+    for id in ["EG_1", "EG_2"] {
+        let method = Method::new("EgressHandler", "StopEgress", id);
+        let mut serving = server.serve(method, Kind::Queue, move |_| async move { Ok(raw(id)) });
+        serving.ready().await;
+        assert_eq!(client.call("StopEgress", id, Bytes::new(), &Options::patient(LONG)).await.unwrap(), id);
+    }
+    let gone = client.call("StopEgress", "EG_1", Bytes::new(), &Options::first(LONG)).await.unwrap_err();
+    assert_eq!(gone.message, "no response from servers");
+}
+
+#[tokio::test]
+async fn what_runs_is_answered_although_the_method_is_served_no_more() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
+    let (go_on, goes_on) = tokio::sync::watch::channel(false);
+    let method = Method::new("Test", "Do", "");
+    let mut serving = Server::new(bus.clone()).serve(method, Kind::Queue, move |_| {
+        let (begun, mut goes_on) = (begun.clone(), goes_on.clone());
+        async move {
+            begun.send(()).await.unwrap();
+            goes_on.wait_for(|yes| *yes).await.unwrap();
+            Ok(raw("done"))
+        }
+    });
+    serving.ready().await;
+    let client = Client::new(&bus, "Test");
+    let call = tokio::spawn(async move { client.call("Do", "", Bytes::new(), &Options::patient(LONG)).await });
+    has_begun.recv().await.unwrap();
+    drop(serving);
+    go_on.send_replace(true);
+    assert_eq!(call.await.unwrap().unwrap(), "done");
+}
+
+#[tokio::test]
+async fn after_a_restart_of_redis_everything_is_subscribed_again() {
+    let mut redis = Redis::start();
+    let (serving_bus, calling_bus) = (bus(&redis), bus(&redis));
+    let (_serving, _) = serve(&serving_bus, "server", Kind::Queue).await;
+    let client = Client::new(&calling_bus, "Test");
+    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG)).await.unwrap(), "server did a");
+    for round in 0..3 {
+        redis.kill();
+        for bus in [&serving_bus, &calling_bus] {
+            bus.up().wait_for(|up| !*up).await.unwrap();
+            assert_eq!(bus.ping().await.unwrap_err().kind, ErrorKind::Unavailable);
+            assert_eq!(bus.publish("x".into(), raw("x")).await.unwrap_err().kind, ErrorKind::Unavailable);
+        }
+        // While it is away, a call waits and a method is added.
+        let method = Method::new("Test", "New", &round.to_string());
+        let mut new = Server::new(serving_bus.clone()).serve(method, Kind::Queue, |_| async { Ok(raw("new")) });
+        let away = client.call("Do", "", raw("b"), &Options::first(Duration::from_millis(50))).await.unwrap_err();
+        assert_eq!((away.kind, away.message.as_str()), (ErrorKind::Unavailable, "Redis has not answered in time"));
+        redis.launch();
+        serving_bus.up().wait_for(|up| *up).await.unwrap();
+        new.ready().await;
+        assert_eq!(client.call("Do", "", raw("c"), &Options::patient(LONG)).await.unwrap(), "server did c");
+        let answer = client.call("New", &round.to_string(), Bytes::new(), &Options::patient(LONG)).await;
+        assert_eq!(answer.unwrap(), "new");
+    }
+}
+
+#[tokio::test]
+async fn newer_versions_may_compress() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let (_serving, _) = serve(&bus, "server", Kind::claim(|_| 1.0)).await;
+    let mut hand = ByHand::client(&bus).await;
+    hand.send(channel::request("Test", "Do", ""), packed(&request("REQ_gz", LONG))).await;
+    let bid: ClaimRequest = hand.next(0).await;
+    let grant = ClaimResponse { request_id: "REQ_gz".into(), server_id: bid.server_id };
+    hand.send(channel::grant("Test", "Do", ""), packed(&grant)).await;
+    let answer: Response = hand.next(1).await;
+    assert_eq!(answer.raw_response, "server did REQ_gz");
+}
+
+#[tokio::test]
+async fn a_newer_server_may_begin_without_a_grant_and_compress() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let mut hand = ByHand::listen(&bus, &[channel::request("Test", "Do", ""), channel::grant("Test", "Do", "")]).await;
+    let client = Client::new(&bus, "Test");
+    for bids in [true, false] {
+        let call = client.clone();
+        let call = tokio::spawn(async move { call.call("Do", "", raw("q"), &Options::patient(LONG)).await });
+        let asked: Request = hand.next(0).await;
+        assert_eq!((asked.raw_request, asked.client_id.as_str()), (raw("q"), client.id()));
+        let valid = Duration::from_nanos((asked.expiry - asked.sent_at).try_into().unwrap());
+        assert!(valid <= LONG && valid > LONG / 2, "{valid:?}");
+        let id = asked.request_id;
+        if bids {
+            let bid =
+                ClaimRequest { request_id: id.clone(), server_id: "SRV_new".into(), affinity: 1.0, handling: true };
+            hand.send(channel::claim("Test", client.id()), packed(&bid)).await;
+        }
+        let answer = Response { request_id: id, raw_response: raw("quick"), ..Response::default() };
+        hand.send(channel::response("Test", client.id()), packed(&answer)).await;
+        assert_eq!(call.await.unwrap().unwrap(), "quick");
+    }
+    // Had it granted anything, that would have come before this.
+    hand.send(
+        channel::grant("Test", "Do", ""),
+        seal(&ClaimResponse { request_id: "end".into(), ..Default::default() }),
+    )
+    .await;
+    let end: ClaimResponse = hand.next(1).await;
+    assert_eq!(end.request_id, "end");
+}
+
+#[tokio::test]
+async fn whoever_has_won_and_never_answers_is_a_timeout() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let mut hand = ByHand::listen(&bus, &[channel::request("Test", "Do", "")]).await;
+    let client = Client::new(&bus, "Test");
+    let to = channel::claim("Test", client.id());
+    let options = Options::first(Duration::from_secs(2));
+    let call = tokio::spawn(async move { client.call("Do", "", raw("q"), &options).await });
+    let asked: Request = hand.next(0).await;
+    let bid = ClaimRequest { request_id: asked.request_id, server_id: "SRV_x".into(), affinity: 1.0, handling: false };
+    hand.send(to, seal(&bid)).await;
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::DeadlineExceeded, "request timed out"));
+}
+
+#[tokio::test]
+async fn messages_on_a_channel_keep_their_order() {
+    let redis = Redis::start();
+    let mut hand = ByHand::listen(&bus(&redis), &["order".to_owned()]).await;
+    let bus = bus(&redis);
+    for n in 0..500_u32 {
+        bus.publish("order".to_owned(), n.to_be_bytes().to_vec().into()).await.unwrap();
+    }
+    for n in 0..500_u32 {
+        assert_eq!(hand.inbox.next().await.unwrap().1, n.to_be_bytes().as_slice());
+    }
+}
+
+#[tokio::test]
+async fn a_lock_is_had_once_and_in_its_own_database() {
+    let redis = Redis::start();
+    let (first, second) = (bus(&redis), bus(&redis));
+    assert!(first.lock(b"payload").await.unwrap());
+    assert!(!second.lock(b"payload").await.unwrap());
+    assert!(second.lock(b"other").await.unwrap());
+    let third = Bus::start(Settings { db: 3, ..Settings::at(&redis.address()).unwrap() });
+    assert!(third.lock(b"payload").await.unwrap());
+}
+
+#[tokio::test]
+async fn the_password_is_asked_for_and_named_when_wrong() {
+    let redis =
+        Redis::start_with(&["--requirepass", "open sesame", "--user", "greffier", "on", ">her", "&*", "+@all", "~*"]);
+    let with = |username: Option<&str>, password: Option<&str>| {
+        let (username, password) = (username.map(str::to_owned), password.map(Secret::new));
+        Bus::start(Settings { username, password, ..Settings::at(&redis.address()).unwrap() })
+    };
+    with(None, Some("open sesame")).ping().await.unwrap();
+    let (_serving, _) = serve(&with(None, Some("open sesame")), "server", Kind::Queue).await;
+    let client = Client::new(&with(Some("greffier"), Some("her")), "Test");
+    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG)).await.unwrap(), "server did a");
+    for wrong in [with(None, None), with(None, Some("open barley")), with(Some("greffier"), Some("open sesame"))] {
+        let error = wrong.ping().await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unauthenticated, "{error}");
+        assert!(error.message.starts_with("redis.password: Redis at 127.0.0.1:"), "{error}");
+        assert!(!error.message.contains("barley") && !error.message.contains("sesame"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn sentinels_lead_to_the_master() {
+    let redis = Redis::start();
+    let sentinel = Redis::sentinel(&redis);
+    let section = serde_json::json!({
+        "sentinel_addresses": ["127.0.0.1:1", sentinel.address()], "sentinel_master_name": "main", "db": 1 });
+    let settings = |section| {
+        let mut fields = greffier::fields::Fields::of(section, "redis").unwrap();
+        Bus::start(Settings::read(&mut fields).unwrap().unwrap())
+    };
+    let by_sentinel = settings(section.clone());
+    by_sentinel.ping().await.unwrap();
+    let (_serving, _) = serve(&by_sentinel, "server", Kind::Queue).await;
+    let client = Client::new(&bus(&redis), "Test");
+    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG)).await.unwrap(), "server did a");
+    let mut unknown = section;
+    unknown["sentinel_master_name"] = "other".into();
+    assert_eq!(settings(unknown).ping().await.unwrap_err().kind, ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn tls_is_used_and_its_authority_checked() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(path("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let port = support::redis::free_port();
+    let (cert, key, port_text) = (path("cert.pem"), path("key.pem"), port.to_string());
+    let arguments = ["--tls-port", &port_text, "--tls-cert-file", &cert, "--tls-key-file", &key];
+    let _redis =
+        Redis::start_with(&[&arguments[..], &["--tls-ca-cert-file", &cert, "--tls-auth-clients", "no"]].concat());
+    let settings = |section| {
+        let mut fields = greffier::fields::Fields::of(section, "redis").unwrap();
+        Bus::start(Settings::read(&mut fields).unwrap().unwrap())
+    };
+    let address = format!("localhost:{port}");
+    let trusting =
+        settings(serde_json::json!({ "address": address, "tls": { "enabled": true, "ca_cert_file": cert } }));
+    trusting.ping().await.unwrap();
+    let (_serving, _) = serve(&trusting, "server", Kind::Queue).await;
+    let client = Client::new(&trusting, "Test");
+    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG)).await.unwrap(), "server did a");
+    let strict = settings(serde_json::json!({ "address": address, "use_tls": true }));
+    assert_eq!(strict.ping().await.unwrap_err().kind, ErrorKind::Unavailable);
+    let gone = settings(serde_json::json!({ "address": address, "tls": { "enabled": true, "ca_cert_file": "/none" } }));
+    assert!(gone.ping().await.unwrap_err().message.starts_with("redis.tls.ca_cert_file: cannot read /none"));
+}
