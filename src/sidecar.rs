@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -12,17 +12,21 @@ use crate::config::Config;
 use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::notify::Notifier;
+use crate::notify::{Links, LiveKit, Notifier};
 use crate::outbox::{Outbox, Worker};
 use crate::recorder::Recorder;
 use crate::room::Server;
 use crate::spool::Spool;
-use crate::storage::Storage;
+use crate::storage::{Storage, Stores};
+use crate::vault::Vault;
 
 /// How long open requests may take once everything is saved.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// How long files may take to be moved, besides the time they have to be finished.
 const LAST_FILES: Duration = Duration::from_secs(10);
+
+/// How long a mailed link opens its page, unless the recording ends before.
+const MAILED: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// How often expired recordings are looked for.
 const EXPIRE: Duration = Duration::from_secs(60);
@@ -51,14 +55,15 @@ impl Sidecar {
         // A store that does not answer now may do so later: recordings wait in the spool.
         let storage = Storage::open(&config.storage, &config.data_dir)?;
         let (news_sender, news) = mpsc::unbounded_channel();
-        let (db2, spool2, storage2) = (db.clone(), spool.clone(), storage.clone());
-        let worker = Worker { db: db2, spool: spool2, storage: storage2, notifier: Notifier::default() };
+        let stores = Stores::new(storage.clone(), &config.data_dir, Vault::new(&config.server.api_secret));
+        let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let sharer = Sharer::new(&config.server.api_secret, &base);
+        let notifier = notifier(config, sharer.clone())?;
+        let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
         let policy = config.policy.clone();
         let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
         let (stop, stopped) = oneshot::channel();
-        let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        let sharer = Sharer::new(&config.server.api_secret, &base);
         let door = Door::new(control.clone(), storage, config.worker_classes.clone(), &config.api, sharer);
         let door = tokio::spawn(door.serve(listener, async move {
             let _ = stopped.await;
@@ -90,6 +95,14 @@ impl Sidecar {
             Error::new(ErrorKind::DeadlineExceeded, "stop: some recordings could not be finished in time")
         })?
     }
+}
+
+/// Who tells people. They get links that open the page without an account.
+fn notifier(config: &Config, sharer: Sharer) -> Result<Notifier> {
+    let Server { url, api_key, api_secret, ca_file, insecure } = config.server.clone();
+    let server = LiveKit { url, api_key, api_secret, ca_file, insecure };
+    let links = Links::new(sharer.base()).with_page(move |about| sharer.url(about, Timestamp::now(), MAILED));
+    Notifier::new(config.notify.clone(), &config.data_dir, server, links, None)
 }
 
 /// Removes what has expired, for ever.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::api;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
+use crate::notify;
 use crate::recording::{Class, Policy, WorkerClass, WorkerClasses, layout_named};
 use crate::room::Server;
 use crate::secret::Secret;
@@ -32,6 +33,8 @@ pub struct Config {
     pub worker_classes: WorkerClasses,
     /// What holds for every recording.
     pub policy: Policy,
+    /// `mail`, `webhooks`, `room_notices`, `storage_hook`, `transcription`: who is told, and how.
+    pub notify: notify::Settings,
 }
 
 /// What environment and flags say; each goes before the file.
@@ -87,18 +90,21 @@ impl Config {
         let file_listen = root.text("listen")?;
         let listen = overrides.listen.or(file_listen).unwrap_or_else(|| LISTEN.to_owned());
         let mut api = api::Settings::new(&listen, overrides.api_token.or(file_token))?;
-        api.public_url = root.text("public_url")?.map(|url| api::public_url(&url)).transpose()?;
         let file_data = root.text("data_dir")?.map(PathBuf::from);
         let data_dir = overrides.data_dir.or(file_data).unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let mut stores = root.section("storage")?;
         let storage = storage::Settings::read(&mut stores)?;
         let mut modes = root.section("worker_classes")?;
         let (worker_classes, mut unknown) = worker_classes(&mut modes)?;
+        let (notify, more) = notify::Settings::read(&mut root)?;
+        api.public_url = notify.public_url.as_deref().map(api::public_url).transpose()?;
+        unknown.extend(more);
         unknown.extend(livekit.left());
         unknown.extend(stores.left());
         unknown.extend(root.left());
         let warnings = unknown.into_iter().map(|path| format!("{path}: unknown key, ignored")).collect();
-        Ok((Self { server, api, data_dir, storage, worker_classes, policy: Policy::default() }, warnings))
+        let policy = Policy { targets: notify.targets(), ..Policy::default() };
+        Ok((Self { server, api, data_dir, storage, worker_classes, policy, notify }, warnings))
     }
 }
 

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::parts;
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Checkpoint, Part, Recording};
+use crate::recording::{Checkpoint, Part, Recording, SETTLING};
 use crate::spool::Spool;
 use crate::storage::Storage;
 
@@ -55,6 +56,7 @@ impl Upload<'_> {
         loop {
             match self.look()? {
                 Look::Whole(file, _) => {
+                    self.settle().await?;
                     return self.storage.put_file(&file, self.key(), self.recording.content_type()).await;
                 }
                 Look::Growing(..) => tokio::time::sleep(LOOK).await,
@@ -109,6 +111,7 @@ impl Upload<'_> {
         let mut ids = sent.parts.clone();
         ids.sort_by_key(|part| part.index);
         let ids: Vec<_> = ids.into_iter().map(|part| part.id).collect();
+        self.settle().await?;
         if let Err(e) = self.storage.complete(self.key(), &sent.upload, &ids).await {
             // A try before this one completed it, and its answer was lost.
             let is_there = e.kind == ErrorKind::NotFound && self.stored_bytes().await? == Some(size);
@@ -128,6 +131,7 @@ impl Upload<'_> {
         if self.stored_bytes().await? == Some(size) && self.is_stored(&bytes).await? {
             return Ok(());
         }
+        self.settle().await?;
         self.storage.put(self.key(), bytes, self.recording.content_type()).await?;
         self.verify(size, sent).await
     }
@@ -142,6 +146,20 @@ impl Upload<'_> {
         self.keep(sent, Checkpoint::default()).await?;
         let stored = stored.map_or_else(|| "nothing".to_owned(), |bytes| format!("{bytes} bytes"));
         Err(Error::new(ErrorKind::Unavailable, format!("storage: {stored} under {} instead of {size}", self.key())))
+    }
+
+    /// A backend that asked through LiveKit writes down that it stopped the egress only once the stop was answered: a file that
+    /// appears before that would find it unprepared.
+    async fn settle(&self) -> Result<()> {
+        let Some(recording) = self.db.get(self.id)? else { return Ok(()) };
+        if recording.options.asked.is_some_and(|asked| asked.by_server)
+            && let Some(ready) = recording.ended_at.and_then(|at| at.checked_add(SETTLING).ok())
+        {
+            let wait = ready.duration_since(Timestamp::now());
+            // A clock that was set meanwhile must not hold it up.
+            tokio::time::sleep(Duration::try_from(wait.min(SETTLING)).unwrap_or_default()).await;
+        }
+        Ok(())
     }
 
     /// There is no file: done before a crash, or never to be.

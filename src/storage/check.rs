@@ -7,6 +7,16 @@ use super::Storage;
 use crate::error::{Error, ErrorKind, Result};
 
 impl Storage {
+    /// Proves that this key can be written, without anything appearing under it: a bucket's events would tell of a probe.
+    pub async fn check_key_writable(&self, key: &str, content_type: &str) -> Result<()> {
+        if self.takes_parts() {
+            let upload = self.begin(key, content_type).await?;
+            self.abort(key, &upload).await
+        } else {
+            self.check().await
+        }
+    }
+
     /// Writes a small object, reads it back and deletes it. The error names the field and the fix.
     pub async fn check(&self) -> Result<()> {
         // A type that no hook takes for a recording.

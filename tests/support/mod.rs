@@ -6,10 +6,12 @@ pub mod growing;
 pub mod minio;
 pub mod proxy;
 pub mod publisher;
+pub mod receiver;
 pub mod recorder;
 pub mod redis;
 pub mod server;
 pub mod sidecar;
+pub mod smtp;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
