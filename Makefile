@@ -12,7 +12,7 @@ LIVEKIT_SERVER_VERSION := v1.13.5
 DEBIAN_BUILD := build-essential pkg-config libclang-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
 DEBIAN_RUN := gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
 	gstreamer1.0-libav fonts-dejavu-core fonts-noto-core fonts-noto-color-emoji fonts-droid-fallback ca-certificates
-DEBIAN_TEST := gstreamer1.0-tools ffmpeg python3-venv curl procps redis-server
+DEBIAN_TEST := gstreamer1.0-tools ffmpeg chromium python3-venv curl procps redis-server
 
 .PHONY: help demo test live check bench bless media tools debian fmt
 help: ## this list
@@ -42,6 +42,7 @@ bench: debian $(TOOLS)/livekit-server ## cost of a recording, side by side with 
 
 bless: ## write the golden files anew; git shows what changed
 	UPDATE_GOLDENS=1 cargo test --locked --test scenes --test lifecycle
+	UPDATE_GOLDENS=1 cargo test --locked --test notify letters_are_as_kept
 
 media: ## make the sample tracks anew (ffmpeg, espeak-ng)
 	bash testdata/make-media.sh
@@ -71,7 +72,8 @@ $(TOOLS)/livekit-server:
 	else echo "Go is missing: install it from your distribution or https://go.dev/dl, then run make again"; exit 1; fi
 
 # The independent publisher of the live tests: LiveKit's Python SDK, which is libwebrtc.
-$(TOOLS)/venv/ready: tests/publisher/requirements.txt
+# And the mail server of the letters' tests.
+$(TOOLS)/venv/ready: tests/publisher/requirements.txt tests/smtp/requirements.txt
 	python3 -m venv $(TOOLS)/venv
-	$(TOOLS)/venv/bin/pip install -q -r $<
+	$(TOOLS)/venv/bin/pip install -q $(addprefix -r ,$^)
 	touch $@

@@ -9,14 +9,16 @@ use crate::error::{Error, Result};
 pub struct Fields {
     path: String,
     values: Map<String, Value>,
+    /// Paths of what nobody has read in objects within this one.
+    unread: Vec<String>,
 }
 
 impl Fields {
     /// The fields of `value`, which must be an object or null. `path` names it; empty for the root.
     pub fn of(value: Value, path: &str) -> Result<Self> {
         match value {
-            Value::Object(values) => Ok(Self { path: path.to_owned(), values }),
-            Value::Null => Ok(Self { path: path.to_owned(), values: Map::new() }),
+            Value::Object(values) => Ok(Self { path: path.to_owned(), values, unread: Vec::new() }),
+            Value::Null => Ok(Self { path: path.to_owned(), ..Self::default() }),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 let name = if path.is_empty() { "the document" } else { path };
                 Err(Error::invalid(name, format!("expected names and values, found {}", kind(&value))))
@@ -53,6 +55,23 @@ impl Fields {
         Self::of(value, &self.path_of(key))
     }
 
+    /// Reads an object within this one, if it is there. What stays unread of it is among what is left of this one.
+    pub fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<T>> {
+        if self.values.get(key).is_none_or(Value::is_null) {
+            self.values.remove(key);
+            return Ok(None);
+        }
+        let mut section = self.section(key)?;
+        let value = read(&mut section)?;
+        self.unread.extend(section.left());
+        Ok(Some(value))
+    }
+
+    /// Knows this key, and does nothing with it.
+    pub fn ignore(&mut self, key: &str) {
+        self.values.remove(key);
+    }
+
     /// The names of the values that nobody has read yet.
     pub fn keys(&self) -> Vec<String> {
         self.values.keys().cloned().collect()
@@ -60,11 +79,14 @@ impl Fields {
 
     /// The paths of the values that nobody has read.
     pub fn left(&self) -> Vec<String> {
-        self.values.keys().map(|key| self.path_of(key)).collect()
+        self.unread.iter().cloned().chain(self.values.keys().map(|key| self.path_of(key))).collect()
     }
 
-    /// The whole path of this field.
+    /// The whole path of this field; of this object, for an empty key.
     pub fn path_of(&self, key: &str) -> String {
+        if key.is_empty() {
+            return self.path.clone();
+        }
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 

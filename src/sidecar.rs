@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::api::{self, Door};
+use crate::api::{self, Door, Sharer};
 use crate::config::Config;
 use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
-use crate::notify::Notifier;
+use crate::notify::{Links, LiveKit, Notifier};
 use crate::outbox::{Outbox, Worker};
 use crate::recorder::Recorder;
 use crate::room::Server;
 use crate::spool::Spool;
-use crate::storage::Storage;
+use crate::storage::{Storage, Stores};
+use crate::vault::Vault;
 
 /// How long open requests may take once everything is saved.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -48,15 +49,19 @@ impl Sidecar {
         let listener = api::bind(&config.api).await?;
         let address =
             listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
-        let storage = Storage::local(config.data_dir.clone());
+        // A store that does not answer now may do so later: recordings wait in the spool.
+        let storage = Storage::open(&config.storage, &config.data_dir)?;
         let (news_sender, news) = mpsc::unbounded_channel();
-        let (db2, spool2, storage2) = (db.clone(), spool.clone(), storage.clone());
-        let worker = Worker { db: db2, spool: spool2, storage: storage2, notifier: Notifier::default() };
+        let stores = Stores::new(storage.clone(), &config.data_dir, Vault::new(&config.server.api_secret));
+        let notifier = notifier(config, address)?;
+        let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
         let policy = config.policy.clone();
         let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
         let (stop, stopped) = oneshot::channel();
-        let door = Door::new(control.clone(), storage, config.worker_classes.clone(), &config.api);
+        let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let sharer = Sharer::new(&config.server.api_secret, &base);
+        let door = Door::new(control.clone(), storage, config.worker_classes.clone(), &config.api, sharer);
         let door = tokio::spawn(door.serve(listener, async move {
             let _ = stopped.await;
         }));
@@ -87,6 +92,14 @@ impl Sidecar {
             Error::new(ErrorKind::DeadlineExceeded, "stop: some recordings could not be finished in time")
         })?
     }
+}
+
+/// Who tells people. Pages are where people reach us; without `public_url`, where we listen.
+fn notifier(config: &Config, address: SocketAddr) -> Result<Notifier> {
+    let Server { url, api_key, api_secret, ca_file, insecure } = config.server.clone();
+    let server = LiveKit { url, api_key, api_secret, ca_file, insecure };
+    let links = Links::new(config.notify.public_url.as_deref().unwrap_or(&format!("http://{address}")));
+    Notifier::new(config.notify.clone(), &config.data_dir, server, links)
 }
 
 /// Removes what has expired, for ever.

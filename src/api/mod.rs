@@ -3,11 +3,16 @@
 mod auth;
 mod body;
 mod dto;
+mod links;
+mod media;
+mod page;
 mod recordings;
 mod reply;
 mod rooms;
+mod share;
 
 pub use dto::Status;
+pub use share::{Sharer, public_url};
 
 use std::net::SocketAddr;
 
@@ -29,6 +34,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// What a client must show as `Authorization: Bearer …`.
     pub token: Option<Secret>,
+    /// `public_url`: what links to pages begin with, when people reach us under another address than `listen`.
+    pub public_url: Option<String>,
 }
 
 /// What every route may need.
@@ -38,6 +45,7 @@ pub struct Door {
     storage: Storage,
     modes: WorkerClasses,
     guard: auth::Guard,
+    sharer: Sharer,
 }
 
 /// The shortest token that is accepted.
@@ -58,22 +66,24 @@ impl Settings {
                 let fix = "make one with `openssl rand -hex 32`";
                 Err(Error::invalid("api_token", format!("shorter than {TOKEN_BYTES} characters; {fix}")))
             }
-            Some(_) | None => Ok(Self { listen: address, token }),
+            Some(_) | None => Ok(Self { listen: address, token, public_url: None }),
         }
     }
 }
 
 impl Door {
-    /// A door to this control; `settings` say who may pass.
-    pub fn new(control: Control, storage: Storage, modes: WorkerClasses, settings: &Settings) -> Self {
-        Self { control, storage, modes, guard: auth::Guard::new(settings.token.clone()) }
+    /// A door to this control; `settings` say who may pass, `sharer` signs links to pages.
+    pub fn new(control: Control, storage: Storage, modes: WorkerClasses, settings: &Settings, sharer: Sharer) -> Self {
+        Self { control, storage, modes, guard: auth::Guard::new(settings.token.clone()), sharer }
     }
 
     /// Every route; what none of them knows is answered in JSON too.
     pub fn routes(&self) -> impl warp::Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone + use<> {
+        let pages = [page::routes(self), media::media(self), links::share(self), links::revoke(self)];
         let routes: [BoxedFilter<(Response,)>; 4] =
             [rooms::stop(self), recordings::list(self), recordings::get(self), health()];
-        let any = routes.into_iter().fold(rooms::start(self), |some, route| some.or(route).unify().boxed());
+        let routes = routes.into_iter().chain(pages);
+        let any = routes.fold(rooms::start(self), |some, route| some.or(route).unify().boxed());
         any.recover(|rejection| async move { Ok(reply::rejection(&rejection)) }).unify()
     }
 

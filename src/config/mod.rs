@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::api;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
+use crate::notify;
 use crate::recording::{Class, Policy, WorkerClass, WorkerClasses, layout_named};
 use crate::room::Server;
 use crate::secret::Secret;
+use crate::storage;
 
 /// Where the sidecar listens unless told otherwise.
 const LISTEN: &str = "127.0.0.1:7990";
@@ -25,10 +27,14 @@ pub struct Config {
     pub api: api::Settings,
     /// `data_dir`: store, spool and finished files.
     pub data_dir: PathBuf,
+    /// `storage`: where finished files go.
+    pub storage: storage::Settings,
     /// `worker_classes`.
     pub worker_classes: WorkerClasses,
     /// What holds for every recording.
     pub policy: Policy,
+    /// `mail`, `webhooks`, `room_notices`, `storage_hook`, `transcription`: who is told, and how.
+    pub notify: notify::Settings,
 }
 
 /// What environment and flags say; each goes before the file.
@@ -83,15 +89,22 @@ impl Config {
         let file_token = root.text("api_token")?.map(Secret::new);
         let file_listen = root.text("listen")?;
         let listen = overrides.listen.or(file_listen).unwrap_or_else(|| LISTEN.to_owned());
-        let api = api::Settings::new(&listen, overrides.api_token.or(file_token))?;
+        let mut api = api::Settings::new(&listen, overrides.api_token.or(file_token))?;
+        api.public_url = root.text("public_url")?.map(|url| api::public_url(&url)).transpose()?;
         let file_data = root.text("data_dir")?.map(PathBuf::from);
         let data_dir = overrides.data_dir.or(file_data).unwrap_or_else(|| PathBuf::from(DATA_DIR));
+        let mut stores = root.section("storage")?;
+        let storage = storage::Settings::read(&mut stores)?;
         let mut modes = root.section("worker_classes")?;
         let (worker_classes, mut unknown) = worker_classes(&mut modes)?;
+        let (notify, more) = notify::Settings::read(&mut root)?;
+        unknown.extend(more);
         unknown.extend(livekit.left());
+        unknown.extend(stores.left());
         unknown.extend(root.left());
         let warnings = unknown.into_iter().map(|path| format!("{path}: unknown key, ignored")).collect();
-        Ok((Self { server, api, data_dir, worker_classes, policy: Policy::default() }, warnings))
+        let policy = Policy { targets: notify.targets(), ..Policy::default() };
+        Ok((Self { server, api, data_dir, storage, worker_classes, policy, notify }, warnings))
     }
 }
 

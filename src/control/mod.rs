@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{News, Outbox};
 use crate::recorder::Recorder;
-use crate::recording::{Options, Policy, Recording, Report, Request};
+use crate::recording::{Event, Job, Options, Policy, Recording, Report, Request, Target, Task};
 use crate::scene::Layout;
 use crate::spool::Spool;
 
@@ -212,6 +212,15 @@ impl Control {
     /// The recording of this id.
     pub fn get(&self, id: &RecordingId) -> Result<Recording> {
         self.db.get(id)?.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no recording {id}")))
+    }
+
+    /// Is somebody still to be told of this? False for what was never to be told.
+    pub fn owes(&self, id: &RecordingId, to: &Target, event: Event) -> Result<bool> {
+        let is_it = |job: &Job| match &job.task {
+            Task::Tell { event: of, to: whom, .. } => *of == event && whom == to,
+            Task::Upload | Task::Remove { .. } => false,
+        };
+        Ok(self.db.jobs_of(id)?.iter().any(is_it))
     }
 
     /// `limit` recordings after the first `skip`, newest first.

@@ -3,11 +3,14 @@
 mod encoding;
 mod filename;
 mod info;
+mod manifest;
+pub mod proto;
 mod request;
 pub mod rpc;
 mod store;
 mod table;
 
 pub use info::{Info, Status};
+pub use manifest::{Manifest, manifest};
 pub use request::{Start, read};
 pub use table::{Row, table};

@@ -1,16 +1,94 @@
-//! Tells people and programs what happened to a recording: one try each.
+//! Tells people and programs what happened to a recording: one try each. Trying again is the outbox's.
 
-use crate::error::Result;
+mod http;
+mod letter;
+mod links;
+mod livekit;
+mod mail;
+mod notice;
+mod room;
+mod settings;
+mod storage_hook;
+mod transcription;
+mod webhook;
+mod words;
+
+pub use links::{Links, Sign};
+pub use livekit::LiveKit;
+pub use settings::{Encryption, Mail, Settings, Smtp, StorageHook, Transcription, Transport, Webhooks};
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{Event, Recording, Target};
 
 /// Knows how to reach everybody.
-#[derive(Clone, Debug, Default)]
-pub struct Notifier {}
+#[derive(Clone)]
+pub struct Notifier {
+    parts: Arc<Parts>,
+}
+
+struct Parts {
+    settings: Settings,
+    livekit: LiveKit,
+    links: Links,
+    web: reqwest::Client,
+    mailer: mail::Mailer,
+    rooms: room::Rooms,
+}
 
 impl Notifier {
-    /// Tells one of them, once. `InvalidArgument` when another try cannot succeed.
+    /// Checks what can be checked without asking anybody; errors name the field. `data_dir` is where letters go that are
+    /// written into a folder.
+    pub fn new(settings: Settings, data_dir: &Path, livekit: LiveKit, links: Links) -> Result<Self> {
+        if let Some(webhooks) = &settings.webhooks {
+            webhooks.key(&livekit)?;
+        }
+        let web = http::client(None, false)?;
+        let mailer = mail::Mailer::new(&settings.mail, data_dir)?;
+        let rooms = room::Rooms::new(&livekit)?;
+        Ok(Self { parts: Arc::new(Parts { settings, livekit, links, web, mailer, rooms }) })
+    }
+
+    /// Tells one of them, once. `InvalidArgument` when another try cannot succeed; `Unavailable` when one may.
     pub async fn tell(&self, event: Event, to: &Target, about: &Recording) -> Result<()> {
+        let Parts { settings, livekit, links, web, mailer, rooms } = &*self.parts;
+        match to {
+            Target::Mail => mailer.send(event, about, &links.page(about)).await,
+            Target::Webhook(url) => match settings.webhooks.as_ref().filter(|hooks| hooks.urls.contains(url)) {
+                Some(hooks) => {
+                    let location = links.location(&about.key);
+                    webhook::post(web, url, &hooks.key(livekit)?, event, about, &location).await
+                }
+                None => Err(gone("webhooks.urls", to)),
+            },
+            Target::Room => rooms.tell(event, about, Timestamp::now()).await,
+            Target::StorageHook(url) => match settings.storage_hook.as_ref().filter(|hook| hook.url == *url) {
+                Some(hook) => storage_hook::post(web, hook, about).await,
+                None => Err(gone("storage_hook.url", to)),
+            },
+            Target::Transcription => match &settings.transcription {
+                Some(service) => transcription::order(web, service, about, links).await,
+                None => Err(gone("transcription", to)),
+            },
+            Target::LiveKit => Err(Error::new(ErrorKind::Unimplemented, "LiveKit is told by psrpc, not from here")),
+        }?;
         tracing::debug!(recording = %about.id, to = to.name(), event = event.name(), "told");
         Ok(())
     }
+}
+
+impl fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notifier").field("settings", &self.parts.settings).finish_non_exhaustive()
+    }
+}
+
+/// A job of an earlier configuration.
+fn gone(field: &str, to: &Target) -> Error {
+    Error::invalid(field, format!("{} is no longer configured; nobody is told", to.name()))
 }

@@ -2,10 +2,12 @@
 //! that retries.
 
 mod driver;
+mod parts;
 mod schedule;
 mod upload;
 mod work;
 
+pub use upload::upload;
 pub use work::Worker;
 
 use std::collections::HashMap;

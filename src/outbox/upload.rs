@@ -1,31 +1,312 @@
-//! Brings one recording's file to its final place.
+//! Brings one recording's file to its final place: parts leave while it grows, the rest once it is whole.
 
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::parts;
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
+use crate::recording::{Checkpoint, Part, Recording, SETTLING};
 use crate::spool::Spool;
 use crate::storage::Storage;
 
 /// How often the spool is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(100);
+/// So many parts of the end are compared with what was sent: a recorder that was killed leaves a tail that is cut off.
+const COMPARED: usize = 3;
 
-/// Returns once the object is complete and verified. `DataLoss` when there is nothing to store, and never will be.
+/// Waits while the file grows, and returns once the object is complete and verified. `DataLoss` when there is nothing to
+/// store, and never will be; after every other failure another try goes on where this one ended.
 pub async fn upload(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Result<()> {
-    let gone = |why: &str| Error::new(ErrorKind::DataLoss, format!("{id}: {why}"));
-    let recording = db.get(id)?.ok_or_else(|| gone("the recording is gone"))?;
-    let extension = recording.extension();
-    loop {
-        if let Some(file) = spool.sealed(id, extension) {
-            return storage.put_file(&file, &recording.key, recording.content_type()).await;
+    let recording = db.get(id)?.ok_or_else(|| gone(id, "the recording is gone"))?;
+    let upload = Upload { db, spool, storage, id, recording };
+    let done = if storage.takes_parts() { upload.in_parts().await } else { upload.whole().await };
+    done.map_err(|e| {
+        // Settings can be mended: only what is lost is given up.
+        let hopeless = matches!(e.kind, ErrorKind::InvalidArgument | ErrorKind::Unimplemented);
+        if hopeless { Error::new(ErrorKind::FailedPrecondition, e.message) } else { e }
+    })
+}
+
+struct Upload<'a> {
+    db: &'a Db,
+    spool: &'a Spool,
+    storage: &'a Storage,
+    id: &'a RecordingId,
+    recording: Recording,
+}
+
+/// What is in the spool.
+enum Look {
+    Growing(PathBuf, u64),
+    Whole(PathBuf, u64),
+    Nothing,
+}
+
+impl Upload<'_> {
+    /// Into a folder: moved when it is whole.
+    async fn whole(&self) -> Result<()> {
+        loop {
+            match self.look()? {
+                Look::Whole(file, _) => {
+                    self.settle().await?;
+                    return self.storage.put_file(&file, self.key(), self.recording.content_type()).await;
+                }
+                Look::Growing(..) => tokio::time::sleep(LOOK).await,
+                Look::Nothing => return self.nothing(&Checkpoint::default()).await,
+            }
         }
-        if storage.local_path(&recording.key).is_some_and(|path| path.exists()) {
+    }
+
+    /// Into a bucket. An upload that the store has lost is begun anew, once in a try.
+    async fn in_parts(&self) -> Result<()> {
+        let mut sent = self.db.checkpoint(self.id)?.unwrap_or_default();
+        let lost = match self.attempt(&mut sent).await {
+            Err(e) if e.kind == ErrorKind::NotFound => e,
+            done => return done,
+        };
+        tracing::warn!(recording = %self.id, error = %lost, "the upload begins anew");
+        if !sent.upload.is_empty() {
+            let _ = self.storage.abort(self.key(), &sent.upload).await;
+        }
+        self.keep(&mut sent, Checkpoint::default()).await?;
+        self.attempt(&mut sent).await
+    }
+
+    async fn attempt(&self, sent: &mut Checkpoint) -> Result<()> {
+        loop {
+            match self.look()? {
+                Look::Growing(file, size) => {
+                    let next = parts::next_whole(&sent.parts, size);
+                    let done = match next {
+                        Some(index) => self.send(&file, index, parts::range(index), sent).await?,
+                        None => false,
+                    };
+                    if !done {
+                        tokio::time::sleep(LOOK).await;
+                    }
+                }
+                Look::Whole(file, size) if size <= parts::PART => return self.finish_small(&file, size, sent).await,
+                Look::Whole(file, size) => return self.finish(&file, size, sent).await,
+                Look::Nothing => return self.nothing(sent).await,
+            }
+        }
+    }
+
+    /// The file is whole: sends what is missing, the first part last, and puts them together.
+    async fn finish(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
+        self.forget_changed(file, size, sent).await?;
+        for index in parts::missing(&sent.parts, size) {
+            if !self.send(file, index, parts::range_in(index, size), sent).await? {
+                return Err(self.changed(file));
+            }
+        }
+        let mut ids = sent.parts.clone();
+        ids.sort_by_key(|part| part.index);
+        let ids: Vec<_> = ids.into_iter().map(|part| part.id).collect();
+        self.settle().await?;
+        if let Err(e) = self.storage.complete(self.key(), &sent.upload, &ids).await {
+            // A try before this one completed it, and its answer was lost.
+            let is_there = e.kind == ErrorKind::NotFound && self.stored_bytes().await? == Some(size);
+            return if is_there { Ok(()) } else { Err(e) };
+        }
+        self.verify(size, sent).await
+    }
+
+    /// Too small for parts: one request.
+    async fn finish_small(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
+        if !sent.upload.is_empty() {
+            self.storage.abort(self.key(), &sent.upload).await?;
+            self.keep(sent, Checkpoint::default()).await?;
+        }
+        let Some(bytes) = read(file, 0..size).await? else { return Err(self.changed(file)) };
+        // The name appears once: a try before this one may have come so far.
+        if self.stored_bytes().await? == Some(size) && self.is_stored(&bytes).await? {
             return Ok(());
         }
-        if !spool.part(id, extension).exists() {
-            return Err(gone("its file is neither in the spool nor stored"));
-        }
-        tokio::time::sleep(LOOK).await;
+        self.settle().await?;
+        self.storage.put(self.key(), bytes, self.recording.content_type()).await?;
+        self.verify(size, sent).await
     }
+
+    /// The object is as large as the file. Its parts were compared by the store as they came, and it was made of just those.
+    async fn verify(&self, size: u64, sent: &mut Checkpoint) -> Result<()> {
+        let stored = self.stored_bytes().await?;
+        if stored == Some(size) {
+            tracing::info!(recording = %self.id, key = self.key(), bytes = size, "stored");
+            return Ok(());
+        }
+        self.keep(sent, Checkpoint::default()).await?;
+        let stored = stored.map_or_else(|| "nothing".to_owned(), |bytes| format!("{bytes} bytes"));
+        Err(Error::new(ErrorKind::Unavailable, format!("storage: {stored} under {} instead of {size}", self.key())))
+    }
+
+    /// A backend that asked through LiveKit writes down that it stopped the egress only once the stop was answered: a file that
+    /// appears before that would find it unprepared.
+    async fn settle(&self) -> Result<()> {
+        let Some(recording) = self.db.get(self.id)? else { return Ok(()) };
+        if recording.options.asked.is_some_and(|asked| asked.by_server)
+            && let Some(ready) = recording.ended_at.and_then(|at| at.checked_add(SETTLING).ok())
+        {
+            let wait = ready.duration_since(Timestamp::now());
+            // A clock that was set meanwhile must not hold it up.
+            tokio::time::sleep(Duration::try_from(wait.min(SETTLING)).unwrap_or_default()).await;
+        }
+        Ok(())
+    }
+
+    /// There is no file: done before a crash, or never to be.
+    async fn nothing(&self, sent: &Checkpoint) -> Result<()> {
+        let media = self.db.get(self.id)?.and_then(|recording| recording.media);
+        if let Some(media) = media
+            && self.stored_bytes().await? == Some(media.bytes)
+        {
+            return Ok(());
+        }
+        if !sent.upload.is_empty() {
+            match self.storage.abort(self.key(), &sent.upload).await {
+                Err(e) if e.kind == ErrorKind::Unavailable => return Err(e),
+                Err(e) => tracing::warn!(recording = %self.id, error = %e, "parts are left in the store"),
+                Ok(()) => {}
+            }
+        }
+        Err(gone(self.id, "its file is neither in the spool nor stored"))
+    }
+
+    /// Sends this part; false when the file does not have it any more.
+    async fn send(&self, file: &Path, index: u32, range: Range<u64>, sent: &mut Checkpoint) -> Result<bool> {
+        let Some(bytes) = read(file, range).await? else { return Ok(false) };
+        if sent.upload.is_empty() {
+            let upload = self.storage.begin(self.key(), self.recording.content_type()).await?;
+            // Kept before anything is sent: what nobody remembers is never thrown away.
+            self.keep(sent, Checkpoint { upload: name_of(upload), parts: Vec::new() }).await?;
+        }
+        let (length, crc32) = (bytes.len() as u64, crc32(&bytes));
+        let id = self.storage.put_part(self.key(), &sent.upload, index, bytes).await?;
+        tracing::debug!(recording = %self.id, index, bytes = length, "a part is stored");
+        let mut next = sent.clone();
+        next.parts.retain(|part| part.index != index);
+        next.parts.push(Part { index, bytes: length, crc32, id });
+        self.keep(sent, next).await?;
+        Ok(true)
+    }
+
+    /// Forgets the parts that were sent with other bytes than the file has now.
+    async fn forget_changed(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
+        let mut next = sent.clone();
+        parts::keep_fitting(&mut next.parts, size);
+        let mut alike = 0;
+        for part in parts::suspects(&next.parts) {
+            let Some(bytes) = read(file, parts::range_in(part.index, size)).await? else {
+                return Err(self.changed(file));
+            };
+            if crc32(&bytes) != part.crc32 {
+                next.parts.retain(|other| other.index != part.index);
+                alike = 0;
+            } else if part.index > 0 {
+                alike += 1;
+            }
+            if alike == COMPARED {
+                break;
+            }
+        }
+        if next != *sent {
+            tracing::info!(recording = %self.id, again = sent.parts.len() - next.parts.len(), "parts changed since");
+            self.keep(sent, next).await?;
+        }
+        Ok(())
+    }
+
+    fn look(&self) -> Result<Look> {
+        let (part, extension) = (self.spool.part(self.id, self.recording.extension()), self.recording.extension());
+        let size = |path: &Path| match std::fs::metadata(path) {
+            Ok(meta) => Ok(Some(meta.len())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(unreadable(path, &e)),
+        };
+        // Twice, because it may get its name between the looks.
+        for _ in 0..2 {
+            if let Some(file) = self.spool.sealed(self.id, extension)
+                && let Some(bytes) = size(&file)?
+            {
+                return Ok(Look::Whole(file, bytes));
+            }
+            if let Some(bytes) = size(&part)? {
+                return Ok(Look::Growing(part, bytes));
+            }
+        }
+        Ok(Look::Nothing)
+    }
+
+    async fn stored_bytes(&self) -> Result<Option<u64>> {
+        Ok(self.storage.head(self.key()).await?.map(|head| head.bytes))
+    }
+
+    async fn is_stored(&self, bytes: &Bytes) -> Result<bool> {
+        use futures_util::TryStreamExt as _;
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        let content = self.storage.get_range(self.key(), 0..u64::MAX).await?;
+        let there: Vec<_> = content.stream.try_collect().await?;
+        Ok(there.concat() == *bytes)
+    }
+
+    async fn keep(&self, sent: &mut Checkpoint, next: Checkpoint) -> Result<()> {
+        let (db, id) = (self.db.clone(), self.id.clone());
+        let kept = tokio::task::spawn_blocking(move || db.keep_checkpoint(&id, &next).map(|()| next)).await;
+        *sent = kept.map_err(|e| Error::new(ErrorKind::Internal, format!("{}: {e}", self.id)))??;
+        Ok(())
+    }
+
+    fn key(&self) -> &str {
+        &self.recording.key
+    }
+
+    fn changed(&self, file: &Path) -> Error {
+        Error::new(ErrorKind::Unavailable, format!("{}: {} changed while it was stored", self.id, file.display()))
+    }
+}
+
+fn gone(id: &RecordingId, why: &str) -> Error {
+    Error::new(ErrorKind::DataLoss, format!("{id}: {why}"))
+}
+
+/// Azure's uploads have no names; an empty one here means that none was begun.
+fn name_of(upload: String) -> String {
+    if upload.is_empty() { "-".to_owned() } else { upload }
+}
+
+/// These bytes of the file; `None` when it does not have them (any more).
+async fn read(file: &Path, range: Range<u64>) -> Result<Option<Bytes>> {
+    let path = file.to_owned();
+    let work = move || {
+        let file = std::fs::File::open(path)?;
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, range.start)?;
+        io::Result::Ok(Bytes::from(bytes))
+    };
+    let done = tokio::task::spawn_blocking(work).await.map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
+    match done {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => Ok(None),
+        Err(e) => Err(unreadable(file, &e)),
+    }
+}
+
+fn unreadable(file: &Path, e: &io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("data_dir: cannot read {}: {e}", file.display()))
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::{Perform, Verdict, upload};
 use crate::db::Db;
+use crate::egress;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ids::RecordingId;
 use crate::notify::Notifier;
 use crate::recording::{Job, Task};
 use crate::spool::Spool;
-use crate::storage::Storage;
+use crate::storage::{Storage, Stores};
 
 /// Everything a job may need.
 #[derive(Clone, Debug)]
@@ -18,7 +20,7 @@ pub struct Worker {
     /// Where files grow.
     pub spool: Spool,
     /// Where they go.
-    pub storage: Storage,
+    pub stores: Stores,
     /// By whom people hear of it.
     pub notifier: Notifier,
 }
@@ -35,14 +37,39 @@ impl Worker {
 
     async fn attempt(&self, job: &Job) -> Result<()> {
         match &job.task {
-            Task::Upload => upload::upload(&self.db, &self.spool, &self.storage, &job.recording).await,
+            Task::Upload => {
+                let storage = self.storage_of(&job.recording)?;
+                upload::upload(&self.db, &self.spool, &storage, &job.recording).await?;
+                if let Some(recording) = self.db.get(&job.recording)?
+                    && let Some(manifest) = egress::manifest(&recording)
+                {
+                    // It says nothing that is not said elsewhere: the recording does not depend on it.
+                    let put = storage.put(&manifest.key, manifest.json.into(), "application/json").await;
+                    if let Err(error) = put {
+                        tracing::warn!(recording = %job.recording, %error, "the manifest is not stored");
+                    }
+                }
+                Ok(())
+            }
             Task::Tell { event, to, about } => self.notifier.tell(*event, to, about).await,
             Task::Remove { object: false } => Ok(()),
             Task::Remove { object: true } => match self.db.get(&job.recording)? {
-                Some(recording) => self.storage.delete(&recording.key).await,
+                Some(recording) => {
+                    let storage = self.storage_of(&job.recording)?;
+                    if let Some(manifest) = egress::manifest(&recording) {
+                        storage.delete(&manifest.key).await?;
+                    }
+                    storage.delete(&recording.key).await
+                }
                 None => Ok(()),
             },
         }
+    }
+
+    fn storage_of(&self, id: &RecordingId) -> Result<Storage> {
+        let recording = self.db.get(id)?;
+        let sealed = recording.as_ref().and_then(|recording| recording.options.store.as_ref());
+        self.stores.of(sealed.map(|store| store.0.as_slice()))
     }
 }
 

@@ -1,48 +1,137 @@
-//! Bytes under keys: a local folder or a bucket. Tries once and says what happened.
+//! Bytes under keys: a local folder or a bucket (S3, GCS, Azure). Tries once and says what happened.
 
+mod bucket;
+mod check;
+mod content;
+mod explain;
+mod key;
+mod local;
+mod multipart;
+mod settings;
+mod sign;
+mod stores;
+
+pub use content::{Content, Head};
+pub use key::{LONGEST, check_key, content_type_of};
+pub use settings::{Azure, Gcp, Proxy, S3, Settings, Target};
+pub use stores::Stores;
+
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
+use bucket::Bucket;
+use local::Folder;
 
-/// One place for finished files.
+/// One place for finished files. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    root: PathBuf,
+    place: Place,
+    prefix: String,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Local(Folder),
+    Bucket(Arc<Bucket>),
 }
 
 impl Storage {
+    /// Opens the place without asking it anything; `data_dir` is where files go when the settings name no other. The error
+    /// names the field.
+    pub fn open(settings: &Settings, data_dir: &Path) -> Result<Self> {
+        settings.validate()?;
+        let place = match &settings.target {
+            Target::Local(path) => Place::Local(Folder::new(path.clone().unwrap_or_else(|| data_dir.to_owned()))),
+            Target::S3(_) | Target::Gcp(_) | Target::Azure(_) => Place::Bucket(Arc::new(Bucket::open(settings)?)),
+        };
+        Ok(Self { place, prefix: settings.prefix.clone() })
+    }
+
     /// A folder of this machine; keys are paths within it.
     pub fn local(root: PathBuf) -> Self {
-        Self { root }
+        Self { place: Place::Local(Folder::new(root)), prefix: String::new() }
+    }
+
+    /// The key as the store itself knows it: behind the prefix.
+    pub fn object_key(&self, key: &str) -> String {
+        if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }
+    }
+
+    /// The bucket's (or container's) name, when it is one.
+    pub fn bucket(&self) -> Option<&str> {
+        match &self.place {
+            Place::Local(_) => None,
+            Place::Bucket(bucket) => Some(&bucket.names.bucket),
+        }
     }
 
     /// The file of this key, when it is one on this machine.
     pub fn local_path(&self, key: &str) -> Option<PathBuf> {
-        Some(self.root.join(key))
+        match &self.place {
+            Place::Local(folder) => check_key(key).ok().map(|()| folder.path(&self.object_key(key))),
+            Place::Bucket(_) => None,
+        }
     }
 
-    /// Puts a whole file there, at once and complete. Doing it again does no harm.
-    pub async fn put_file(&self, file: &Path, key: &str, _content_type: &str) -> Result<()> {
-        let (file, place) = (file.to_owned(), self.root.join(key));
-        let moved = tokio::task::spawn_blocking(move || {
-            if let Some(folder) = place.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            std::fs::rename(&file, &place)
-        });
-        moved
-            .await
-            .map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?
-            .map_err(|e| Error::new(ErrorKind::Unavailable, format!("storage: cannot write {key}: {e}")))
+    /// Puts a whole file there, at once and complete. Doing it again does no harm. A local folder takes the file away from
+    /// where it was.
+    pub async fn put_file(&self, file: &Path, key: &str, content_type: &str) -> Result<()> {
+        check_key(key)?;
+        match &self.place {
+            Place::Local(folder) => folder.take(file, &self.object_key(key)).await,
+            Place::Bucket(_) => self.put_in_parts(file, key, content_type).await,
+        }
+    }
+
+    /// Puts these bytes there, at once and complete.
+    pub async fn put(&self, key: &str, bytes: Bytes, content_type: &str) -> Result<()> {
+        check_key(key)?;
+        match &self.place {
+            Place::Local(folder) => folder.put(&self.object_key(key), bytes).await,
+            Place::Bucket(bucket) => bucket.put(&self.object_key(key), bytes, content_type).await,
+        }
+    }
+
+    /// What is there under this key; `None` when nothing is.
+    pub async fn head(&self, key: &str) -> Result<Option<Head>> {
+        check_key(key)?;
+        match &self.place {
+            Place::Local(folder) => folder.head(&self.object_key(key)).await,
+            Place::Bucket(bucket) => bucket.head(&self.object_key(key)).await,
+        }
+    }
+
+    /// The bytes of this range, as far as there are any (`0..u64::MAX`: all of them), as they come. `NotFound` when nothing
+    /// is there; a range that begins behind the end is `InvalidArgument`.
+    pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Content> {
+        check_key(key)?;
+        match &self.place {
+            Place::Local(folder) => folder.get(&self.object_key(key), range).await,
+            Place::Bucket(bucket) => bucket.get(&self.object_key(key), range).await,
+        }
     }
 
     /// Takes an object away; one that is not there is no failure.
     pub async fn delete(&self, key: &str) -> Result<()> {
-        match tokio::fs::remove_file(self.root.join(key)).await {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::new(ErrorKind::Unavailable, format!("storage: cannot delete {key}: {e}")))
+        check_key(key)?;
+        match &self.place {
+            Place::Local(folder) => folder.delete(&self.object_key(key)).await,
+            Place::Bucket(bucket) => bucket.delete(&self.object_key(key)).await,
+        }
+    }
+
+    /// The bucket, for what a folder cannot do.
+    fn remote(&self, what: &str) -> Result<&Bucket> {
+        match &self.place {
+            Place::Bucket(bucket) => Ok(bucket),
+            Place::Local(_) => {
+                let why = format!("{what}: recordings are in a local folder; configure storage.s3");
+                Err(Error::new(ErrorKind::FailedPrecondition, why))
             }
-            Ok(()) | Err(_) => Ok(()),
         }
     }
 }

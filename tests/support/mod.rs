@@ -2,12 +2,16 @@
 #![allow(dead_code, unused_imports, reason = "every test file includes this module and uses its own part of it")]
 
 pub mod content;
+pub mod growing;
+pub mod minio;
 pub mod proxy;
 pub mod publisher;
+pub mod receiver;
 pub mod recorder;
 pub mod redis;
 pub mod server;
 pub mod sidecar;
+pub mod smtp;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,9 +1,12 @@
-//! A way to the server that can be cut, and one that speaks TLS with a certificate of a private authority.
+//! A way to the server that can be cut, slowed, stopped or spoilt, and one that speaks TLS with a certificate of a private
+//! authority.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -14,14 +17,35 @@ use tempfile::TempDir;
 pub struct Proxy {
     /// `ws://127.0.0.1:port`.
     pub url: String,
+    /// The port it listens on.
+    pub port: u16,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    weather: Arc<Weather>,
+}
+
+/// What happens to the bytes on their way.
+#[derive(Default)]
+struct Weather {
+    /// Nothing passes, and nobody is told.
+    stopped: AtomicBool,
+    /// Each piece waits so many milliseconds.
+    delay_ms: AtomicU64,
+    /// The server gets the next large piece with one byte changed.
+    spoil: AtomicBool,
+    /// The connection ends once the server has got so many bytes more; 0 for never.
+    cut_after: AtomicU64,
+    /// How many bytes the server got.
+    passed: AtomicU64,
 }
 
 impl Proxy {
     /// In front of the server that listens on this loopback port.
     pub fn start(server: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
-        let url = format!("ws://{}", listener.local_addr().expect("its address"));
+        let port = listener.local_addr().expect("its address").port();
+        let url = format!("ws://127.0.0.1:{port}");
+        let weather = Arc::new(Weather::default());
+        let above = weather.clone();
         let open = Arc::new(Mutex::new(Vec::new()));
         let kept = open.clone();
         std::thread::spawn(move || {
@@ -30,11 +54,37 @@ impl Proxy {
                 let clone = |stream: &TcpStream| stream.try_clone().expect("a second handle");
                 kept.lock().expect("not poisoned").extend([clone(&near), clone(&far)]);
                 let (near2, far2) = (clone(&near), clone(&far));
-                std::thread::spawn(move || copy(near, far));
-                std::thread::spawn(move || copy(far2, near2));
+                let (up, down) = (above.clone(), above.clone());
+                std::thread::spawn(move || copy(near, far, &up, true));
+                std::thread::spawn(move || copy(far2, near2, &down, false));
             }
         });
-        Self { url, open }
+        Self { url, port, open, weather }
+    }
+
+    /// Half-open: connections stay, new ones are taken, and nothing passes; until it is ended by `false`.
+    pub fn stop_passing(&self, stopped: bool) {
+        self.weather.stopped.store(stopped, Relaxed);
+    }
+
+    /// Each piece waits so long on its way.
+    pub fn delay(&self, delay: Duration) {
+        self.weather.delay_ms.store(u64::try_from(delay.as_millis()).expect("a short delay"), Relaxed);
+    }
+
+    /// The server gets the next large piece with one byte changed.
+    pub fn spoil_next(&self) {
+        self.weather.spoil.store(true, Relaxed);
+    }
+
+    /// The connection ends once the server has got so many bytes more.
+    pub fn cut_after(&self, bytes: u64) {
+        self.weather.cut_after.store(bytes, Relaxed);
+    }
+
+    /// How many bytes the server got.
+    pub fn passed(&self) -> u64 {
+        self.weather.passed.load(Relaxed)
     }
 
     /// Ends every connection; new ones are let through once `meanwhile` is done.
@@ -47,8 +97,28 @@ impl Proxy {
     }
 }
 
-fn copy(mut from: TcpStream, mut to: TcpStream) {
-    let _ = std::io::copy(&mut from, &mut to);
+fn copy(mut from: TcpStream, mut to: TcpStream, weather: &Weather, up: bool) {
+    let mut buffer = [0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        std::thread::sleep(Duration::from_millis(weather.delay_ms.load(Relaxed)));
+        while weather.stopped.load(Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if up {
+            if length > 8 * 1024 && weather.spoil.swap(false, Relaxed) {
+                buffer[length - 1] ^= 1;
+            }
+            let (passing, left) = (length as u64, weather.cut_after.load(Relaxed));
+            weather.cut_after.store(left.saturating_sub(passing), Relaxed);
+            if left > 0 && left <= passing {
+                break;
+            }
+            weather.passed.fetch_add(passing, Relaxed);
+        }
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
     let _ = to.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);
 }

@@ -1,0 +1,149 @@
+//! LiveKit's egress API, whichever way it is asked: start, stop, list, another layout.
+
+mod psrpc;
+
+pub use psrpc::serve;
+
+use std::time::Duration;
+
+use jiff::Zoned;
+use livekit_protocol as proto;
+
+use crate::capacity::{Capacity, Class, Verdict};
+use crate::control::Control;
+use crate::egress::{self, rpc};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::RecordingId;
+use crate::recording::{Event, Limits, Outcome, Recording, SealedStore, State, Target};
+use crate::storage::Stores;
+
+/// How long the server is given to take in that there is an egress, before the start is answered: it must hear that before
+/// anything else, and it waits no longer than 10 s itself.
+const CREATED: Duration = Duration::from_secs(4);
+/// How often is looked whether it has.
+const LOOK: Duration = Duration::from_millis(10);
+/// Recordings that a list may hold.
+const LISTED: usize = 1000;
+
+/// Everything that the API needs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Egress {
+    /// Who records.
+    pub control: Control,
+    /// Where files go.
+    pub stores: Stores,
+    /// Whether one more fits.
+    pub capacity: Capacity,
+    /// What ends recordings by itself: `session_limits`.
+    pub limits: Limits,
+    /// Where the object of this key is found, when the request brought no storage.
+    pub location: fn(&Stores, &str) -> String,
+    /// `disallow_local_storage`.
+    pub bucket_only: bool,
+}
+
+impl Egress {
+    /// Starts what was asked for and answers once media flows, or says what is wrong; then nothing has begun. The same egress
+    /// id again is the same recording. The answer says STARTING, as LiveKit Egress' does.
+    pub async fn start(&self, request: rpc::StartEgressRequest, by_server: bool) -> Result<proto::EgressInfo> {
+        let known = RecordingId::new(request.egress_id.clone());
+        if let Ok(recording) = self.control.get(&known)
+            && recording.state != State::Starting
+        {
+            return Ok(self.starting(&recording));
+        }
+        let egress::Start { id, mode, request, mut options, store } =
+            egress::read(request, self.limits, by_server, &Zoned::now())?;
+        let class = if request.output.video().is_some() { Class::Video } else { Class::Audio };
+        if let Verdict::Full { free, cost } = self.capacity.verdict(class) {
+            tracing::warn!(egress = %id, free, cost, "refused: the machine is full");
+            let message = format!("not enough CPU: {free:.2} cores are free, {cost:.2} needed");
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        options.store = store.as_ref().map(|store| self.stores.seal(store).map(SealedStore)).transpose()?;
+        let storage = self.stores.of(options.store.as_ref().map(|store| store.0.as_slice()))?;
+        if self.bucket_only && storage.bucket().is_none() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "request has missing or invalid field: output"));
+        }
+        let key = options.key.clone().unwrap_or_default();
+        storage.check_key_writable(&key, request.output.container().content_type()).await.map_err(not_writable)?;
+        let recording = self.control.record_as(id, mode.to_owned(), request, options).await?;
+        if by_server {
+            self.created(&recording.id).await;
+        }
+        Ok(self.starting(&recording))
+    }
+
+    /// Ends it. The answer says ENDING wherever there will be a file, also when it has been there for long: clients take any
+    /// other word for a failure. ABORTED when there is none.
+    pub async fn stop(&self, id: &str) -> Result<proto::EgressInfo> {
+        let recording = self.control.finish(&RecordingId::new(id)).await.map_err(not_found)?;
+        let mut info = self.info(&recording);
+        let status = match recording.state.outcome() {
+            Some(outcome) if !Outcome::has_file(outcome) => proto::EgressStatus::EgressAborted,
+            Some(_) | None => proto::EgressStatus::EgressEnding,
+        };
+        info.status = status.into();
+        Ok(info)
+    }
+
+    /// What is known, newest first: all, those of a room, one, or those that run. `NotFound` for an id nobody knows.
+    pub fn list(&self, request: &proto::ListEgressRequest) -> Result<proto::ListEgressResponse> {
+        let recordings = if request.egress_id.is_empty() {
+            self.control.list(0, LISTED)?.recordings
+        } else {
+            vec![self.control.get(&RecordingId::new(request.egress_id.clone())).map_err(not_found)?]
+        };
+        let wanted = |recording: &&Recording| {
+            (request.room_name.is_empty() || recording.request.room == request.room_name)
+                && (!request.active || !recording.state.is_final())
+        };
+        let items = recordings.iter().filter(wanted).map(|recording| self.info(recording)).collect();
+        Ok(proto::ListEgressResponse { items, ..Default::default() })
+    }
+
+    /// Shows it in another layout from now on; an unknown one is a grid, as for LiveKit.
+    pub async fn update_layout(&self, id: &str, layout: &str) -> Result<proto::EgressInfo> {
+        let layout = crate::scene::Layout::from_name(layout);
+        let recording = self.control.set_layout(&RecordingId::new(id), layout).await.map_err(not_found)?;
+        Ok(self.info(&recording))
+    }
+
+    /// What `EgressInfo` says of it now.
+    pub fn info(&self, recording: &Recording) -> proto::EgressInfo {
+        egress::info(recording, &(self.location)(&self.stores, &recording.key))
+    }
+
+    fn starting(&self, recording: &Recording) -> proto::EgressInfo {
+        self.info(&Recording { state: State::Starting, ..recording.clone() })
+    }
+
+    /// Until the server has been told that the egress exists, or for so long.
+    async fn created(&self, id: &RecordingId) {
+        let told = async {
+            while self.control.owes(id, &Target::LiveKit, Event::Accepted).unwrap_or(false) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        if tokio::time::timeout(CREATED, told).await.is_err() {
+            // It makes one itself when the start is answered.
+            tracing::warn!(egress = %id, "the server does not take in that there is an egress; it is started all the same");
+        }
+    }
+}
+
+/// LiveKit Egress' words.
+fn not_found(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "egress not found"),
+        _ => error,
+    }
+}
+
+/// What is wrong with the storage of a request is the request's fault.
+fn not_writable(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::InvalidArgument | ErrorKind::Unimplemented => error,
+        _ => Error::new(ErrorKind::InvalidArgument, error.message),
+    }
+}

@@ -1,0 +1,159 @@
+//! The door that LiveKit's server knocks at: `EgressInternal` and `EgressHandler` over psrpc.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp, Zoned};
+use livekit_protocol as proto;
+use prost::Message;
+
+use super::Egress;
+use crate::capacity::Class;
+use crate::egress::{self, rpc};
+use crate::error::{Error, ErrorKind, Result};
+use crate::psrpc::{Bus, Kind, Method, Server, Serving};
+use crate::recording::Recording;
+
+/// What clients ask of an egress that has ended is answered this long.
+const LINGER: SignedDuration = SignedDuration::from_mins(10);
+/// How often those are looked through.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Recordings that a start of this process looks through for those that may still be asked about.
+const RECENT: usize = 200;
+/// The bid for what only a browser can do: anybody who can wins, and alone we can say quickly that we cannot.
+const LAST_RESORT: f32 = 0.01;
+
+/// The door. Dropped, it is closed for starts; what runs already stays reachable through [`serve`]'s task.
+#[derive(Debug)]
+pub struct Open {
+    start: Option<Serving>,
+    list: Serving,
+    handlers: Handlers,
+    sweep: tokio::task::JoinHandle<()>,
+}
+
+/// Per egress: stopping and what else is asked of one.
+type Handlers = Arc<Mutex<HashMap<String, Vec<Serving>>>>;
+
+/// Opens the door: bids for starts, answers for what runs. Must be called within a tokio runtime.
+pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
+    let server = Server::new(bus.clone());
+    let handlers = Handlers::default();
+    // What an earlier process began is asked for here.
+    let recent = egress.control.list(0, RECENT).map(|page| page.recordings).unwrap_or_default();
+    for recording in recent.iter().filter(|recording| is_asked_for(recording, Timestamp::now())) {
+        register(&server, &handlers, &egress, recording.id.as_str()).await;
+    }
+    let (bidder, starter) = (egress.clone(), egress.clone());
+    let (at, of) = (server.clone(), handlers.clone());
+    let start = server.serve(
+        Method::new("EgressInternal", "StartEgress", cluster_id).reads::<rpc::StartEgressRequest>(),
+        Kind::claim(move |raw| bid(&bidder, raw)),
+        move |raw| {
+            let (egress, server, handlers) = (starter.clone(), at.clone(), of.clone());
+            async move {
+                let request = rpc::StartEgressRequest::decode(raw).map_err(malformed)?;
+                let id = request.egress_id.clone();
+                let info = egress.start(request, true).await?;
+                // Whoever has the answer may stop it.
+                register(&server, &handlers, &egress, &id).await;
+                Ok(encoded(&info))
+            }
+        },
+    );
+    let lister = egress.clone();
+    let list = server.serve(Method::new("EgressInternal", "ListActiveEgress", ""), Kind::Multi, move |_| {
+        let egress = lister.clone();
+        async move {
+            let request = proto::ListEgressRequest { active: true, ..Default::default() };
+            let egress_ids = egress.list(&request)?.items.into_iter().map(|info| info.egress_id).collect();
+            Ok(encoded(&rpc::ListActiveEgressResponse { egress_ids }))
+        }
+    });
+    let sweep = tokio::spawn(sweep(handlers.clone(), egress));
+    Open { start: Some(start), list, handlers, sweep }
+}
+
+impl Open {
+    /// Bids for nothing more; what runs is still answered for.
+    pub fn refuse(&mut self) {
+        self.start = None;
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.sweep.abort();
+        lock(&self.handlers).clear();
+        let _ = &self.list;
+    }
+}
+
+/// How much this request is wanted here.
+fn bid(egress: &Egress, raw: &Bytes) -> f32 {
+    let Ok(request) = rpc::StartEgressRequest::decode(raw.clone()) else { return 1.0 };
+    match egress::read(request, egress.limits, true, &Zoned::now()) {
+        Ok(start) => {
+            let class = if start.request.output.video().is_some() { Class::Video } else { Class::Audio };
+            egress.capacity.verdict(class).bid()
+        }
+        Err(error) if error.kind == ErrorKind::Unimplemented => LAST_RESORT,
+        // Whoever is asked says the same: the sooner the better.
+        Err(_) => 1.0,
+    }
+}
+
+/// Serves what is asked of one egress, by its id.
+async fn register(server: &Server, handlers: &Handlers, egress: &Egress, id: &str) {
+    if lock(handlers).contains_key(id) {
+        return;
+    }
+    let stopper = egress.clone();
+    let stop = Method::new("EgressHandler", "StopEgress", id).reads::<proto::StopEgressRequest>();
+    let mut stop = server.serve(stop, Kind::Queue, move |raw| {
+        let egress = stopper.clone();
+        async move {
+            let request = proto::StopEgressRequest::decode(raw).map_err(malformed)?;
+            Ok(encoded(&egress.stop(&request.egress_id).await?))
+        }
+    });
+    let update = Method::new("EgressHandler", "UpdateStream", id).reads::<proto::UpdateStreamRequest>();
+    let mut update = server.serve(update, Kind::Queue, |_| async {
+        Err(Error::new(ErrorKind::InvalidArgument, "UpdateStream called on non-streaming egress"))
+    });
+    stop.ready().await;
+    update.ready().await;
+    lock(handlers).insert(id.to_owned(), vec![stop, update]);
+}
+
+/// Closes what nobody asks for any more, for ever.
+async fn sweep(handlers: Handlers, egress: Egress) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let now = Timestamp::now();
+        let asked_for = |id: &String| {
+            let recording = egress.control.get(&crate::ids::RecordingId::new(id.clone()));
+            recording.is_ok_and(|recording| is_asked_for(&recording, now))
+        };
+        lock(&handlers).retain(|id, _| asked_for(id));
+    }
+}
+
+fn is_asked_for(recording: &Recording, now: Timestamp) -> bool {
+    recording.options.asked.as_ref().is_some_and(|asked| asked.by_server)
+        && (!recording.state.is_final() || now.duration_since(recording.updated_at) < LINGER)
+}
+
+fn encoded(message: &impl Message) -> Bytes {
+    message.encode_to_vec().into()
+}
+
+fn malformed(e: prost::DecodeError) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("malformed request: {e}"))
+}
+
+fn lock(handlers: &Handlers) -> std::sync::MutexGuard<'_, HashMap<String, Vec<Serving>>> {
+    handlers.lock().unwrap_or_else(PoisonError::into_inner)
+}

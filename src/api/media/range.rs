@@ -1,0 +1,127 @@
+//! Pure. Which bytes of a file were asked for (RFC 9110, 13 and 14).
+
+use std::ops::Range;
+
+/// What to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// 200: all of it.
+    Whole,
+    /// 206: these bytes.
+    Part(Range<u64>),
+    /// 416: the file has none of these bytes.
+    Unsatisfiable,
+    /// 304: the client has it already.
+    Unchanged,
+}
+
+/// The headers that decide, as they came; one that is not text counts as not there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// `Range`.
+    pub range: Option<&'a str>,
+    /// `If-Range`.
+    pub if_range: Option<&'a str>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// The answer for a file of `bytes` with this strong entity tag. What is not understood is ignored, and several ranges at
+    /// once are too: the RFC allows both, and no player asks for them.
+    pub fn decide(&self, bytes: u64, etag: &str) -> Wanted {
+        if self.if_none_match.is_some_and(|list| lists(list, etag)) {
+            return Wanted::Unchanged;
+        }
+        // A date or a weak tag never equals a strong one: then the whole file is sent.
+        if self.if_range.is_some_and(|known| known.trim() != etag) {
+            return Wanted::Whole;
+        }
+        self.range.and_then(|range| range_of(range, bytes)).unwrap_or(Wanted::Whole)
+    }
+}
+
+/// Weak comparison (RFC 9110, 13.1.2).
+fn lists(list: &str, etag: &str) -> bool {
+    list.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == etag)
+}
+
+/// One range of bytes: `bytes=0-9`, `bytes=10-`, `bytes=-5`.
+fn range_of(header: &str, bytes: u64) -> Option<Wanted> {
+    let (unit, range) = header.split_once('=')?;
+    if !unit.trim().eq_ignore_ascii_case("bytes") {
+        return None;
+    }
+    let (first, last) = range.trim().split_once('-')?;
+    let range = match (number(first)?, number(last)?) {
+        (None, None) => return None,
+        (None, Some(0)) => return Some(Wanted::Unsatisfiable),
+        (None, Some(length)) => bytes.saturating_sub(length)..bytes,
+        (Some(first), Some(last)) if last < first => return None,
+        (Some(first), Some(last)) => first..last.saturating_add(1).min(bytes),
+        (Some(first), None) => first..bytes,
+    };
+    Some(if range.start < bytes { Wanted::Part(range) } else { Wanted::Unsatisfiable })
+}
+
+/// Digits, or nothing at all; a number too large for us lies behind every file's end.
+fn number(text: &str) -> Option<Option<u64>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| Some(text.parse().unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAG: &str = "\"tag\"";
+
+    fn of(range: &str, bytes: u64) -> Wanted {
+        Asked { range: Some(range), ..Asked::default() }.decide(bytes, TAG)
+    }
+
+    #[test]
+    fn single_ranges_are_cut_to_the_file() {
+        for (range, wanted) in [
+            ("bytes=0-", 0..100),
+            ("bytes=0-0", 0..1),
+            ("bytes=10-19", 10..20),
+            ("BYTES=90-1000", 90..100),
+            ("bytes=99-99", 99..100),
+            ("bytes=-1", 99..100),
+            ("bytes=-1000", 0..100),
+            ("bytes=5-99999999999999999999999", 5..100),
+        ] {
+            assert_eq!(of(range, 100), Wanted::Part(wanted), "{range}");
+        }
+    }
+
+    #[test]
+    fn what_the_file_has_not_is_said_so_and_nonsense_is_ignored() {
+        for range in ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=99999999999999999999999-"] {
+            assert_eq!(of(range, 100), Wanted::Unsatisfiable, "{range}");
+        }
+        assert_eq!(of("bytes=0-", 0), Wanted::Unsatisfiable);
+        assert_eq!(of("bytes=-5", 0), Wanted::Unsatisfiable);
+        for range in
+            ["", "bytes", "bytes=", "bytes=-", "bytes=5-4", "bytes=a-b", "bytes=0-1,5-6", "lines=0-1", "bytes=+1-2"]
+        {
+            assert_eq!(of(range, 100), Wanted::Whole, "{range}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_given_only_of_the_file_the_client_knows() {
+        let asked = |if_range, if_none_match| Asked { range: Some("bytes=0-9"), if_range, if_none_match };
+        assert_eq!(asked(Some(TAG), None).decide(100, TAG), Wanted::Part(0..10));
+        for other in ["\"other\"", "W/\"tag\"", "Sun, 22 Nov 2026 20:00:00 GMT"] {
+            assert_eq!(asked(Some(other), None).decide(100, TAG), Wanted::Whole, "{other}");
+        }
+        for known in [TAG, "*", "\"other\", W/\"tag\""] {
+            assert_eq!(asked(None, Some(known)).decide(100, TAG), Wanted::Unchanged, "{known}");
+        }
+        assert_eq!(asked(None, Some("\"other\"")).decide(100, TAG), Wanted::Part(0..10));
+    }
+}

@@ -1,0 +1,100 @@
+//! `POST /login` keeps an API token in a cookie that scripts cannot read, `POST /logout` takes it away.
+
+use std::collections::HashMap;
+
+use minijinja::context;
+use warp::Filter as _;
+use warp::filters::BoxedFilter;
+use warp::http::header::{AUTHORIZATION, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use warp::http::{HeaderMap, HeaderValue, StatusCode};
+use warp::reply::Response;
+
+use super::access::COOKIE_NAME;
+use super::{Pages, secured, shown};
+use crate::error::Result;
+
+/// More than any token and address need.
+const BYTES: u64 = 8 * 1024;
+
+/// Both.
+pub fn routes(pages: &Pages) -> BoxedFilter<(Response,)> {
+    let pages = pages.clone();
+    let login = warp::path!("login")
+        .and(warp::post())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::content_length_limit(BYTES))
+        .and(warp::body::form())
+        .map(move |headers: HeaderMap, form: HashMap<String, String>| {
+            shown(&pages, &headers, login(&pages, &headers, &form))
+        });
+    let logout = warp::path!("logout")
+        .and(warp::post())
+        .map(|| secured(moved("/", &format!("{COOKIE_NAME}=; Path=/; Max-Age=0"))));
+    login.or(logout).unify().boxed()
+}
+
+fn login(pages: &Pages, headers: &HeaderMap, form: &HashMap<String, String>) -> Result<Response> {
+    let token = form.get("token").map_or("", |token| token.trim());
+    let next = form.get("next").map(String::as_str).filter(|next| is_ours(next)).unwrap_or("/");
+    // The form itself comes from a page: what is to be judged is the token alone.
+    let mut shown = headers.clone();
+    shown.remove(COOKIE);
+    shown.remove(ORIGIN);
+    shown.insert(
+        AUTHORIZATION,
+        HeaderValue::from_str(&format!("Bearer {token}")).unwrap_or(HeaderValue::from_static("-")),
+    );
+    let good = !token.is_empty() && token.bytes().all(is_cookie_octet) && pages.door.guard.check(&shown).is_ok();
+    if !good {
+        let language = pages.language(headers);
+        let (headline, more) = (language.text("sign_in"), language.text("wrong_token"));
+        let own = context! { name => "sign_in", headline, more, next => Some(next), wrong => true };
+        return pages.render(401, &language, "notice.html", own);
+    }
+    let secure = if pages.door.sharer.base().starts_with("https:") { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE_NAME}={token}; Path=/; HttpOnly; SameSite=Strict{secure}");
+    Ok(secured(moved(next, &cookie)))
+}
+
+/// RFC 6265, 4.1.1.
+fn is_cookie_octet(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)
+}
+
+/// A path here, not somebody else's host.
+fn is_ours(next: &str) -> bool {
+    next.starts_with('/') && !next.starts_with("//") && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+}
+
+/// 303: to be fetched by GET.
+fn moved(to: &str, cookie: &str) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    for (name, value) in [(LOCATION, to), (SET_COOKIE, cookie)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::access::cookie;
+    use super::*;
+
+    #[test]
+    fn a_login_leads_nowhere_else() {
+        assert!(is_ours("/") && is_ours("/recording/EG_x?s=1"));
+        for other in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", "javascript:x"] {
+            assert!(!is_ours(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let headers = |text: &str| HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(text).unwrap())]);
+        assert_eq!(cookie(&headers("a=b; greffier_token=abc; c")), Some("abc"));
+        assert_eq!(cookie(&headers("xgreffier_token=abc")), None);
+    }
+}

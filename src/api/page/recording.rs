@@ -1,0 +1,142 @@
+//! `GET /recording/{id}`: a recording as people see it, and `…/state`, by which the page follows it.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use minijinja::context;
+use serde_json::json;
+use warp::Filter as _;
+use warp::filters::BoxedFilter;
+use warp::http::HeaderMap;
+use warp::reply::Response;
+
+use super::access::{Sight, Viewer, sight};
+use super::language::{Language, clock, duration};
+use super::phase::{Phase, note};
+use super::{Pages, fetched, secured, shown};
+use crate::api::reply;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::RecordingId;
+use crate::recording::Recording;
+
+/// `?s=`: the token of a share link.
+type Query = HashMap<String, String>;
+
+/// The page in every state, whoever asks.
+pub fn page(pages: &Pages) -> BoxedFilter<(Response,)> {
+    let pages = pages.clone();
+    warp::path!("recording" / String)
+        .and(fetched())
+        .and(warp::header::headers_cloned())
+        .and(warp::query::<Query>())
+        .then(move |id: String, headers: HeaderMap, query: Query| {
+            let pages = pages.clone();
+            async move { shown(&pages, &headers, answer(&pages, &headers, &RecordingId::new(id), &query).await) }
+        })
+        .boxed()
+}
+
+/// `{"state", "final", "elapsed"}`; seconds.
+pub fn state(pages: &Pages) -> BoxedFilter<(Response,)> {
+    let pages = pages.clone();
+    warp::path!("recording" / String / "state")
+        .and(fetched())
+        .and(warp::header::headers_cloned())
+        .and(warp::query::<Query>())
+        .then(move |id: String, headers: HeaderMap, query: Query| {
+            let pages = pages.clone();
+            async move { secured(reply::of(figures(&pages, &headers, &RecordingId::new(id), &query).await)) }
+        })
+        .boxed()
+}
+
+async fn answer(pages: &Pages, headers: &HeaderMap, id: &RecordingId, query: &Query) -> Result<Response> {
+    let (language, now) = (pages.language(headers), Timestamp::now());
+    let share = query.get("s").map(String::as_str);
+    match sight(&pages.door, headers, id, share, now)? {
+        Sight::Seen(recording, viewer) => {
+            let elapsed = elapsed(pages, &recording, now).await;
+            show(pages, &language, &recording, viewer, share, elapsed, now)
+        }
+        Sight::Nothing => pages.notice(404, &language, "not_found", None),
+        Sight::Refused("denied") => pages.notice(403, &language, "denied", None),
+        Sight::Refused(why) => pages.notice(401, &language, why, Some(&format!("/recording/{id}"))),
+    }
+}
+
+async fn figures(pages: &Pages, headers: &HeaderMap, id: &RecordingId, query: &Query) -> Result<Response> {
+    let now = Timestamp::now();
+    match sight(&pages.door, headers, id, query.get("s").map(String::as_str), now)? {
+        Sight::Seen(recording, _) => {
+            let phase = Phase::of(&recording, now);
+            let elapsed = elapsed(pages, &recording, now).await / 1_000_000_000;
+            let body = json!({"state": phase.name(), "final": phase.is_final(), "elapsed": elapsed});
+            Ok(reply::json(200, &body))
+        }
+        Sight::Nothing => Err(Error::new(ErrorKind::NotFound, "Not found.")),
+        Sight::Refused("denied") => Err(Error::new(ErrorKind::PermissionDenied, "You may not see this.")),
+        Sight::Refused(_) => Err(Error::new(ErrorKind::Unauthenticated, "This link or token is not accepted.")),
+    }
+}
+
+/// Nanoseconds of media so far; without figures, time since media began to flow.
+async fn elapsed(pages: &Pages, recording: &Recording, now: Timestamp) -> u64 {
+    if !Phase::of(recording, now).is_live() {
+        return 0;
+    }
+    let progress = pages.door.control.progress().await.unwrap_or_default();
+    let since = recording.started_at.map(|at| now.duration_since(at).as_nanos());
+    let since = since.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0);
+    progress.get(&recording.id).map_or(since, |progress| progress.duration_ns)
+}
+
+fn show(
+    pages: &Pages,
+    language: &Language<'_>,
+    recording: &Recording,
+    viewer: Viewer,
+    share: Option<&str>,
+    elapsed: u64,
+    now: Timestamp,
+) -> Result<Response> {
+    let phase = Phase::of(recording, now);
+    let zone = recording.options.owner.as_ref().and_then(|owner| owner.time_zone.as_deref());
+    let zone = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
+    let day = |at: Timestamp| context! { iso => at.to_string(), words => language.date(at, &zone) };
+    // A guest's player and poll show the same token; a member has a cookie or needs none.
+    let share = share.filter(|_| viewer == Viewer::Guest);
+    let query = share.map_or(String::new(), |token| format!("?s={token}"));
+    let and = if query.is_empty() { "?" } else { "&" };
+    let base = format!("/recording/{}", recording.id);
+    let media = recording.media.filter(|_| phase == Phase::Ready);
+    let size = recording.request.output.video().map(|video| (video.size.width.get(), video.size.height.get()));
+    // What broke may tell of the inside of this machine.
+    let failure = (viewer == Viewer::Member && phase == Phase::Failed)
+        .then(|| recording.state.outcome().map(|outcome| outcome.words()))
+        .flatten();
+    let own = context! {
+        phase => phase.name(),
+        is_final => phase.is_final(),
+        headline => language.text(phase.name()),
+        more => language.text(&format!("{}_more", phase.name())),
+        room => recording.request.room.as_str(),
+        player => language.text("player").replace("{room}", &recording.request.room),
+        video => size.is_some(),
+        width => size.map(|(width, _)| width),
+        height => size.map(|(_, height)| height),
+        media => format!("{base}/media{query}"),
+        download => format!("{base}/media{query}{and}download=1"),
+        state => format!("{base}/state{query}"),
+        date => day(recording.started_at.unwrap_or(recording.created_at)),
+        expires => recording.expires_at.filter(|_| matches!(phase, Phase::Ready | Phase::Expired)).map(day),
+        duration => media.filter(|media| media.duration_ns > 0).map(|media| duration(media.duration_ns)),
+        size => media.map(|media| language.size(media.bytes)),
+        note => note(recording).filter(|_| phase == Phase::Ready).map(|name| language.text(name)),
+        failure,
+        elapsed => (phase == Phase::Recording).then_some(elapsed / 1_000_000_000),
+        clock => clock(elapsed),
+        member => viewer == Viewer::Member,
+    };
+    pages.render(200, language, "recording.html", own)
+}

@@ -1,0 +1,96 @@
+//! One HTTP request, one answer of bounded length; nothing is followed, nothing is tried again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, RequestBuilder, StatusCode, redirect};
+
+use crate::error::{Error, ErrorKind, Result};
+
+const CONNECT: Duration = Duration::from_secs(5);
+const WHOLE: Duration = Duration::from_secs(30);
+/// Most of an answer that is read.
+const ANSWER: usize = 1 << 20;
+/// Most of an answer that is shown.
+const SHOWN: usize = 200;
+
+/// An answer, whatever it says.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub body: Vec<u8>,
+}
+
+/// A client that trusts the system's certificate authorities, and this one besides.
+pub(super) fn client(ca_file: Option<&Path>, insecure: bool) -> Result<Client> {
+    let mut builder = Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(WHOLE)
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("greffier/", env!("CARGO_PKG_VERSION")))
+        .tls_danger_accept_invalid_certs(insecure);
+    if let Some(path) = ca_file {
+        let wrong = |why: String| Error::invalid("ca_file", format!("{}: {why}", path.display()));
+        let pem = std::fs::read(path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
+        let certificates = Certificate::from_pem_bundle(&pem).map_err(|e| wrong(format!("not PEM: {e}")))?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder.build().map_err(|e| Error::new(ErrorKind::Internal, format!("no HTTP client: {}", chain(&e))))
+}
+
+/// Sends it. `Unavailable` when there is no answer; `whom` names the other side without its secrets.
+pub(super) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> {
+    let silent = |e: reqwest::Error| {
+        Error::new(ErrorKind::Unavailable, format!("{whom}: no answer: {}", chain(&e.without_url())))
+    };
+    let mut response = request.send().await.map_err(silent)?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(silent)? {
+        if body.len() + chunk.len() > ANSWER {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("{whom}: its answer is longer than {ANSWER} bytes"),
+            ));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
+}
+
+impl Answer {
+    /// Was it taken? A refusal of the content itself will be repeated for ever: `InvalidArgument`. Everything else may be
+    /// otherwise the next time, after somebody corrected a token or started a server: `Unavailable`.
+    pub fn taken(self, whom: &str) -> Result<Self> {
+        let kind = match self.status.as_u16() {
+            200..=299 => return Ok(self),
+            400 | 405 | 406 | 410 | 413 | 415 | 422 => ErrorKind::InvalidArgument,
+            _ => ErrorKind::Unavailable,
+        };
+        let hint =
+            if self.status.is_redirection() { " (redirections are not followed; give the final URL)" } else { "" };
+        Err(Error::new(kind, format!("{whom}: answered {}{hint}: {}", self.status, self.excerpt())))
+    }
+
+    /// Its beginning, on one line.
+    pub fn excerpt(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(SHOWN * 4)]).into_owned();
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect()
+    }
+}
+
+/// The host of a URL: enough to know whom, without what may be secret in path and query.
+pub(super) fn host(url: &str) -> String {
+    url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// An error and what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,62 @@
+//! LiveKit's server, by psrpc: the egress is created, then updated.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use crate::egress;
+use crate::error::{Error, ErrorKind, Result};
+use crate::psrpc::{Bus, Client, Options};
+use crate::recording::{Event, Recording};
+
+/// LiveKit Egress' `io_create_timeout`.
+const CREATE: Duration = Duration::from_secs(15);
+/// LiveKit Egress' `io_update_timeout`.
+const UPDATE: Duration = Duration::from_secs(30);
+
+/// Asks the servers' `IOInfo`.
+#[derive(Clone, Debug)]
+pub struct IoInfo {
+    client: Client,
+}
+
+impl IoInfo {
+    /// Over this bus. Must be called within a tokio runtime.
+    pub fn new(bus: &Bus) -> Self {
+        Self { client: Client::new(bus, "IOInfo") }
+    }
+
+    /// `CreateEgress` for what was accepted, `UpdateEgress` for everything after that. `location` is where the object is.
+    pub async fn tell(&self, event: Event, about: &Recording, location: &str) -> Result<()> {
+        let (method, timeout) = match event {
+            Event::Accepted => ("CreateEgress", CREATE),
+            // LiveKit has no word for it.
+            Event::LimitNear(_) => return Ok(()),
+            Event::Started | Event::Ending | Event::Ended => ("UpdateEgress", UPDATE),
+        };
+        let info = Bytes::from(egress::info(about, location).encode_to_vec());
+        match self.client.call(method, "", info, &Options::patient(timeout)).await {
+            Ok(_) => Ok(()),
+            Err(e) => match e.kind {
+                // The server has understood and does not want it: it will not want it later.
+                ErrorKind::InvalidArgument
+                | ErrorKind::NotFound
+                | ErrorKind::AlreadyExists
+                | ErrorKind::PermissionDenied
+                | ErrorKind::FailedPrecondition
+                | ErrorKind::Unimplemented => {
+                    Err(Error::new(ErrorKind::InvalidArgument, format!("IOInfo.{method}: {}", e.message)))
+                }
+                ErrorKind::Unauthenticated
+                | ErrorKind::ResourceExhausted
+                | ErrorKind::Unavailable
+                | ErrorKind::DeadlineExceeded
+                | ErrorKind::DataLoss
+                | ErrorKind::Internal => {
+                    Err(Error::new(ErrorKind::Unavailable, format!("IOInfo.{method}: {}", e.message)))
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! Who is told and how: the sections `mail`, `webhooks`, `room_notices`, `storage_hook` and `transcription`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lettre::Address;
+use lettre::message::Mailbox;
+use url::Url;
+
+use super::LiveKit;
+use crate::error::{Error, Result};
+use crate::fields::Fields;
+use crate::recording::Target;
+use crate::secret::Secret;
+
+/// The bucket a backend of La Suite Meet expects unless told otherwise.
+const BUCKET: &str = "meet-media-storage";
+
+/// Everything about telling.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `public_url`: what links to pages begin with, as people's browsers reach them.
+    pub public_url: Option<String>,
+    /// `mail`.
+    pub mail: Mail,
+    /// `webhooks`.
+    pub webhooks: Option<Webhooks>,
+    /// `room_notices`: are participants told by room metadata and data messages? Yes unless told otherwise.
+    pub room_notices: bool,
+    /// `storage_hook`.
+    pub storage_hook: Option<StorageHook>,
+    /// `transcription`.
+    pub transcription: Option<Transcription>,
+}
+
+/// Letters to owners.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// `mail.transport` and what belongs to it.
+    pub transport: Transport,
+    /// `mail.from`: an address, with or without a name.
+    pub from: Mailbox,
+    /// `mail.brand`: who writes, such as the name of the service.
+    pub brand: String,
+    /// `mail.support`: where people get help.
+    pub support: Option<Address>,
+}
+
+/// How letters leave.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// `none`: not at all.
+    None,
+    /// `folder`: as `.eml` files in `mail.folder`; `mail` in the data directory unless told otherwise.
+    Folder(Option<PathBuf>),
+    /// `smtp`: by a mail server.
+    Smtp(Smtp),
+    /// To whoever holds the other end, for tests.
+    Memory(tokio::sync::mpsc::UnboundedSender<Vec<u8>>),
+}
+
+/// `mail.smtp`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Smtp {
+    /// `host`: also the name its certificate must bear.
+    pub host: String,
+    /// `port`: 25, 587 or 465 unless told otherwise, by `encryption`.
+    pub port: u16,
+    /// `encryption`.
+    pub encryption: Encryption,
+    /// `username` and `password`.
+    pub credentials: Option<(String, Secret)>,
+    /// `ca_file`: PEM of the authority to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `timeout` in seconds: for a whole letter; 30 unless told otherwise.
+    pub timeout: Duration,
+}
+
+/// `mail.smtp.encryption`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// `none`: in clear. A password is not sent in clear to another machine.
+    None,
+    /// `starttls`: TLS, required, after a greeting in clear.
+    StartTls,
+    /// `tls`: from the first byte.
+    Tls,
+}
+
+/// `webhooks`, as LiveKit's server has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhooks {
+    /// `urls`.
+    pub urls: Vec<String>,
+    /// `api_key`: signs them; LiveKit's unless told otherwise.
+    pub api_key: Option<String>,
+    /// `api_secret`: needed for a key that is not LiveKit's.
+    pub api_secret: Option<Secret>,
+}
+
+/// What webhooks are signed with.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub api_key: String,
+    pub api_secret: Secret,
+}
+
+/// `storage_hook`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageHook {
+    /// `url`.
+    pub url: String,
+    /// `token`: sent as bearer.
+    pub token: Option<Secret>,
+    /// `bucket`: the name the backend expects.
+    pub bucket: String,
+}
+
+/// `transcription`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transcription {
+    /// `endpoint`: where transcripts are ordered.
+    pub endpoint: String,
+    /// `api_token`: sent as bearer.
+    pub api_token: Option<Secret>,
+    /// `webhook_token`: what the service shows when it says that it is done.
+    pub webhook_token: Option<Secret>,
+    /// `language`: of those who name none; the first two letters of the owner's locale without it.
+    pub language: Option<String>,
+    /// `form_link`: where people say how content they are.
+    pub form_link: Option<String>,
+    /// `auto_create_summary`: also a summary.
+    pub auto_create_summary: bool,
+}
+
+impl Default for Settings {
+    /// Letters into a folder, notices in the room, nobody else.
+    fn default() -> Self {
+        let mail = Mail {
+            transport: Transport::Folder(None),
+            from: "Greffier <greffier@localhost>".parse().expect("it is an address"),
+            brand: "Greffier".to_owned(),
+            support: None,
+        };
+        Self { public_url: None, mail, webhooks: None, room_notices: true, storage_hook: None, transcription: None }
+    }
+}
+
+impl Settings {
+    /// Reads the sections out of the whole configuration; gives the paths of keys that nobody knows besides.
+    pub fn read(root: &mut Fields) -> Result<(Self, Vec<String>)> {
+        let mut unknown = Vec::new();
+        let public_url = url(root, "public_url")?;
+        let mail = Mail::read(root.section("mail")?, &mut unknown)?;
+        let mut fields = root.section("webhooks")?;
+        let webhooks = Webhooks {
+            urls: fields.texts("urls")?.unwrap_or_default(),
+            api_key: fields.text("api_key")?,
+            api_secret: fields.text("api_secret")?.map(Secret::new),
+        };
+        for url in &webhooks.urls {
+            check_url(&fields.path_of("urls"), url)?;
+        }
+        unknown.extend(fields.left());
+        let room_notices = root.flag("room_notices")?.unwrap_or(true);
+        let mut fields = root.section("storage_hook")?;
+        let (token, bucket) = (fields.text("token")?.map(Secret::new), fields.text("bucket")?);
+        let bucket = bucket.unwrap_or_else(|| BUCKET.to_owned());
+        let storage_hook = url(&mut fields, "url")?.map(|url| StorageHook { url, token, bucket });
+        unknown.extend(fields.left());
+        let mut fields = root.section("transcription")?;
+        let mut transcription = None;
+        if let Some(endpoint) = url(&mut fields, "endpoint")? {
+            transcription = Some(Transcription {
+                endpoint,
+                api_token: fields.text("api_token")?.map(Secret::new),
+                webhook_token: fields.text("webhook_token")?.map(Secret::new),
+                language: fields.text("language")?,
+                form_link: url(&mut fields, "form_link")?,
+                auto_create_summary: fields.flag("auto_create_summary")?.unwrap_or(false),
+            });
+        }
+        unknown.extend(fields.left());
+        let webhooks = Some(webhooks).filter(|hooks| !hooks.urls.is_empty());
+        Ok((Self { public_url, mail, webhooks, room_notices, storage_hook, transcription }, unknown))
+    }
+
+    /// Who is to be told, for the policy.
+    pub fn targets(&self) -> Vec<Target> {
+        let mail = match self.mail.transport {
+            Transport::None => None,
+            Transport::Folder(_) | Transport::Smtp(_) | Transport::Memory(_) => Some(Target::Mail),
+        };
+        let webhooks = self.webhooks.iter().flat_map(|hooks| hooks.urls.iter().cloned().map(Target::Webhook));
+        let hook = self.storage_hook.as_ref().map(|hook| Target::StorageHook(hook.url.clone()));
+        let room = self.room_notices.then_some(Target::Room);
+        let transcription = self.transcription.as_ref().map(|_| Target::Transcription);
+        mail.into_iter().chain(webhooks).chain(room).chain(hook).chain(transcription).collect()
+    }
+}
+
+impl Mail {
+    fn read(mut fields: Fields, unknown: &mut Vec<String>) -> Result<Self> {
+        let usual = Settings::default().mail;
+        let mut smtp = fields.section("smtp")?;
+        let transport = fields.text("transport")?.unwrap_or_else(|| "folder".to_owned());
+        let folder = fields.text("folder")?.map(PathBuf::from);
+        let is_smtp = transport == "smtp";
+        let transport = match transport.as_str() {
+            "none" => Transport::None,
+            "folder" => Transport::Folder(folder),
+            "smtp" => Transport::Smtp(Smtp::read(&mut smtp)?),
+            other => {
+                let why = format!("there is no transport {other:?}; use folder, smtp or none");
+                return Err(Error::invalid(&fields.path_of("transport"), why));
+            }
+        };
+        if is_smtp {
+            unknown.extend(smtp.left());
+        }
+        let path = fields.path_of("from");
+        let from = match fields.text("from")? {
+            Some(text) => text.parse().map_err(|e| {
+                Error::invalid(&path, format!("{text:?} is no address ({e}); use one such as Meet <meet@example.org>"))
+            })?,
+            None if is_smtp => {
+                return Err(Error::invalid(&path, "missing; give the sender, such as Meet <meet@example.org>"));
+            }
+            None => usual.from,
+        };
+        let path = fields.path_of("support");
+        let support = fields
+            .text("support")?
+            .map(|text| text.parse().map_err(|e| Error::invalid(&path, format!("{text:?} is no address ({e})"))));
+        let mail = Self {
+            transport,
+            from,
+            brand: fields.text("brand")?.unwrap_or(usual.brand),
+            support: support.transpose()?,
+        };
+        unknown.extend(fields.left());
+        Ok(mail)
+    }
+}
+
+impl Smtp {
+    fn read(fields: &mut Fields) -> Result<Self> {
+        let host = fields.text("host")?.filter(|host| !host.trim().is_empty()).ok_or_else(|| {
+            Error::invalid(&fields.path_of("host"), "missing; give the mail server's name, such as smtp.example.org")
+        })?;
+        let path = fields.path_of("encryption");
+        let (encryption, usual) = match fields.text("encryption")?.as_deref() {
+            Some("none") => (Encryption::None, 25),
+            Some("starttls") | None => (Encryption::StartTls, 587),
+            Some("tls") => (Encryption::Tls, 465),
+            Some(other) => {
+                return Err(Error::invalid(&path, format!("there is no {other:?}; use none, starttls or tls")));
+            }
+        };
+        let path = fields.path_of("port");
+        let port = match fields.number("port")? {
+            Some(port) => u16::try_from(port)
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or_else(|| Error::invalid(&path, format!("{port} is no port; use 1 to 65535, usually {usual}")))?,
+            None => usual,
+        };
+        let (username, password) = (fields.text("username")?, fields.text("password")?.map(Secret::new));
+        let credentials = match (username, password) {
+            (Some(username), Some(password)) => Some((username, password)),
+            (None, None) => None,
+            (Some(_), None) => return Err(Error::invalid(&fields.path_of("password"), "missing; username is given")),
+            (None, Some(_)) => return Err(Error::invalid(&fields.path_of("username"), "missing; password is given")),
+        };
+        let near = ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
+        if credentials.is_some() && encryption == Encryption::None && !near {
+            let path = fields.path_of("encryption");
+            return Err(Error::invalid(&path, "none would send the password in clear; use starttls or tls"));
+        }
+        let path = fields.path_of("timeout");
+        let seconds = fields.number("timeout")?.unwrap_or(30);
+        if !(1..=300).contains(&seconds) {
+            return Err(Error::invalid(&path, format!("{seconds} is out of range; use 1 to 300 seconds")));
+        }
+        let ca_file = fields.text("ca_file")?.map(PathBuf::from);
+        let timeout = Duration::from_secs(seconds.into());
+        Ok(Self { host, port, encryption, credentials, ca_file, timeout })
+    }
+}
+
+impl Webhooks {
+    /// What they are signed with: LiveKit's key unless another is given with its secret.
+    pub(super) fn key(&self, livekit: &LiveKit) -> Result<Key> {
+        let api_key = self.api_key.clone().unwrap_or_else(|| livekit.api_key.clone());
+        let api_secret = match &self.api_secret {
+            Some(secret) => secret.clone(),
+            None if api_key == livekit.api_key => livekit.api_secret.clone(),
+            None => {
+                let why = format!("{api_key:?} is not livekit.api_key; use that one or give webhooks.api_secret too");
+                return Err(Error::invalid("webhooks.api_key", why));
+            }
+        };
+        Ok(Key { api_key, api_secret })
+    }
+}
+
+impl Transcription {
+    /// A service at this address, which asks for no token.
+    pub fn new(endpoint: &str) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            api_token: None,
+            webhook_token: None,
+            language: None,
+            form_link: None,
+            auto_create_summary: false,
+        }
+    }
+}
+
+fn url(fields: &mut Fields, key: &str) -> Result<Option<String>> {
+    let path = fields.path_of(key);
+    fields.text(key)?.map(|text| check_url(&path, &text).map(|()| text)).transpose()
+}
+
+/// URLs are shown in logs, so there is no place for passwords in them.
+fn check_url(path: &str, text: &str) -> Result<()> {
+    let wrong = |why: &str| Error::invalid(path, format!("{why}; use one such as https://meet.example.org/hook"));
+    let url = Url::parse(text).map_err(|e| wrong(&format!("{text:?} is not a URL ({e})")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("it holds a user or password; give a token instead"));
+    }
+    match url.scheme() {
+        "http" | "https" => Ok(()),
+        _ => Err(wrong(&format!("{text:?} does not begin with http:// or https://"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(value: Value) -> Result<(Settings, Vec<String>)> {
+        Settings::read(&mut Fields::of(value, "")?)
+    }
+
+    #[test]
+    fn nothing_said_means_letters_in_a_folder_and_notices_in_the_room() {
+        let (settings, unknown) = read(json!({})).unwrap();
+        assert_eq!(settings.targets(), [Target::Mail, Target::Room]);
+        assert!(matches!(settings.mail.transport, Transport::Folder(None)) && unknown.is_empty());
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let (settings, unknown) = read(json!({
+            "public_url": "https://meet.example.org",
+            "mail": { "transport": "smtp", "from": "Meet <meet@example.org>", "brand": "Meet", "colour": "red",
+                "support": "help@example.org",
+                "smtp": { "host": "mx", "encryption": "tls", "username": "u", "password": "hidden", "pot": 1 } },
+            "webhooks": { "urls": ["https://a/hook", "http://b/"], "api_key": "k" },
+            "room_notices": false,
+            "storage_hook": { "url": "https://meet/hook", "token": "hidden" },
+            "transcription": { "endpoint": "https://summary/", "api_token": "hidden", "webhook_token": "hidden" },
+        }))
+        .unwrap();
+        assert_eq!(unknown, ["mail.smtp.pot", "mail.colour"]);
+        let wanted = [
+            Target::Mail,
+            Target::Webhook("https://a/hook".into()),
+            Target::Webhook("http://b/".into()),
+            Target::StorageHook("https://meet/hook".into()),
+            Target::Transcription,
+        ];
+        assert_eq!(settings.targets(), wanted);
+        assert!(!format!("{settings:?}").contains("hidden"));
+        let Transport::Smtp(smtp) = settings.mail.transport else { panic!("smtp") };
+        assert_eq!((smtp.port, smtp.timeout.as_secs()), (465, 30));
+    }
+
+    #[test]
+    fn bad_input_names_the_field() {
+        let smtp = |smtp: Value| json!({ "mail": { "transport": "smtp", "from": "a@b.c", "smtp": smtp } });
+        let table = [
+            (json!({ "public_url": "meet.example.org" }), "public_url: "),
+            (json!({ "mail": { "transport": "pigeon" } }), "mail.transport: "),
+            (json!({ "mail": { "from": "nobody" } }), "mail.from: "),
+            (json!({ "mail": { "support": "no" } }), "mail.support: "),
+            (json!({ "mail": { "transport": "smtp", "smtp": { "host": "mx" } } }), "mail.from: missing"),
+            (smtp(json!({})), "mail.smtp.host: missing"),
+            (smtp(json!({ "host": "mx", "encryption": "ssl" })), "mail.smtp.encryption: "),
+            (smtp(json!({ "host": "mx", "port": 0 })), "mail.smtp.port: "),
+            (smtp(json!({ "host": "mx", "timeout": 0 })), "mail.smtp.timeout: "),
+            (smtp(json!({ "host": "mx", "username": "u" })), "mail.smtp.password: "),
+            (
+                smtp(json!({ "host": "mx", "encryption": "none", "username": "u", "password": "p" })),
+                "mail.smtp.encryption: none would send the password in clear",
+            ),
+            (json!({ "webhooks": { "urls": ["ftp://x/"] } }), "webhooks.urls: "),
+            (json!({ "storage_hook": { "url": "https://u:p@x/" } }), "storage_hook.url: it holds a user or password"),
+            (json!({ "transcription": { "endpoint": 1 } }), "transcription.endpoint: "),
+        ];
+        for (value, wanted) in table {
+            let error = read(value).unwrap_err().message;
+            assert!(error.starts_with(wanted), "{error}");
+        }
+    }
+}

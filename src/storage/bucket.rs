@@ -1,0 +1,285 @@
+//! A bucket behind `object_store`: opened from the settings, and each request tried once.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::signer::Signer;
+use object_store::{
+    Attribute, Attributes, BackoffConfig, Certificate, ClientOptions, GetOptions, GetRange, ObjectStore,
+    ObjectStoreExt as _, PutOptions, PutPayload, RetryConfig,
+};
+
+use super::explain::{Names, explain};
+use super::settings::{Azure, Gcp, Proxy, S3, Settings, Target};
+use super::{Content, Head, content_type_of};
+use crate::error::{Error, Result};
+
+/// A connection is made within this time, or not at all.
+const CONNECT: std::time::Duration = std::time::Duration::from_secs(5);
+/// Stores end idle connections without notice; ours end before.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Everything that a bucket can do.
+pub trait Everything: ObjectStore + MultipartStore + Signer {}
+impl<T: ObjectStore + MultipartStore + Signer> Everything for T {}
+
+/// The bucket.
+pub struct Bucket {
+    /// For requests that are over soon, one way or the other.
+    pub store: Arc<dyn Everything>,
+    /// For what is read by people: as slowly as they like, while bytes come at all.
+    reader: Arc<dyn ObjectStore>,
+    /// For the signature of a request that somebody else makes.
+    pub s3: Option<AmazonS3>,
+    /// The region that is signed for.
+    pub region: String,
+    /// What errors call things.
+    pub names: Names,
+    /// Given to every object, besides its type.
+    attributes: Attributes,
+    /// Azure takes the type from the name's ending, and nothing else, when parts are put together.
+    pub is_azure: bool,
+}
+
+impl std::fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bucket").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl Bucket {
+    /// Asks nobody: what is wrong beyond the fields is found by the first request.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        let soon = options(settings)?.with_timeout(settings.timeout);
+        let slow = options(settings)?.with_timeout_disabled().with_read_timeout(settings.timeout);
+        match &settings.target {
+            Target::S3(settings) => {
+                let names = s3_names(settings)?;
+                let store = open_s3(settings, soon)?;
+                let mut attributes = Attributes::new();
+                if let Some(value) = &settings.content_disposition {
+                    attributes.insert(Attribute::ContentDisposition, value.clone().into());
+                }
+                for (key, value) in &settings.metadata {
+                    attributes.insert(Attribute::Metadata(key.clone().into()), value.clone().into());
+                }
+                let reader = Arc::new(open_s3(settings, slow)?);
+                let (s3, region) = (Some(store.clone()), settings.signed_region());
+                Ok(Self { store: Arc::new(store), reader, s3, region, names, attributes, is_azure: false })
+            }
+            Target::Gcp(settings) => {
+                let open = |options| open_gcp(settings, options);
+                let (store, reader, names) = (open(soon)?, open(slow)?, gcp_names(settings));
+                Ok(Self::other(store, reader, names, false))
+            }
+            Target::Azure(settings) => {
+                let open = |options| open_azure(settings, options);
+                let (store, reader, names) = (open(soon)?, open(slow)?, azure_names(settings));
+                Ok(Self::other(store, reader, names, true))
+            }
+            Target::Local(_) => Err(Error::invalid("storage", "a local folder is no bucket")),
+        }
+    }
+
+    fn other<T: Everything>(store: T, reader: T, names: Names, is_azure: bool) -> Self {
+        let attributes = Attributes::new();
+        let (store, reader) = (Arc::new(store), Arc::new(reader));
+        Self { store, reader, s3: None, region: String::new(), names, attributes, is_azure }
+    }
+
+    pub async fn put(&self, key: &str, bytes: Bytes, content_type: &str) -> Result<()> {
+        let options = PutOptions { attributes: self.attributes(content_type), ..PutOptions::default() };
+        let put = self.store.put_opts(&path(key)?, PutPayload::from(bytes), options).await;
+        put.map(|_| ()).map_err(|e| self.failed("write", key, &e))
+    }
+
+    pub async fn head(&self, key: &str) -> Result<Option<Head>> {
+        match self.store.head(&path(key)?).await {
+            Ok(meta) => Ok(Some(Head { bytes: meta.size, etag: meta.e_tag })),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.failed("look at", key, &e)),
+        }
+    }
+
+    pub async fn get(&self, key: &str, range: Range<u64>) -> Result<Content> {
+        if range.is_empty() {
+            return Err(Error::invalid("range", "is empty"));
+        }
+        // Stores read numbers of 63 bits.
+        let range =
+            if i64::try_from(range.end).is_ok() { GetRange::Bounded(range) } else { GetRange::Offset(range.start) };
+        let options = GetOptions { range: Some(range), ..GetOptions::default() };
+        let got = self.reader.get_opts(&path(key)?, options).await.map_err(|e| self.failed("read", key, &e))?;
+        let (range, bytes) = (got.range.clone(), got.meta.size);
+        let content_type = got.attributes.get(&Attribute::ContentType).map(|value| value.as_ref().to_owned());
+        let content_type = content_type.unwrap_or_else(|| content_type_of(key).to_owned());
+        let (names, key) = (self.names.clone(), key.to_owned());
+        let stream = got.into_stream().map_err(move |e| explain(&names, &format!("read {key}"), &whole(&e)));
+        Ok(Content { stream: Box::pin(stream), range, bytes, content_type })
+    }
+
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        match self.store.delete(&path(key)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(self.failed("delete", key, &e)),
+        }
+    }
+
+    /// Those of a new object of this media type.
+    pub fn attributes(&self, content_type: &str) -> Attributes {
+        let mut attributes = self.attributes.clone();
+        attributes.insert(Attribute::ContentType, content_type.to_owned().into());
+        attributes
+    }
+
+    /// The error for people.
+    pub fn failed(&self, what: &str, key: &str, e: &object_store::Error) -> Error {
+        explain(&self.names, &format!("{what} {key}"), &whole(e))
+    }
+}
+
+/// The key as it is: nothing in it is encoded.
+pub fn path(key: &str) -> Result<Path> {
+    Path::parse(key).map_err(|e| Error::invalid("key", e))
+}
+
+/// All that library and store said.
+fn whole(e: &dyn std::error::Error) -> String {
+    let mut text = e.to_string();
+    let mut cause = e.source();
+    while let Some(e) = cause {
+        let more = e.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = e.source();
+    }
+    text
+}
+
+fn options(settings: &Settings) -> Result<ClientOptions> {
+    let mut options = ClientOptions::new()
+        .with_connect_timeout(CONNECT)
+        .with_pool_idle_timeout(IDLE)
+        .with_content_type_for_suffix("mp4", content_type_of(".mp4"))
+        .with_content_type_for_suffix("ogg", content_type_of(".ogg"));
+    if let Some(file) = &settings.ca_file {
+        let refuse = |e: &dyn std::fmt::Display| {
+            Error::invalid(
+                "storage.ca_file",
+                format!("cannot use {}: {e}; name a PEM file of certificates", file.display()),
+            )
+        };
+        let pem = std::fs::read(file).map_err(|e| refuse(&e))?;
+        let authorities = Certificate::from_pem_bundle(&pem).map_err(|e| refuse(&e))?;
+        if authorities.is_empty() {
+            return Err(refuse(&"there is no certificate in it"));
+        }
+        options = authorities.into_iter().fold(options, ClientOptions::with_root_certificate);
+    }
+    Ok(options)
+}
+
+fn with_proxy(options: ClientOptions, proxy: Option<&Proxy>, field: &str) -> Result<ClientOptions> {
+    let Some(Proxy { url, username, password }) = proxy else { return Ok(options) };
+    let refuse = || Error::invalid(field, "is not a URL; use one such as http://proxy:3128");
+    let mut url = url::Url::parse(url).map_err(|_| refuse())?;
+    url.set_username(username.as_deref().unwrap_or_default()).map_err(|()| refuse())?;
+    url.set_password(password.as_ref().map(|secret| secret.expose())).map_err(|()| refuse())?;
+    Ok(options.with_proxy_url(url))
+}
+
+/// The outbox retries, and nobody else.
+fn once() -> RetryConfig {
+    RetryConfig { max_retries: 0, backoff: BackoffConfig::default(), ..RetryConfig::default() }
+}
+
+fn open_s3(settings: &S3, options: ClientOptions) -> Result<AmazonS3> {
+    let options = with_proxy(options, settings.proxy.as_ref(), "storage.s3.proxy.url")?;
+    let builder = match (&settings.access_key, &settings.secret) {
+        (Some(key), Some(secret)) => {
+            AmazonS3Builder::new().with_access_key_id(key).with_secret_access_key(secret.expose())
+        }
+        (Some(_), None) | (None, Some(_)) | (None, None) => AmazonS3Builder::from_env(),
+    };
+    // Bodies are signed, so the store refuses bytes that changed on their way, also without TLS.
+    let mut builder = builder.with_unsigned_payload(false).with_bucket_name(&settings.bucket).with_retry(once());
+    if let Some(token) = &settings.session_token {
+        builder = builder.with_token(token.expose());
+    }
+    builder = builder.with_region(settings.signed_region());
+    builder = match settings.url()? {
+        Some((url, in_host)) => {
+            let options = options.with_allow_http(url.starts_with("http:"));
+            builder.with_endpoint(url).with_virtual_hosted_style_request(in_host).with_client_options(options)
+        }
+        None => builder.with_virtual_hosted_style_request(!settings.force_path_style).with_client_options(options),
+    };
+    builder.build().map_err(|e| Error::invalid("storage.s3", e))
+}
+
+fn open_gcp(settings: &Gcp, options: ClientOptions) -> Result<impl Everything + use<>> {
+    let options = with_proxy(options, settings.proxy.as_ref(), "storage.gcp.proxy.url")?;
+    let builder = match &settings.credentials_json {
+        Some(key) => GoogleCloudStorageBuilder::new().with_service_account_key(key.expose()),
+        None => GoogleCloudStorageBuilder::from_env(),
+    };
+    let builder = builder.with_bucket_name(&settings.bucket).with_retry(once()).with_client_options(options);
+    builder.build().map_err(|_| {
+        let fix = "use the whole text of a service account's key file";
+        Error::invalid("storage.gcp.credentials_json", format!("cannot be read; {fix}"))
+    })
+}
+
+fn open_azure(settings: &Azure, options: ClientOptions) -> Result<impl Everything + use<>> {
+    let builder = match &settings.account_key {
+        Some(key) => MicrosoftAzureBuilder::new().with_access_key(key.expose()),
+        None => MicrosoftAzureBuilder::from_env(),
+    };
+    let (account, container) = (&settings.account_name, &settings.container_name);
+    let builder = builder.with_account(account).with_container_name(container);
+    builder.with_retry(once()).with_client_options(options).build().map_err(|_| {
+        Error::invalid("storage.azure.account_key", "cannot be read; use the key as the portal shows it (base64)")
+    })
+}
+
+fn s3_names(settings: &S3) -> Result<Names> {
+    let url = settings.url()?.map_or_else(|| "https://s3.amazonaws.com".to_owned(), |(url, _)| url);
+    Ok(Names {
+        bucket: settings.bucket.clone(),
+        endpoint: url,
+        bucket_field: "storage.s3.bucket",
+        key_field: "storage.s3.access_key",
+        secret_field: "storage.s3.secret",
+        endpoint_field: "storage.s3.endpoint",
+    })
+}
+
+fn gcp_names(settings: &Gcp) -> Names {
+    Names {
+        bucket: settings.bucket.clone(),
+        endpoint: "https://storage.googleapis.com".to_owned(),
+        bucket_field: "storage.gcp.bucket",
+        key_field: "storage.gcp.credentials_json",
+        secret_field: "storage.gcp.credentials_json",
+        endpoint_field: "storage.gcp",
+    }
+}
+
+fn azure_names(settings: &Azure) -> Names {
+    Names {
+        bucket: settings.container_name.clone(),
+        endpoint: format!("https://{}.blob.core.windows.net", settings.account_name),
+        bucket_field: "storage.azure.container_name",
+        key_field: "storage.azure.account_name",
+        secret_field: "storage.azure.account_key",
+        endpoint_field: "storage.azure.account_name",
+    }
+}

@@ -1,0 +1,99 @@
+//! An object in parts: each request tried once. A folder has none: there, files are moved when they are whole.
+
+use std::path::Path as File;
+
+use bytes::Bytes;
+use object_store::multipart::PartId;
+use object_store::{Attributes, PutMultipartOptions, PutPayload};
+use tokio::io::AsyncReadExt as _;
+
+use super::bucket::path;
+use super::{Place, Storage, check_key};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The smallest part that S3 takes, but for the last one.
+const PART: u64 = 5 << 20;
+
+impl Storage {
+    /// Can an object come in parts?
+    pub fn takes_parts(&self) -> bool {
+        match &self.place {
+            Place::Local(_) => false,
+            Place::Bucket(_) => true,
+        }
+    }
+
+    /// Begins an object; gives the store's name for the upload. Nothing is seen under the key before [`Storage::complete`].
+    pub async fn begin(&self, key: &str, content_type: &str) -> Result<String> {
+        check_key(key)?;
+        let (bucket, key) = (self.remote("parts")?, self.object_key(key));
+        let attributes = if bucket.is_azure { Attributes::new() } else { bucket.attributes(content_type) };
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let begun = bucket.store.create_multipart_opts(&path(&key)?, options).await;
+        begun.map_err(|e| bucket.failed("begin", &key, &e))
+    }
+
+    /// Sends a part, in whatever order; `index` is its place, from 0. Gives the store's name for it. The store has compared
+    /// the bytes with their SHA-256 (S3) when this returns. `NotFound`: it has lost the upload.
+    pub async fn put_part(&self, key: &str, upload: &str, index: u32, bytes: Bytes) -> Result<String> {
+        check_key(key)?;
+        let (bucket, key) = (self.remote("parts")?, self.object_key(key));
+        let (upload, payload) = (upload.to_owned(), PutPayload::from(bytes));
+        let put = bucket.store.put_part(&path(&key)?, &upload, index as usize, payload).await;
+        put.map(|part| part.content_id).map_err(|e| bucket.failed("write a part of", &key, &e))
+    }
+
+    /// Makes an object of the parts, in order. `NotFound`: the store has lost the upload or one of them, or has completed it
+    /// already.
+    pub async fn complete(&self, key: &str, upload: &str, parts: &[String]) -> Result<()> {
+        check_key(key)?;
+        let (bucket, key, upload) = (self.remote("parts")?, self.object_key(key), upload.to_owned());
+        let parts = parts.iter().map(|id| PartId { content_id: id.clone() }).collect();
+        let done = bucket.store.complete_multipart(&path(&key)?, &upload, parts).await;
+        done.map(|_| ()).map_err(|e| bucket.failed("complete", &key, &e))
+    }
+
+    /// Throws the parts away. An upload that is lost is no failure.
+    pub async fn abort(&self, key: &str, upload: &str) -> Result<()> {
+        check_key(key)?;
+        let (bucket, key, upload) = (self.remote("parts")?, self.object_key(key), upload.to_owned());
+        match bucket.store.abort_multipart(&path(&key)?, &upload).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(bucket.failed("abort", &key, &e)),
+        }
+    }
+
+    /// A file of any size, whole. What was sent of it is thrown away when it fails.
+    pub(super) async fn put_in_parts(&self, file: &File, key: &str, content_type: &str) -> Result<()> {
+        let unreadable = |e: std::io::Error| {
+            Error::new(ErrorKind::Unavailable, format!("storage: cannot read {}: {e}", file.display()))
+        };
+        let mut source = tokio::fs::File::open(file).await.map_err(unreadable)?;
+        let size = source.metadata().await.map_err(unreadable)?.len();
+        if size <= PART {
+            let mut bytes = Vec::new();
+            source.read_to_end(&mut bytes).await.map_err(unreadable)?;
+            return self.put(key, bytes.into(), content_type).await;
+        }
+        let upload = self.begin(key, content_type).await?;
+        let sent = async {
+            let mut ids = Vec::new();
+            // 10 000 parts are the most.
+            let part = PART.max(size.div_ceil(9_999));
+            for index in 0.. {
+                let mut bytes = Vec::new();
+                (&mut source).take(part).read_to_end(&mut bytes).await.map_err(unreadable)?;
+                if bytes.is_empty() {
+                    break;
+                }
+                ids.push(self.put_part(key, &upload, index, bytes.into()).await?);
+            }
+            self.complete(key, &upload, &ids).await
+        };
+        let sent = sent.await;
+        if sent.is_err() {
+            let _ = self.abort(key, &upload).await;
+        }
+        sent
+    }
+}

@@ -1,0 +1,69 @@
+//! The configured place, and those that requests bring along.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+
+use super::{Settings, Storage};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fields::Fields;
+use crate::vault::Vault;
+
+/// So many opened places are kept, each with its connections.
+const KEPT: usize = 32;
+
+/// Finds a recording's place. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    usual: Storage,
+    data_dir: PathBuf,
+    vault: Vault,
+    opened: Arc<Mutex<HashMap<Vec<u8>, Storage>>>,
+}
+
+impl Stores {
+    /// `usual` is the configured one.
+    pub fn new(usual: Storage, data_dir: &Path, vault: Vault) -> Self {
+        Self { usual, data_dir: data_dir.to_owned(), vault, opened: Arc::default() }
+    }
+
+    /// The configured one.
+    pub fn usual(&self) -> &Storage {
+        &self.usual
+    }
+
+    /// Makes a `storage` section that a request brought along ready to be kept. The error names the field.
+    pub fn seal(&self, section: &Value) -> Result<Vec<u8>> {
+        self.open(section)?;
+        self.vault.seal(section.to_string().as_bytes())
+    }
+
+    /// The place that was sealed; the configured one when there is none.
+    pub fn of(&self, sealed: Option<&[u8]>) -> Result<Storage> {
+        let Some(sealed) = sealed else { return Ok(self.usual.clone()) };
+        if let Some(storage) = self.lock().get(sealed) {
+            return Ok(storage.clone());
+        }
+        let clear = self.vault.open(sealed)?;
+        let section = serde_json::from_slice(&clear)
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("a kept storage cannot be read: {e}")))?;
+        let storage = self.open(&section)?;
+        let mut opened = self.lock();
+        if opened.len() >= KEPT {
+            opened.clear();
+        }
+        opened.insert(sealed.to_vec(), storage.clone());
+        Ok(storage)
+    }
+
+    fn open(&self, section: &Value) -> Result<Storage> {
+        let mut fields = Fields::of(section.clone(), "storage")?;
+        Storage::open(&Settings::read(&mut fields)?, &self.data_dir)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<u8>, Storage>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,166 @@
+//! Letters: as golden files, and by a real mail server.
+
+use std::path::Path;
+
+use greffier::error::ErrorKind;
+use greffier::notify::{Encryption, Mail, Settings, Smtp, Transport};
+use greffier::recording::{Event, Failure, Limit, Outcome, Recording, State, Target};
+use greffier::secret::Secret;
+use jiff::SignedDuration;
+
+use crate::support::smtp::{MailServer, PASSWORD, USER};
+use crate::{NOWHERE, notifier, recording};
+
+fn mail(transport: Transport) -> Settings {
+    let from = "Visio <no-reply@meet.example.org>".parse().unwrap();
+    let support = Some("help@meet.example.org".parse().unwrap());
+    Settings { mail: Mail { transport, from, brand: "Visio".into(), support }, ..Settings::default() }
+}
+
+fn smtp(server: &MailServer, encryption: Encryption, credentials: Option<(&str, &str)>) -> Smtp {
+    Smtp {
+        host: "localhost".into(),
+        port: server.port,
+        encryption,
+        credentials: credentials.map(|(user, password)| (user.to_owned(), Secret::new(password))),
+        ca_file: Some(server.ca_file.clone()),
+        timeout: std::time::Duration::from_secs(20),
+    }
+}
+
+fn to(email: &str) -> Recording {
+    let mut about = recording("EG_nPQZPwZEVdHN");
+    about.options.owner.as_mut().unwrap().email = email.to_owned();
+    about
+}
+
+/// `testdata/mail/{name}.eml`, written by the folder transport as it is by default.
+async fn golden(name: &str, about: &Recording) {
+    let folder = tempfile::TempDir::new().unwrap();
+    let notifier = notifier(mail(Transport::Folder(None)), folder.path(), NOWHERE);
+    for _ in 0..2 {
+        notifier.tell(Event::Ended, &Target::Mail, about).await.unwrap();
+    }
+    let files: Vec<_> =
+        std::fs::read_dir(folder.path().join("mail")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(
+        files,
+        [folder.path().join(format!("mail/{}-ended.eml", about.id))],
+        "a second try writes the same file"
+    );
+    let text = std::fs::read_to_string(&files[0]).unwrap();
+    assert!(text.lines().count() == text.matches("\r\n").count(), "lines end as RFC 5322 wants");
+    let text = text.replace("\r\n", "\n");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/mail").join(format!("{name}.eml"));
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path)
+        .unwrap_or_else(|e| panic!("{}: {e}; UPDATE_GOLDENS=1 writes it", path.display()));
+    assert!(text == expected, "{} differs; UPDATE_GOLDENS=1 writes it, git shows the change", path.display());
+}
+
+#[tokio::test]
+async fn letters_are_as_kept() {
+    golden("en-complete", &recording("EG_en")).await;
+
+    let mut about = recording("EG_fr");
+    let owner = about.options.owner.as_mut().unwrap();
+    (owner.locale, owner.time_zone) = (Some("fr-CA".into()), Some("America/Montreal".into()));
+    owner.name = Some("Zoé <b>".into());
+    about.request.room = "Réunion <script> & \"amis\"".into();
+    about.expires_at = Some(about.created_at + SignedDuration::from_hours(24 * 28));
+    golden("fr-expires-escaped", &about).await;
+
+    let mut about = recording("EG_de");
+    let owner = about.options.owner.as_mut().unwrap();
+    (owner.locale, owner.time_zone, owner.name) = (Some("de".into()), Some("Europe/Nowhere".into()), None);
+    about.state = State::Ended(Outcome::LimitReached(Limit::Duration));
+    golden("de-limit-unknown-zone", &about).await;
+
+    let mut about = recording("EG_nl");
+    let owner = about.options.owner.as_mut().unwrap();
+    (owner.locale, owner.time_zone) = (Some("nl_BE".into()), Some("Europe/Brussels".into()));
+    about.state = State::Ended(Outcome::CutShort(Failure::new(
+        ErrorKind::Unavailable,
+        "the server did not come back within 30 s",
+    )));
+    golden("nl-cut-short", &about).await;
+}
+
+#[tokio::test]
+async fn a_letter_in_memory_and_one_that_cannot_be_addressed() {
+    let (sender, mut letters) = tokio::sync::mpsc::unbounded_channel();
+    let folder = tempfile::TempDir::new().unwrap();
+    let notifier = notifier(mail(Transport::Memory(sender)), folder.path(), NOWHERE);
+    notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+    let letter = String::from_utf8(letters.recv().await.unwrap()).unwrap();
+    assert!(letter.contains("Subject: Your recording is ready\r\n"), "{letter}");
+    assert!(letter.contains("https://meet.example.org/recording/EG_nPQZPwZEVdHN"), "{letter}");
+    assert!(letter.contains("Auto-Submitted: auto-generated\r\n"), "{letter}");
+    for address in ["ada", "ada@", "ada@example.org\r\nBcc: eve@example.org", "", "a b@example.org"] {
+        let error = notifier.tell(Event::Ended, &Target::Mail, &to(address)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidArgument, "{error}");
+        assert!(!error.message.contains("ada"), "{error}");
+    }
+    // A name cannot bring headers of its own either.
+    let mut about = to("ada@example.org");
+    about.options.owner.as_mut().unwrap().name = Some("Ada\r\nBcc: eve@example.org".into());
+    notifier.tell(Event::Ended, &Target::Mail, &about).await.unwrap();
+    let letter = String::from_utf8(letters.recv().await.unwrap()).unwrap();
+    assert!(!letter.lines().any(|line| line.starts_with("Bcc:")), "{letter}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_smtp_with_starttls_and_password() {
+    let server = MailServer::start("starttls", true);
+    let folder = tempfile::TempDir::new().unwrap();
+    let with = |smtp: Smtp| notifier(mail(Transport::Smtp(smtp)), folder.path(), NOWHERE);
+    let right = with(smtp(&server, Encryption::StartTls, Some((USER, PASSWORD))));
+    right.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+    right.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+    let (first, second) = (server.letter(), server.letter());
+    assert_eq!(first.envelope["to"][0], "ada@example.org");
+    assert_eq!(first.envelope["from"], "no-reply@meet.example.org");
+    assert!(first.envelope["tls"] == true && first.envelope["authenticated"] == true, "{}", first.envelope);
+    assert_eq!(first.text, second.text, "a repeated letter is the same letter");
+
+    // For ever: this recipient. Not for ever: a busy server, a wrong password, an unknown authority, no server.
+    let refused = right.tell(Event::Ended, &Target::Mail, &to("refused@example.org")).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::InvalidArgument, "{refused}");
+    assert!(!refused.message.contains("refused@") && refused.message.contains("r***@example.org"), "{refused}");
+    let later = right.tell(Event::Ended, &Target::Mail, &to("later@example.org")).await.unwrap_err();
+    let wrong = with(smtp(&server, Encryption::StartTls, Some((USER, "wrong"))));
+    let wrong = wrong.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+    let unknown = with(Smtp { ca_file: None, ..smtp(&server, Encryption::StartTls, None) });
+    let unknown = unknown.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+    let nobody = with(Smtp { port: 9, ..smtp(&server, Encryption::StartTls, None) });
+    let nobody = nobody.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+    for error in [later, wrong, unknown, nobody] {
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+        assert!(!error.message.contains(PASSWORD) && !error.message.contains("ada@"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_smtp_over_tls_and_in_clear() {
+    let folder = tempfile::TempDir::new().unwrap();
+    for (name, encryption, credentials) in
+        [("tls", Encryption::Tls, Some((USER, PASSWORD))), ("none", Encryption::None, None)]
+    {
+        let server = MailServer::start(name, credentials.is_some());
+        let transport = Transport::Smtp(smtp(&server, encryption, credentials));
+        let notifier = notifier(mail(transport), folder.path(), NOWHERE);
+        notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+        let letter = server.letter();
+        assert_eq!(letter.envelope["tls"], encryption != Encryption::None);
+        assert!(letter.text.contains("Message-ID: <EG_nPQZPwZEVdHN.ended."), "{}", letter.text);
+    }
+    // A server that speaks no STARTTLS gets neither password nor letter.
+    let server = MailServer::start("none", false);
+    let transport = Transport::Smtp(smtp(&server, Encryption::StartTls, Some((USER, PASSWORD))));
+    let notifier = notifier(mail(transport), folder.path(), NOWHERE);
+    let error = notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+}

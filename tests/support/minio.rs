@@ -1,0 +1,126 @@
+//! A real MinIO on a free loopback port, with one bucket.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use greffier::secret::Secret;
+use greffier::storage::{S3, Settings, Target};
+use object_store::aws::{AwsAuthorizer, AwsCredential};
+use object_store::client::{HttpRequest, HttpRequestBody};
+use tempfile::TempDir;
+
+/// The bucket that is there.
+pub const BUCKET: &str = "films";
+const KEY: &str = "greffier-tests";
+const SECRET: &str = "a secret of the tests";
+
+/// The server; it ends with this.
+pub struct Minio {
+    /// Its loopback port.
+    pub port: u16,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Minio {
+    /// Starts it with an empty bucket.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts it with these environment variables too.
+    pub fn with(environment: &[(&str, &str)]) -> Self {
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
+        let port = free().expect("a free loopback port").port();
+        let folder = TempDir::new().expect("a temporary folder");
+        // A folder is a bucket.
+        std::fs::create_dir_all(folder.path().join("data").join(BUCKET)).expect("the bucket's folder");
+        let binary = super::tool("minio").unwrap_or_else(|| PathBuf::from("minio"));
+        let log = File::create(folder.path().join("minio.log")).expect("a log file");
+        let child = Command::new(&binary)
+            .args(["server", "--quiet", "--address", &format!("127.0.0.1:{port}")])
+            .arg(folder.path().join("data"))
+            .env_clear()
+            .envs([("MINIO_ROOT_USER", KEY), ("MINIO_ROOT_PASSWORD", SECRET), ("MINIO_BROWSER", "off")])
+            .env("HOME", folder.path())
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle of the log"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("MinIO is missing: run `make tools` ({binary:?}: {error})"));
+        let mut minio = Self { port, child, folder };
+        let began = Instant::now();
+        while ureq::get(format!("{}/minio/health/ready", minio.url())).call().is_err() {
+            let ended = minio.child.try_wait().expect("its state");
+            assert!(ended.is_none() && began.elapsed() < Duration::from_secs(30), "MinIO: {ended:?}\n{}", minio.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        minio
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What leads to its bucket, by way of this endpoint.
+    pub fn settings(&self, endpoint: &str) -> Settings {
+        Settings::of(Target::S3(Box::new(S3 {
+            access_key: Some(KEY.to_owned()),
+            secret: Some(Secret::new(SECRET)),
+            endpoint: Some(endpoint.to_owned()),
+            bucket: BUCKET.to_owned(),
+            force_path_style: true,
+            ..S3::default()
+        })))
+    }
+
+    /// The ids of the uploads under this key that are neither complete nor aborted.
+    pub fn open_uploads(&self, key: &str) -> Vec<String> {
+        // MinIO lists them for a whole key only.
+        let answer = self.ask(&format!("/{BUCKET}?prefix={}&uploads=", key.replace('/', "%2F")));
+        answer.split("<UploadId>").skip(1).filter_map(|rest| Some(rest.split_once('<')?.0.to_owned())).collect()
+    }
+
+    /// When and how often objects were written: the listing of the bucket, as XML.
+    pub fn listing(&self) -> String {
+        self.ask(&format!("/{BUCKET}?list-type=2"))
+    }
+
+    fn ask(&self, place: &str) -> String {
+        let url = format!("{}{place}", self.url());
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.uri_mut() = url.parse().expect("a URL");
+        let credential = AwsCredential { key_id: KEY.to_owned(), secret_key: SECRET.to_owned(), token: None };
+        AwsAuthorizer::new(&credential, "s3", "us-east-1").try_authorize(&mut request, None).expect("a signature");
+        let mut call = ureq::get(&url);
+        for (name, value) in request.headers() {
+            call = call.header(name.as_str(), value.to_str().expect("text"));
+        }
+        let mut answer = call.call().unwrap_or_else(|error| panic!("{url}: {error}"));
+        answer.body_mut().read_to_string().expect("an answer")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("minio.log")).unwrap_or_default()
+    }
+
+    /// Where it keeps everything.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Minio {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- MinIO ---\n{}", self.log());
+        }
+    }
+}
