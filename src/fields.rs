@@ -38,6 +38,16 @@ impl Fields {
         })
     }
 
+    /// A whole number of bytes.
+    pub fn bytes(&mut self, key: &str) -> Result<Option<u64>> {
+        self.read(key, "a whole number of bytes", Value::as_u64)
+    }
+
+    /// A number, also a broken one.
+    pub fn real(&mut self, key: &str) -> Result<Option<f64>> {
+        self.read(key, "a number", Value::as_f64)
+    }
+
     /// Yes or no.
     pub fn flag(&mut self, key: &str) -> Result<Option<bool>> {
         self.read(key, "true or false", Value::as_bool)
@@ -65,6 +75,15 @@ impl Fields {
             }
             other => Err(Error::invalid(&path, format!("expected a list, found {}", kind(&other)))),
         }
+    }
+
+    /// Like [`Fields::section`]; a text alone stands for the section with that text as `key`'s `main` value.
+    pub fn section_or_text(&mut self, key: &str, main: &str) -> Result<Self> {
+        if let Some(Value::String(text)) = self.values.get(key) {
+            let alone = Value::Object(Map::from_iter([(main.to_owned(), text.as_str().into())]));
+            self.values.insert(key.to_owned(), alone);
+        }
+        self.section(key)
     }
 
     /// Reads an object within this one, if it is there. What stays unread of it is among what is left of this one.

@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod dto;
+pub mod egress;
 mod media;
 mod page;
 mod reply;

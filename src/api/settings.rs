@@ -26,25 +26,22 @@ pub struct Settings {
     pub events: StorageEvents,
 }
 
-/// `recording.storage_event_*`.
-#[derive(Clone, Debug)]
+/// Which storage events are taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageEvents {
-    /// `storage_event_enabled`: `RECORDING_STORAGE_EVENT_ENABLE`.
+    /// `RECORDING_STORAGE_EVENT_ENABLE`.
     pub enabled: bool,
-    /// `storage_event_token`: `RECORDING_STORAGE_EVENT_TOKEN`; only its hash is kept.
+    /// `RECORDING_STORAGE_EVENT_TOKEN`, of which only the hash is kept; none when `RECORDING_ENABLE_STORAGE_EVENT_AUTH` is off.
     pub token: Option<ApiToken>,
-    /// `storage_event_auth`: `RECORDING_ENABLE_STORAGE_EVENT_AUTH`.
-    pub auth: bool,
-    /// `event_parser`: `RECORDING_EVENT_PARSER_CLASS`.
+    /// `RECORDING_EVENT_PARSER_CLASS`.
     pub parser: Parser,
-    /// The bucket that events must be about, when it is not the storage's.
-    pub bucket: Option<String>,
 }
 
 /// Who sends storage events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Parser {
     /// MinIO: the object's type is in the event.
+    #[default]
     Minio,
     /// AWS and Ceph: the type follows from the key.
     S3,
@@ -53,31 +50,14 @@ pub enum Parser {
 /// The shortest token that is accepted.
 const TOKEN_BYTES: usize = 16;
 
-impl Parser {
-    /// The parser of this name: ours, the class's, or the Python path of the class.
-    pub fn named(name: &str) -> Option<Self> {
-        match name.rsplit('.').next().unwrap_or(name) {
-            "minio" | "MinioParser" => Some(Self::Minio),
-            "s3" | "S3Parser" => Some(Self::S3),
-            _ => None,
-        }
-    }
-}
-
-impl Default for StorageEvents {
-    fn default() -> Self {
-        Self { enabled: false, token: None, auth: true, parser: Parser::Minio, bucket: None }
-    }
-}
-
 impl Settings {
     /// The door at `listen` with this one token; see [`Settings::read`] for the rest.
     pub fn new(listen: &str, token: Option<Secret>) -> Result<Self> {
-        Self::read(listen, token, &mut Fields::default(), &mut Fields::default())
+        Self::read(listen, token, &mut Fields::default())
     }
 
-    /// Reads what `root` and its section `recording` say besides. Whoever can be reached from elsewhere must know tokens.
-    pub fn read(listen: &str, token: Option<Secret>, root: &mut Fields, recording: &mut Fields) -> Result<Self> {
+    /// Reads what `root` says besides. Whoever can be reached from elsewhere must know tokens.
+    pub fn read(listen: &str, token: Option<Secret>, root: &mut Fields) -> Result<Self> {
         let address: SocketAddr = listen.parse().map_err(|_| {
             Error::invalid("listen", format!("{listen:?} is not an address and port; use 127.0.0.1:7990"))
         })?;
@@ -115,28 +95,8 @@ impl Settings {
             open,
             public_url: public_url.map(|url| crate::api::public_url(&url)).transpose()?,
             media_url: media_url(root.text("media_url")?)?,
-            enabled: recording.flag("enabled")?.unwrap_or(true),
-            events: StorageEvents::read(recording)?,
-        })
-    }
-}
-
-impl StorageEvents {
-    fn read(recording: &mut Fields) -> Result<Self> {
-        let path = recording.path_of("event_parser");
-        let parser = match recording.text("event_parser")? {
-            None => Parser::Minio,
-            Some(name) => Parser::named(&name).ok_or_else(|| {
-                Error::invalid(&path, format!("there is no parser {name:?}; use minio or s3 (MinioParser, S3Parser)"))
-            })?,
-        };
-        let hashed = |token: String| ApiToken::hashing("storage_event_token", &token, Scopes::default());
-        Ok(Self {
-            enabled: recording.flag("storage_event_enabled")?.unwrap_or(false),
-            token: recording.text("storage_event_token")?.filter(|token| !token.is_empty()).map(hashed),
-            auth: recording.flag("storage_event_auth")?.unwrap_or(true),
-            parser,
-            bucket: recording.text("storage_event_bucket")?,
+            enabled: true,
+            events: StorageEvents::default(),
         })
     }
 }
@@ -155,57 +115,29 @@ mod tests {
 
     use super::*;
 
-    fn read(listen: &str, root: Value, recording: Value) -> Result<Settings> {
-        Settings::read(
-            listen,
-            None,
-            &mut Fields::of(root, "").unwrap(),
-            &mut Fields::of(recording, "recording").unwrap(),
-        )
+    fn read(listen: &str, root: Value) -> Result<Settings> {
+        Settings::read(listen, None, &mut Fields::of(root, "").unwrap())
     }
 
     #[test]
     fn who_can_be_reached_asks_for_tokens() {
         let hash = "0".repeat(64);
         let tokens = json!({"api_tokens": [{"name": "backend", "sha256": hash, "scopes": ["record"]}]});
-        assert!(read("127.0.0.1:1", Value::Null, Value::Null).unwrap().open);
-        assert!(!read("127.0.0.1:1", tokens.clone(), Value::Null).unwrap().open);
-        assert!(!read("0.0.0.0:1", tokens, Value::Null).unwrap().open);
+        assert!(read("127.0.0.1:1", Value::Null).unwrap().open);
+        assert!(!read("127.0.0.1:1", tokens.clone()).unwrap().open);
+        assert!(!read("0.0.0.0:1", tokens).unwrap().open);
         let closed = json!({"allow_unauthenticated_loopback": false});
-        assert!(!read("0.0.0.0:1", closed.clone(), Value::Null).unwrap().open, "LiveKit's tokens are enough");
-        assert!(!read("127.0.0.1:1", closed, Value::Null).unwrap().open);
-        let error = |listen, root, recording| read(listen, root, recording).unwrap_err().message;
-        assert!(error("0.0.0.0:1", Value::Null, Value::Null).starts_with("listen: "));
+        assert!(!read("0.0.0.0:1", closed.clone()).unwrap().open, "LiveKit's tokens are enough");
+        assert!(!read("127.0.0.1:1", closed).unwrap().open);
+        let error = |listen, root| read(listen, root).unwrap_err().message;
+        assert!(error("0.0.0.0:1", Value::Null).starts_with("listen: "));
         let open = json!({"allow_unauthenticated_loopback": true});
-        assert!(error("0.0.0.0:1", open, Value::Null).starts_with("allow_unauthenticated_loopback: "));
-        assert!(error("x", Value::Null, Value::Null).starts_with("listen: "));
-        assert!(error("127.0.0.1:1", json!({"media_url": "media"}), Value::Null).starts_with("media_url: "));
-        assert!(
-            error("127.0.0.1:1", json!({"api_tokens": [{"x": 1}]}), Value::Null).starts_with("api_tokens[0].name: ")
-        );
-        let parser = json!({"event_parser": "gcs"});
-        assert!(error("127.0.0.1:1", Value::Null, parser).starts_with("recording.event_parser: "));
+        assert!(error("0.0.0.0:1", open).starts_with("allow_unauthenticated_loopback: "));
+        assert!(error("x", Value::Null).starts_with("listen: "));
+        assert!(error("127.0.0.1:1", json!({"media_url": "media"})).starts_with("media_url: "));
+        assert!(error("127.0.0.1:1", json!({"api_tokens": [{"x": 1}]})).starts_with("api_tokens[0].name: "));
         assert!(
             Settings::new("127.0.0.1:1", Some(Secret::new("short"))).unwrap_err().message.starts_with("api_token: ")
-        );
-    }
-
-    #[test]
-    fn parsers_are_known_by_the_names_of_the_feature_too() {
-        for (name, parser) in [
-            ("minio", Parser::Minio),
-            ("core.recording.event.parsers.MinioParser", Parser::Minio),
-            ("S3Parser", Parser::S3),
-            ("core.recording.event.parsers.S3Parser", Parser::S3),
-        ] {
-            assert_eq!(Parser::named(name), Some(parser), "{name}");
-        }
-        assert_eq!(Parser::named("x.GcsParser"), None);
-        let recording = json!({"event_parser": "core.recording.event.parsers.S3Parser", "storage_event_token": "t"});
-        let events = read("127.0.0.1:1", Value::Null, recording).unwrap().events;
-        assert_eq!(
-            (events.parser, events.token.is_some(), events.auth, events.enabled),
-            (Parser::S3, true, true, false)
         );
     }
 }

@@ -1,11 +1,15 @@
 //! The command line: one file per verb. Exit codes: 0 done, 1 failed, 3 cut short, 64 a flag or the configuration is wrong.
 
+mod check;
+mod config;
+mod config_args;
 mod list;
 mod livekit;
 mod record;
 mod serve;
 mod status_line;
 
+pub use config_args::ConfigArgs;
 pub use livekit::LiveKitArgs;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -37,6 +41,10 @@ enum Verb {
     Record(record::RecordArgs),
     /// Shows the recordings of the running sidecar as `livekit-cli list-egress` does.
     List(list::ListArgs),
+    /// Shows what the configuration comes to, and where each value is from.
+    Config(config::ConfigVerb),
+    /// Tries everything a recording needs, within 10 s: one line each, with the fix.
+    Check(check::CheckArgs),
 }
 
 /// The program.
@@ -50,13 +58,18 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };
-    let (level, run): (_, Box<dyn FnOnce() -> Result<()>>) = match verb {
-        Verb::Serve(args) => ("info", Box::new(|| serve::run(args))),
-        Verb::Record(args) => ("warn", Box::new(|| record::run(args))),
-        Verb::List(args) => ("warn", Box::new(move || list::run(&args))),
+    // The sidecar's configuration says how much it logs.
+    if !matches!(verb, Verb::Serve(_)) {
+        log_to_stderr("warn");
+    }
+    let done = match verb {
+        Verb::Serve(args) => serve::run(args),
+        Verb::Record(args) => record::run(args),
+        Verb::List(args) => list::run(&args),
+        Verb::Config(args) => config::run(args),
+        Verb::Check(args) => check::run(args),
     };
-    log_to_stderr(level);
-    match run() {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "greffier: {error}");

@@ -40,12 +40,16 @@ impl Fonts {
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
+
+    /// How many faces were found.
+    pub fn faces(&self) -> usize {
+        self.0.as_ref().map_or(0, |fonts| fonts.1.len())
+    }
 }
 
 impl std::fmt::Debug for Fonts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let faces = self.0.as_ref().map_or(0, |fonts| fonts.1.len());
-        write!(f, "Fonts({faces} faces)")
+        write!(f, "Fonts({} faces)", self.faces())
     }
 }
 

@@ -1,22 +1,36 @@
-//! The configuration: defaults, then a YAML file, then environment and flags. One section per module that owns its struct.
+//! The configuration: defaults, then a YAML file, then the environment, then flags. One section per module that owns its
+//! struct; [`TABLE`] is the one list of every option.
 
-use std::path::{Path, PathBuf};
+mod feature;
+mod length;
+mod modes;
+mod reference;
+mod show;
+mod source;
+mod table;
+mod tree;
+mod upstream;
+
+pub use feature::Feature;
+pub use length::length;
+pub use reference::reference;
+pub use show::show;
+pub use source::{Effective, Sources};
+pub use table::{Entry, Kind, TABLE};
+
+use std::path::PathBuf;
+
+use serde_json::Value;
 
 use crate::api;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::notify;
-use crate::recording::{Class, Policy, WorkerClass, WorkerClasses, layout_named};
+use crate::psrpc;
+use crate::recording::{Limits, Policy, WorkerClasses};
 use crate::room::Server;
 use crate::secret::Secret;
 use crate::storage;
-
-/// Where the sidecar listens unless told otherwise.
-const LISTEN: &str = "127.0.0.1:7990";
-/// Where the sidecar keeps its data unless told otherwise.
-const DATA_DIR: &str = "greffier-data";
-/// A mode's layout unless told otherwise.
-const LAYOUT: &str = "speaker-light";
 
 /// Everything `greffier serve` needs to know.
 #[derive(Clone, Debug)]
@@ -27,17 +41,33 @@ pub struct Config {
     pub api: api::Settings,
     /// `data_dir`: store, spool and finished files.
     pub data_dir: PathBuf,
-    /// `storage`: where finished files go.
-    pub storage: storage::Settings,
-    /// `worker_classes`.
+    /// `worker_classes`, with `recording.encoding`.
     pub worker_classes: WorkerClasses,
     /// What holds for every recording.
     pub policy: Policy,
+    /// `limits`: when a recording ends by itself.
+    pub limits: Limits,
+    /// `recording`: whether there are recordings, links, storage events.
+    pub feature: Feature,
+    /// `health_port`.
+    pub health_port: Option<u16>,
+    /// `prometheus_port`.
+    pub prometheus_port: Option<u16>,
+    /// `logging.level`.
+    pub log_level: String,
+    /// `cluster_id`.
+    pub cluster_id: String,
+    /// `disallow_local_storage`.
+    pub disallow_local_storage: bool,
+    /// `redis`: LiveKit's, by which its egress API is served; none without an address.
+    pub redis: Option<psrpc::Settings>,
+    /// `storage`: where finished files go.
+    pub storage: storage::Settings,
     /// `mail`, `webhooks`, `room_notices`, `storage_hook`, `transcription`: who is told, and how.
     pub notify: notify::Settings,
 }
 
-/// What environment and flags say; each goes before the file.
+/// What flags say; it goes before everything else.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `livekit.url`.
@@ -58,93 +88,162 @@ pub struct Overrides {
     pub api_token: Option<Secret>,
 }
 
+impl Overrides {
+    /// Each flag that is given, with its option's path.
+    fn values(&self) -> Vec<(&'static str, &'static str, Value)> {
+        let Self { url, api_key, api_secret, ca_file, insecure, listen, data_dir, api_token } = self;
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let texts = [
+            ("livekit.url", url.clone()),
+            ("livekit.api_key", api_key.clone()),
+            ("livekit.api_secret", api_secret.as_ref().map(|secret| secret.expose().to_owned())),
+            ("livekit.ca_file", ca_file.as_ref().map(path)),
+            ("listen", listen.clone()),
+            ("data_dir", data_dir.as_ref().map(path)),
+            ("api_token", api_token.as_ref().map(|secret| secret.expose().to_owned())),
+        ];
+        let texts = texts.into_iter().filter_map(|(path, text)| Some((path, text.filter(|text| !text.is_empty())?)));
+        let flag =
+            |path: &str| TABLE.iter().find(|entry| entry.path == path).and_then(|entry| entry.flag).unwrap_or("");
+        let mut values: Vec<_> = texts.map(|(path, text)| (flag(path), path, Value::from(text))).collect();
+        if *insecure {
+            values.push((flag("livekit.insecure"), "livekit.insecure", true.into()));
+        }
+        values
+    }
+}
+
 impl Config {
-    /// The configuration, and one warning for each key of the file that nobody knows.
-    pub fn read(file: Option<&Path>, overrides: Overrides) -> Result<(Self, Vec<String>)> {
-        let yaml = match file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|e| Error::invalid("--config", format!("cannot read {}: {e}", path.display())))?,
-            None => String::new(),
-        };
-        Self::parse(&yaml, overrides)
+    /// The configuration, and a warning for each thing the operator should know.
+    pub fn read(sources: &Sources) -> Result<(Self, Vec<String>)> {
+        Self::of(&sources.read()?)
     }
 
-    /// Like [`Config::read`], from the file's text.
-    pub fn parse(yaml: &str, overrides: Overrides) -> Result<(Self, Vec<String>)> {
-        let mut root = Fields::of(values(yaml)?, "")?;
+    /// Like [`Config::read`], from a file's text and without any environment.
+    pub fn parse(yaml: &str, flags: Overrides) -> Result<(Self, Vec<String>)> {
+        Self::read(&Sources { body: Some(yaml.to_owned()), flags, ..Sources::default() })
+    }
+
+    /// What these values say.
+    pub fn of(effective: &Effective) -> Result<(Self, Vec<String>)> {
+        let mut root = Fields::of(effective.tree.values(), "")?;
+        let mut warnings = effective.warnings.clone();
+        let config = Self::sections(&mut root, &mut warnings).map_err(|e| at_its_origin(effective, e))?;
+        // A section that nobody reads has been named already, by its keys.
+        let named = |path: &String| warnings.iter().any(|warning| warning.starts_with(&format!("{path}.")));
+        let left: Vec<_> = root.left().into_iter().filter(|path| !named(path)).collect();
+        warnings.extend(left.into_iter().map(unknown));
+        let mut seen = std::collections::HashSet::new();
+        warnings.retain(|warning| seen.insert(warning.clone()));
+        Ok((config, warnings))
+    }
+
+    fn sections(root: &mut Fields, warnings: &mut Vec<String>) -> Result<Self> {
         let mut livekit = root.section("livekit")?;
-        let file_secret = livekit.text("api_secret")?.map(Secret::new);
-        let file_ca = livekit.text("ca_file")?.map(PathBuf::from);
-        let file_insecure = livekit.flag("insecure")?.unwrap_or(false);
-        let file_url = livekit.text("url")?;
-        let file_key = livekit.text("api_key")?;
-        let server = Server {
-            url: overrides.url.or(file_url).unwrap_or_default(),
-            api_key: overrides.api_key.or(file_key).unwrap_or_default(),
-            api_secret: overrides.api_secret.or(file_secret).unwrap_or_else(|| Secret::new("")),
-            ca_file: overrides.ca_file.or(file_ca),
-            insecure: overrides.insecure || file_insecure,
-        };
-        server.validate()?;
-        let file_token = root.text("api_token")?.map(Secret::new);
-        let file_listen = root.text("listen")?;
-        let listen = overrides.listen.or(file_listen).unwrap_or_else(|| LISTEN.to_owned());
+        let server = server(&mut livekit)?;
+        let token = root.text("api_token")?.map(Secret::new);
+        let mut api = api::Settings::read(&root.text("listen")?.unwrap_or_default(), token, root)?;
+        let (notify, left) = notify::Settings::read(root)?;
+        warnings.extend(left.into_iter().map(unknown));
+        let data_dir = PathBuf::from(root.text("data_dir")?.unwrap_or_default());
+        let (health_port, prometheus_port) = (port(root, "health_port")?, port(root, "prometheus_port")?);
+        let log_level = log_level(&mut root.section("logging")?)?;
         let mut recording = root.section("recording")?;
-        let token = overrides.api_token.or(file_token);
-        let api = api::Settings::read(&listen, token, &mut root, &mut recording)?;
-        let file_data = root.text("data_dir")?.map(PathBuf::from);
-        let data_dir = overrides.data_dir.or(file_data).unwrap_or_else(|| PathBuf::from(DATA_DIR));
+        let encoding = modes::Encoding::read(&mut recording.section("encoding")?, warnings)?;
+        let worker_classes = modes::read(&mut root.section("worker_classes")?, &encoding, warnings)?;
+        let policy = Policy { targets: notify.targets(), ..feature::policy(&mut recording)? };
+        let feature = Feature::read(&mut recording)?;
+        (api.enabled, api.events) = (feature.enabled, feature.storage_events.clone());
+        let limits = feature::limits(&mut root.section("limits")?)?;
         let mut stores = root.section("storage")?;
         let storage = storage::Settings::read(&mut stores)?;
-        let mut modes = root.section("worker_classes")?;
-        let (worker_classes, mut unknown) = worker_classes(&mut modes)?;
-        let (notify, more) = notify::Settings::read(&mut root)?;
-        unknown.extend(more);
-        unknown.extend(livekit.left());
-        unknown.extend(recording.left());
-        unknown.extend(stores.left());
-        unknown.extend(root.left());
-        let warnings = unknown.into_iter().map(|path| format!("{path}: unknown key, ignored")).collect();
-        let policy = Policy { targets: notify.targets(), ..Policy::default() };
-        Ok((Self { server, api, data_dir, storage, worker_classes, policy, notify }, warnings))
+        warnings.extend(stores.left().into_iter().map(unknown));
+        let redis = psrpc::Settings::read(&mut root.section("redis")?)?;
+        Ok(Self {
+            server,
+            api,
+            data_dir,
+            worker_classes,
+            policy,
+            limits,
+            feature,
+            health_port,
+            prometheus_port,
+            log_level,
+            cluster_id: root.text("cluster_id")?.unwrap_or_default(),
+            disallow_local_storage: root.flag("disallow_local_storage")?.unwrap_or(false),
+            redis,
+            storage,
+            notify,
+        })
     }
 }
 
-/// The YAML text as a tree.
-fn values(yaml: &str) -> Result<serde_json::Value> {
-    if yaml.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(serde_json::Value::Null);
-    }
-    // The whole report shows lines of the file, which may hold secrets; its first line says what and where.
-    serde_saphyr::from_str(yaml).map_err(|e| {
-        let report = e.to_string();
-        Error::invalid("--config", format!("not valid YAML: {}", report.lines().next().unwrap_or_default()))
-    })
+fn unknown(path: String) -> String {
+    format!("{path}: unknown key, ignored")
 }
 
-fn worker_classes(modes: &mut Fields) -> Result<(WorkerClasses, Vec<String>)> {
-    let mut classes = WorkerClasses::default();
-    let mut unknown = Vec::new();
-    for mode in modes.keys() {
-        let mut fields = modes.section(&mode)?;
-        let path = fields.path_of("class");
-        let names = "use video_composite or audio_composite";
-        let name = fields.text("class")?.ok_or_else(|| Error::invalid(&path, format!("missing; {names}")))?;
-        let class =
-            Class::named(&name).ok_or_else(|| Error::invalid(&path, format!("there is no class {name:?}; {names}")))?;
-        let layout = fields.text("layout")?.unwrap_or_else(|| LAYOUT.to_owned());
-        let layout = layout_named(&fields.path_of("layout"), &layout)?;
-        let extension = class.container().extension();
-        if let Some(outputs) = fields.texts("outputs")?
-            && outputs != [extension]
-        {
-            let why = format!("{} makes exactly one file; use [{extension}] or leave it out", name);
-            return Err(Error::invalid(&fields.path_of("outputs"), why));
+fn server(livekit: &mut Fields) -> Result<Server> {
+    let server = Server {
+        url: livekit.text("url")?.unwrap_or_default(),
+        api_key: livekit.text("api_key")?.unwrap_or_default(),
+        api_secret: Secret::new(livekit.text("api_secret")?.unwrap_or_default()),
+        ca_file: livekit.text("ca_file")?.map(PathBuf::from),
+        insecure: livekit.flag("insecure")?.unwrap_or(false),
+    };
+    server.validate()?;
+    Ok(server)
+}
+
+/// A port; 0 is none.
+fn port(root: &mut Fields, key: &str) -> Result<Option<u16>> {
+    let port = root.number(key)?.unwrap_or(0);
+    match u16::try_from(port) {
+        Ok(0) => Ok(None),
+        Ok(port) => Ok(Some(port)),
+        Err(_) => Err(Error::invalid(key, format!("{port} is no port; use 1 to 65535, or 0 for none"))),
+    }
+}
+
+fn log_level(logging: &mut Fields) -> Result<String> {
+    let level = logging.text("level")?.unwrap_or_default();
+    match level.to_lowercase().as_str() {
+        "" => Ok("info".to_owned()),
+        "warning" => Ok("warn".to_owned()),
+        level @ ("trace" | "debug" | "info" | "warn" | "error") => Ok(level.to_owned()),
+        _ => Err(Error::invalid("logging.level", format!("{level:?} is no level; use debug, info, warn or error"))),
+    }
+}
+
+/// What links begin with: an `http` URL, without a slash at its end.
+fn link(field: &str, text: &str) -> Result<String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.trim_end_matches('/').to_owned()),
+        Ok(_) | Err(_) => {
+            Err(Error::invalid(field, format!("{text:?} is no link; use one such as https://meet.example.org")))
         }
-        unknown.extend(fields.left());
-        classes.set(mode, WorkerClass::new(class, layout));
     }
-    Ok((classes, unknown))
+}
+
+/// Names what the operator wrote: the variable, the flag, or the key of others, instead of our path.
+fn at_its_origin(effective: &Effective, error: Error) -> Error {
+    let Some((path, why)) = error.message.split_once(": ") else { return error };
+    // What was given as a whole has its origin at the whole.
+    let mut at = path;
+    let origin = loop {
+        match (effective.tree.origin(at), at.rsplit_once('.')) {
+            (Some(origin), _) => break origin,
+            (None, Some((above, _))) => at = above,
+            (None, None) => return error,
+        }
+    };
+    let foreign = origin.split_once(" (").and_then(|(_, key)| key.strip_suffix(')'));
+    match (foreign, TABLE.iter().find(|entry| entry.is_set_by(origin))) {
+        (Some(key), _) => Error::invalid(key, why),
+        (None, Some(entry)) if entry.path == path => Error::invalid(origin, why),
+        (None, Some(_)) => Error::invalid(origin, &error.message),
+        (None, None) => error,
+    }
 }
 
 #[cfg(test)]

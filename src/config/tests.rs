@@ -1,7 +1,11 @@
-//! What a configuration file may say, and what is answered when it is wrong.
+//! What a configuration may say, what it comes to, and what is answered when it is wrong.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
 
 use super::*;
-use crate::recording::{Container, Encoding};
+use crate::recording::{Container, Encoding, Output};
 
 const MINIMAL: &str = "livekit: { url: 'ws://127.0.0.1:7880', api_key: devkey, api_secret: secret }\n";
 
@@ -9,42 +13,183 @@ fn error(yaml: &str) -> String {
     Config::parse(yaml, Overrides::default()).unwrap_err().message
 }
 
+fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The minimal file with these variables.
+fn with(pairs: &[(&str, &str)]) -> Result<(Config, Vec<String>)> {
+    let body = Some(MINIMAL.to_owned());
+    Config::read(&Sources { body, environment: environment(pairs), ..Sources::default() })
+}
+
+fn output(config: &Config, mode: &str) -> Output {
+    config.worker_classes.of(mode).unwrap().output(&Encoding::default(), "").unwrap()
+}
+
+fn s3(storage: &storage::Settings) -> storage::S3 {
+    let storage::Target::S3(s3) = &storage.target else { panic!("not S3: {storage:?}") };
+    (**s3).clone()
+}
+
+fn testdata(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/config").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Meet's variables.
+fn meet() -> Sources {
+    let text = testdata("meet.env");
+    let pairs = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Sources { environment, ..Sources::default() }
+}
+
+fn egress() -> Sources {
+    let environment = environment(&[("EGRESS_CONFIG_BODY", &testdata("egress.yaml"))]);
+    Sources { environment, ..Sources::default() }
+}
+
 #[test]
 fn the_minimum_has_good_defaults() {
     let (config, warnings) = Config::parse(MINIMAL, Overrides::default()).unwrap();
-    assert!(warnings.is_empty());
+    assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:7990");
     assert_eq!(config.data_dir, Path::new("greffier-data"));
-    let transcript = config.worker_classes.of("transcript").unwrap().output(&Encoding::default(), "").unwrap();
-    assert_eq!(transcript.container(), Container::Ogg);
+    assert_eq!(output(&config, "transcript").container(), Container::Ogg);
+    assert_eq!(config.worker_classes, WorkerClasses::default());
+    assert_eq!(config.policy.output_folder, "recordings");
+    assert_eq!(config.policy.expires_after, None);
+    assert_eq!(config.limits, Limits { warning: Some(Duration::from_secs(60)), ..Limits::default() });
+    assert!(config.feature.enabled && config.redis.is_none());
+    assert_eq!((config.health_port, config.prometheus_port, config.log_level.as_str()), (None, None, "info"));
 }
 
 #[test]
-fn flags_and_environment_go_first_and_a_file_is_not_needed() {
-    let overrides = Overrides {
-        url: Some("wss://other".into()),
-        api_key: Some("k".into()),
-        api_secret: Some(Secret::new("s")),
-        listen: Some("127.0.0.1:0".into()),
-        ..Overrides::default()
-    };
-    let (config, _) = Config::parse(MINIMAL, overrides.clone()).unwrap();
-    assert_eq!((config.server.url.as_str(), config.server.api_key.as_str()), ("wss://other", "k"));
+fn flags_go_before_variables_and_those_before_the_file() {
+    let flags =
+        Overrides { url: Some("wss://flag".into()), listen: Some("127.0.0.1:0".into()), ..Overrides::default() };
+    let variables = [("LIVEKIT_URL", "ws://env"), ("LIVEKIT_API_KEY", "env-key"), ("GREFFIER_LIVEKIT_API_SECRET", "s")];
+    let environment = environment(&variables);
+    let sources = Sources { body: Some(MINIMAL.to_owned()), environment, flags, ..Sources::default() };
+    let (config, _) = Config::read(&sources).unwrap();
+    assert_eq!((config.server.url.as_str(), config.server.api_key.as_str()), ("wss://flag", "env-key"));
     assert_eq!(config.api.listen.port(), 0);
-    assert!(Config::parse("# nothing\n", overrides).is_ok());
+    let effective = sources.read().unwrap();
+    let origin = |path| effective.tree.origin(path);
+    assert_eq!(origin("livekit.url"), Some("--url"));
+    assert_eq!(origin("livekit.api_key"), Some("LIVEKIT_API_KEY"));
+    assert_eq!(origin("livekit.api_secret"), Some("GREFFIER_LIVEKIT_API_SECRET"));
+    assert_eq!(origin("data_dir"), Some("default"));
 }
 
 #[test]
-fn unknown_keys_are_warnings_with_their_path() {
-    let yaml =
-        format!("{MINIMAL}log_level: debug\nworker_classes:\n  transcript: {{ class: audio_composite, shape: 1 }}\n");
-    let (_, warnings) = Config::parse(&yaml, Overrides::default()).unwrap();
-    assert_eq!(warnings, ["worker_classes.transcript.shape: unknown key, ignored", "log_level: unknown key, ignored"]);
+fn livekit_egress_files_are_understood() {
+    let (config, warnings) = Config::read(&egress()).unwrap();
+    assert_eq!((config.server.url.as_str(), config.server.api_key.as_str()), ("ws://livekit:7880", "devkey"));
+    // There it loosens Chrome; here it would trust every certificate.
+    assert!(!config.server.insecure);
+    assert_eq!(config.limits.max_duration, Some(Duration::from_secs(5400)));
+    assert_eq!(config.limits.max_bytes, Some(5_000_000_000));
+    assert_eq!(
+        (config.health_port, config.prometheus_port, config.log_level.as_str()),
+        (Some(9090), Some(9091), "debug")
+    );
+    let redis = config.redis.unwrap();
+    assert_eq!((redis.name().as_str(), redis.db), ("redis:6379", 2));
+    assert_eq!((s3(&config.storage).bucket, config.storage.prefix.as_str()), ("meetings".to_owned(), "egress"));
+    let nothing = "insecure, backup_storage, cpu_cost, enable_chrome_sandbox, redis.dial_timeout, \
+                   session_limits.stream_output_max_duration, template_base: no meaning here, ignored";
+    assert_eq!(warnings, [nothing, "new_key_of_next_year.secret: unknown key, ignored"]);
+    // Their flat blocks, and a key that stands there twice.
+    let yaml = format!(
+        "{MINIMAL}ws_url: ws://other\ns3: {{ bucket: flat, region: r }}\nstorage: {{ s3: {{ region: ours }} }}\n"
+    );
+    let (config, warnings) = Config::parse(&yaml, Overrides::default()).unwrap();
+    assert_eq!(config.server.url, "ws://127.0.0.1:7880");
+    let s3 = s3(&config.storage);
+    assert_eq!((s3.bucket.as_str(), s3.region.as_str()), ("flat", "ours"));
+    assert_eq!(warnings, ["ws_url: not used, because livekit.url is there too"]);
+}
+
+#[test]
+fn meets_variables_mean_what_they_mean_there() {
+    let (config, warnings) = Config::read(&meet()).unwrap();
+    assert_eq!(config.server.url, "http://livekit:7880");
+    assert!(!config.server.insecure && config.feature.enabled);
+    assert_eq!(config.policy.output_folder, "recordings/meet");
+    assert_eq!(config.policy.expires_after, Some(jiff::SignedDuration::from_hours(30 * 24)));
+    assert_eq!(config.limits.max_duration, Some(Duration::from_secs(7200)));
+    let events = &config.feature.storage_events;
+    assert!(events.enabled && events.parser == api::Parser::S3);
+    let token = events.token.as_ref().map(std::slice::from_ref).unwrap();
+    assert!(api::ApiToken::shown(token, "the-storage-event-token").is_some());
+    assert_eq!(config.feature.download_base_url.as_deref(), Some("https://meet.example.org/recording"));
+    assert_eq!(config.worker_classes.names().collect::<Vec<_>>(), ["screen_recording", "transcript"]);
+    let made = output(&config, "screen_recording");
+    let video = made.video().unwrap();
+    let size = (video.size.width.get(), video.size.height.get());
+    assert_eq!((size, video.framerate, video.bitrate, video.key_frame_interval), ((1920, 1080), 25, 4000, 4));
+    assert_eq!((made.audio().bitrate, video.layout.name()), (96, "speaker-light"));
+    let s3 = s3(&config.storage);
+    assert_eq!((s3.bucket.as_str(), s3.region.as_str()), ("meet-media-storage", ""));
+    assert_eq!(s3.secret.as_ref().map(Secret::expose), Some("the-s3-secret"));
+    assert_eq!(warnings, ["RECORDING_WORKER_CLASS: unknown variable, ignored"]);
+    let (config, _) = with(&[("LIVEKIT_VERIFY_SSL", "False"), ("RECORDING_ENABLE", "0")]).unwrap();
+    assert!(config.server.insecure && !config.feature.enabled);
+}
+
+#[test]
+fn modes_are_added_changed_and_taken_away() {
+    let (config, warnings) = Config::parse(&testdata("greffier.yaml"), Overrides::default()).unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(config.worker_classes.names().collect::<Vec<_>>(), ["lecture", "screen_recording"]);
+    assert_eq!(output(&config, "screen_recording").video().unwrap().layout.name(), "grid-dark");
+    let lecture = output(&config, "lecture");
+    let video = lecture.video().unwrap();
+    assert_eq!((video.size.height.get(), video.bitrate, video.layout.name()), (1080, 4500, "single-speaker-dark"));
+    assert_eq!(config.api.public_url.as_deref(), Some("https://recordings.example.org"));
+    // A variable names all of them.
+    let (config, _) = with(&[("RECORDING_WORKER_CLASSES", r#"{"only": "audio_composite"}"#)]).unwrap();
+    assert_eq!(config.worker_classes.names().collect::<Vec<_>>(), ["only"]);
+}
+
+#[test]
+fn secrets_come_from_files_too_and_from_one_place_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "in a file\n").unwrap();
+    let path = path.to_str().unwrap();
+    let (config, _) = with(&[("LIVEKIT_API_SECRET_FILE", path)]).unwrap();
+    assert_eq!(config.server.api_secret.expose(), "in a file");
+    let both = with(&[("LIVEKIT_API_SECRET_FILE", path), ("LIVEKIT_API_SECRET", "x")]).unwrap_err().message;
+    assert_eq!(both, "LIVEKIT_API_SECRET_FILE: LIVEKIT_API_SECRET is set too; leave one of them out");
+    let missing = with(&[("RECORDING_STORAGE_EVENT_TOKEN_FILE", "/nowhere")]).unwrap_err().message;
+    assert!(missing.starts_with("RECORDING_STORAGE_EVENT_TOKEN_FILE: cannot read /nowhere: "), "{missing}");
+}
+
+#[test]
+fn what_has_no_effect_is_said_once_with_its_path() {
+    let yaml = format!(
+        "{MINIMAL}log_levle: debug\nlivekit2:\nrecording: {{ encoding: {{ width: 640 }} }}\nstorage: {{ s3: {{ bucket: b, bukcet: b }} }}\n\
+         worker_classes:\n  transcript: {{ shape: 1, storage: {{ s3: {{}} }} }}\n"
+    );
+    let (_, mut warnings) = Config::parse(&yaml, Overrides::default()).unwrap();
+    warnings.sort();
+    let wanted = [
+        "log_levle: unknown key, ignored",
+        "recording.encoding: has no effect while recording.encoding.enabled is false",
+        "storage.s3.bukcet: unknown key, ignored",
+        "worker_classes.transcript.shape: unknown key, ignored",
+        "worker_classes.transcript.storage: unimplemented, ignored; every mode uses the section storage",
+    ];
+    assert_eq!(warnings, wanted);
 }
 
 #[test]
 fn a_wrong_value_names_its_key() {
-    let with = |more: &str| error(&format!("{MINIMAL}{more}\n"));
+    let yaml = |more: &str| error(&format!("{MINIMAL}{more}\n"));
+    let env = |name: &str, value: &str| with(&[(name, value)]).unwrap_err().message;
     let table = [
         (error(""), "url: missing; "),
         (error("livekit: { url: 'ftp://x', api_key: k, api_secret: s }"), "url: \"ftp://x\" does not begin with ws://"),
@@ -52,18 +197,62 @@ fn a_wrong_value_names_its_key() {
         (error("livekit: { url: 'ws://x', api_secret: s }"), "api_key: missing; "),
         (error("livekit: { url: 'ws://x', api_key: k }"), "api_secret: missing; "),
         (error("livekit: { url: 'ws://x', api_key: 12, api_secret: s }"), "livekit.api_key: expected a text"),
+        (error("{ ws_url: 'ws://x', api_key: 12, api_secret: s }"), "api_key: expected a text"),
         (error("livekit: [1]"), "livekit: expected names and values"),
-        (error("livekit: {"), "--config: not valid YAML: "),
-        (with("listen: here"), "listen: "),
-        (with("listen: 0.0.0.0:7990"), "listen: 0.0.0.0:7990 can be reached from elsewhere"),
-        (with("worker_classes: { m: {} }"), "worker_classes.m.class: missing"),
-        (with("worker_classes: { m: { class: web } }"), "worker_classes.m.class: there is no class \"web\""),
-        (with("worker_classes: { m: { class: video_composite, layout: x } }"), "worker_classes.m.layout: "),
-        (with("worker_classes: { m: { class: video_composite, outputs: [hls] } }"), "worker_classes.m.outputs: "),
+        (error("livekit: {"), "--config-body: not valid YAML: "),
+        (error("- a"), "--config-body: expected names and values"),
+        (yaml("listen: here"), "listen: "),
+        (yaml("listen: 0.0.0.0:7990"), "listen: 0.0.0.0:7990 can be reached from elsewhere"),
+        (yaml("health_port: 70000"), "health_port: 70000 is no port"),
+        (yaml("logging: { level: loud }"), "logging.level: \"loud\" is no level"),
+        (yaml("log_level: loud"), "log_level: \"loud\" is no level"),
+        (yaml("recording: { download_base_url: meet }"), "recording.download_base_url: \"meet\" is no link"),
+        (yaml("public_url: meet"), "public_url: \"meet\" is not a URL"),
+        (yaml("limits: { max_duration: soon }"), "limits.max_duration: \"soon\" is not a length of time"),
+        (yaml("session_limits: { file_output_max_duration: x }"), "session_limits.file_output_max_duration: \"x\""),
+        (yaml("recording: { max_duration: 1h }"), "recording.max_duration: expected milliseconds"),
+        (yaml("recording: { output_folder: ../x }"), "recording.output_folder: "),
+        (yaml("recording: { expiration_days: 0 }"), "recording.expiration_days: 0 would"),
+        (yaml("recording: { event_parser: ceph }"), "recording.event_parser: there is no parser \"ceph\""),
+        (yaml("recording: { storage_event_enabled: true }"), "recording.storage_event_token: missing"),
+        (yaml("worker_classes: { m: {} }"), "worker_classes.m.class: missing"),
+        (yaml("worker_classes: { m: { layout: grid } }"), "worker_classes.m.class: missing"),
+        (yaml("worker_classes: { m: { class: web } }"), "worker_classes.m.class: there is no class \"web\""),
+        (yaml("worker_classes: { m: { class: video_composite, layout: x } }"), "worker_classes.m.layout: "),
+        (yaml("worker_classes: { m: { class: video_composite, preset: x } }"), "worker_classes.m.preset: there is no"),
+        (yaml("worker_classes: { m: { class: video_composite, outputs: [hls] } }"), "worker_classes.m.outputs: "),
+        (env("RECORDING_EXPIRATION_DAYS", "soon"), "RECORDING_EXPIRATION_DAYS: expected a whole number"),
+        (env("RECORDING_EXPIRATION_DAYS", "0"), "RECORDING_EXPIRATION_DAYS: 0 would"),
+        (env("RECORDING_MAX_DURATION", "1h"), "RECORDING_MAX_DURATION: expected whole milliseconds"),
+        (env("RECORDING_ENABLE", "maybe"), "RECORDING_ENABLE: expected true or false"),
+        (env("RECORDING_WORKER_CLASSES", "[1]"), "RECORDING_WORKER_CLASSES: expected names and values"),
+        (
+            env("RECORDING_WORKER_CLASSES", "{'m': 'a.B'}"),
+            "RECORDING_WORKER_CLASSES: worker_classes.m.class: there is no class \"a.B\"",
+        ),
+        (env("GREFFIER_LIMITS_WARNING", "x"), "GREFFIER_LIMITS_WARNING: \"x\" is not a length"),
     ];
     for (message, start) in table {
         assert!(message.starts_with(start), "{message:?} should begin with {start:?}");
         assert!(!message.contains('\n'), "{message:?} should be one line");
+    }
+}
+
+#[test]
+fn encodings_that_cannot_be_are_refused_under_the_name_they_were_given() {
+    let with =
+        |name: &str, value: &str| with(&[("RECORDING_ENCODING_ENABLED", "true"), (name, value)]).unwrap_err().message;
+    let table = [
+        ("RECORDING_ENCODING_WIDTH", "1281", "1281 is odd"),
+        ("RECORDING_ENCODING_HEIGHT", "2", "2 is out of range"),
+        ("RECORDING_ENCODING_FRAMERATE", "500", "500 is out of range"),
+        ("RECORDING_ENCODING_VIDEO_BITRATE_KBPS", "1", "1 is out of range"),
+        ("RECORDING_ENCODING_AUDIO_BITRATE_KBPS", "1", "1 is out of range"),
+        ("RECORDING_ENCODING_KEY_FRAME_INTERVAL_S", "2.5", "2.5 is out of range; use whole seconds"),
+    ];
+    for (name, value, why) in table {
+        let message = with(name, value);
+        assert!(message.starts_with(&format!("{name}: {why}")), "{message}");
     }
 }
 
@@ -73,4 +262,118 @@ fn a_token_opens_the_door_to_others() {
     let (config, _) = Config::parse(&yaml, Overrides::default()).unwrap();
     assert!(!config.api.listen.ip().is_loopback());
     assert!(!format!("{config:?}").contains("a-long-enough-token"));
+}
+
+#[test]
+fn what_is_in_force_is_shown_with_its_origin_and_without_secrets() {
+    let greffier = Sources { body: Some(testdata("greffier.yaml")), ..Sources::default() };
+    for (name, sources) in [("egress", egress()), ("meet", meet()), ("greffier", greffier)] {
+        let shown = show(&sources.read().unwrap());
+        for secret in [
+            "secret-of",
+            "the-redis-password",
+            "the-s3-secret",
+            "the-backup-secret",
+            "enough-token",
+            "event-token",
+            "whatever",
+        ] {
+            assert!(!shown.contains(secret), "{secret} in\n{shown}");
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/config").join(format!("{name}.shown"));
+        if std::env::var_os("UPDATE_GOLDENS").is_some() {
+            std::fs::write(&path, &shown).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(shown, golden, "{}: write it anew with UPDATE_GOLDENS=1", path.display());
+    }
+}
+
+#[test]
+fn what_is_shown_can_be_read_again() {
+    let first = meet().read().unwrap();
+    let again = Sources { body: Some(show(&first)), ..Sources::default() }.read().unwrap();
+    assert_eq!(again.warnings, Vec::<String>::new());
+    for leaf in first.tree.leaves().filter(|leaf| !matches!(entry_kind(leaf.path), Kind::Secret)) {
+        assert_eq!(again.tree.get(leaf.path), Some(leaf.value), "{}", leaf.path);
+    }
+}
+
+fn entry_kind(path: &str) -> Kind {
+    table::entry(path).unwrap_or_else(|| panic!("{path} has no entry")).kind
+}
+
+/// The table promises nothing that nobody reads, and its names are its own.
+#[test]
+fn the_table_is_sound() {
+    let mut names = std::collections::HashSet::new();
+    for entry in TABLE {
+        assert!(names.insert(entry.path), "{} stands there twice", entry.path);
+        for name in entry.env {
+            assert!(names.insert(name), "{name} sets two options");
+        }
+        assert!(!entry.doc.is_empty() && !entry.doc.ends_with('.'), "{}", entry.path);
+        assert!(
+            entry.own_variable().is_none_or(|own| !entry.env.contains(&own.as_str())),
+            "{}: said twice",
+            entry.path
+        );
+        assert!(upstream::FOREIGN.iter().all(|(key, _)| *key != entry.path), "{} is foreign too", entry.path);
+    }
+    for (key, here) in upstream::FOREIGN {
+        if let upstream::Here::Is(path) | upstream::Here::Millis(path) = here {
+            let known = TABLE.iter().any(|entry| entry.path == *path || entry.path.starts_with(&format!("{path}.")));
+            assert!(known, "{key}: {path} is no option");
+        }
+    }
+    // Given a value of its own kind, every option of a section that is read here is read.
+    for entry in TABLE.iter().filter(|entry| !entry.path.contains('*')) {
+        let value = match entry.kind {
+            Kind::Text if entry.path == "mail.transport" => "none",
+            Kind::Text | Kind::Secret => "x",
+            Kind::Number | Kind::Real => "1",
+            Kind::Flag | Kind::NotFlag => "true",
+            Kind::List => "[x]",
+            Kind::Length | Kind::Millis => "1s",
+            Kind::Tree => "{ x: { class: audio_composite } }",
+        };
+        let yaml = entry.path.rsplit('.').fold(value.to_owned(), |inner, key| format!("{{ {key}: {inner} }}"));
+        match Config::parse(
+            &yaml,
+            Overrides {
+                url: Some("ws://x".into()),
+                api_key: Some("k".into()),
+                api_secret: Some(Secret::new("s")),
+                ..Overrides::default()
+            },
+        ) {
+            Ok((_, warnings)) => {
+                let unknown: Vec<_> = warnings.iter().filter(|warning| warning.contains("unknown")).collect();
+                assert!(unknown.is_empty(), "{}: {unknown:?}", entry.path);
+            }
+            Err(e) if entry.path == "recording.storage_event_enabled" => assert!(e.message.contains("token: missing")),
+            // One half of two.
+            Err(e) if e.message.contains(": missing") => {}
+            // Somebody read it, and found it wrong.
+            Err(e) => {
+                assert!(entry.path.ends_with(e.message.split(':').next().unwrap()), "{}: {}", entry.path, e.message)
+            }
+        }
+    }
+}
+
+/// README.md shows the table between two marks.
+#[test]
+fn the_readme_shows_every_option() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = ("<!-- options: made by `make bless` -->\n", "<!-- end of options -->");
+    let (before, rest) = text.split_once(begin).expect("README.md has the mark where the options begin");
+    let (shown, after) = rest.split_once(end).expect("README.md has the mark where the options end");
+    let wanted = format!("\n{}\n", reference());
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        std::fs::write(&path, format!("{before}{begin}{wanted}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(shown, wanted, "write it anew with `make bless`");
+    }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::recording::{
-    Asked, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Reason, Recording, Request,
-    SealedStore, State, VideoSettings, even, layout_named,
+    Asked, AudioSettings, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Reason, Recording,
+    Request, SealedStore, State, VideoSettings, even, layout_named,
 };
 use crate::scene::Size;
 
@@ -49,6 +49,9 @@ pub(super) struct Row {
     room: String,
     container: ContainerRow,
     video: Option<VideoRow>,
+    /// kbit/s.
+    #[serde(default)]
+    audio_bitrate: Option<u32>,
     #[serde(default)]
     limits: LimitsRow,
     options: OptionsRow,
@@ -193,6 +196,7 @@ impl Row {
                 Container::Ogg => ContainerRow::Ogg,
             },
             video: request.output.video().map(VideoRow::of),
+            audio_bitrate: Some(request.output.audio().bitrate),
             limits: LimitsRow::of(&request.limits),
             options: OptionsRow::of(options),
             key: key.clone(),
@@ -215,6 +219,8 @@ impl Row {
                 return Err("its container does not go with its picture".to_owned());
             }
         };
+        let audio = AudioSettings { bitrate: self.audio_bitrate.unwrap_or(AudioSettings::DEFAULT.bitrate) };
+        let output = output.with_audio(audio).map_err(|e| e.to_string())?;
         Ok(Recording {
             id: RecordingId::new(self.id),
             mode: self.mode,

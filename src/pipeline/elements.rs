@@ -26,5 +26,10 @@ pub fn installed(element: &str) -> bool {
 /// The first element of a description that is not installed, as a line that says what to do.
 pub fn missing(description: &str) -> Option<String> {
     let element = template::elements(description).into_iter().find(|e| !installed(e))?;
-    Some(format!("GStreamer element `{element}` is missing; install the Debian package {}", package(element)))
+    Some(fault(element))
+}
+
+/// That this element is missing, and what to do.
+pub fn fault(element: &str) -> String {
+    format!("GStreamer element `{element}` is missing; install the Debian package {}", package(element))
 }

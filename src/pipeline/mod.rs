@@ -7,6 +7,7 @@ mod elements;
 mod frames;
 mod gate;
 mod input;
+mod inventory;
 mod lane;
 mod mixer;
 mod mp4;
@@ -20,6 +21,7 @@ mod salvage;
 mod sound;
 mod template;
 
+pub use inventory::{Inventory, inventory};
 pub use pace::{LATENCY, LEAD};
 pub use salvage::salvage;
 

@@ -1,6 +1,7 @@
 //! One product asked for, and the one place of every encoding default.
 
 use crate::error::{Error, Result};
+use crate::recording::Preset;
 use crate::scene::{Even, Layout, Size};
 
 /// The container, which fixes the codecs.
@@ -66,12 +67,13 @@ const SIDE: std::ops::RangeInclusive<u32> = 64..=4096;
 const FRAMERATE: std::ops::RangeInclusive<u32> = 1..=60;
 /// Video kbit/s we accept.
 const VIDEO_BITRATE: std::ops::RangeInclusive<u32> = 50..=50_000;
+/// Audio kbit/s we accept: what both Opus and AAC can do in stereo.
+const AUDIO_BITRATE: std::ops::RangeInclusive<u32> = 16..=320;
 
 impl VideoSettings {
     /// LiveKit's `H264_720P_30`: 1280×720, 30 fps, 3000 kbit/s, a key frame every 4 s.
     pub const fn preset(layout: Layout) -> Self {
-        let size = Size { width: Even::floor(1280), height: Even::floor(720) };
-        Self { layout, size, framerate: 30, bitrate: 3000, key_frame_interval: 4 }
+        Preset::ALL[0].video(layout)
     }
 }
 
@@ -95,6 +97,12 @@ impl Output {
     /// An OGG of sound alone.
     pub const fn ogg() -> Self {
         Self { container: Container::Ogg, video: None, audio: AudioSettings::DEFAULT }
+    }
+
+    /// The same with another sound.
+    pub fn with_audio(self, audio: AudioSettings) -> Result<Self> {
+        check("audio_bitrate", audio.bitrate, AUDIO_BITRATE, "kbit/s")?;
+        Ok(Self { audio, ..self })
     }
 
     /// The same in another layout; `None` when it is sound alone.

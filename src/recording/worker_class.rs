@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::recording::{Container, Output, VideoSettings, even};
+use crate::recording::{AudioSettings, Container, Output, VideoSettings, even};
 use crate::scene::{Arrangement, Layout, Size, Theme};
 
 /// The kinds of work there are, under the names used in the configuration.
@@ -19,7 +19,8 @@ pub enum Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerClass {
     class: Class,
-    layout: Layout,
+    video: VideoSettings,
+    audio: AudioSettings,
 }
 
 /// Every mode a client may name.
@@ -74,11 +75,22 @@ impl Class {
 impl WorkerClass {
     /// A class; the layout matters only to video.
     pub const fn new(class: Class, layout: Layout) -> Self {
-        Self { class, layout }
+        Self { class, video: VideoSettings::preset(layout), audio: AudioSettings::DEFAULT }
+    }
+
+    /// The same with these settings; those of the picture matter only to video.
+    pub const fn with(self, video: VideoSettings, audio: AudioSettings) -> Self {
+        Self { video, audio, ..self }
+    }
+
+    /// What it is a class of.
+    pub const fn class(&self) -> Class {
+        self.class
     }
 
     /// What a request of this class makes. The error names the field at fault, with `prefix` before it.
     pub fn output(&self, asked: &Encoding, prefix: &str) -> Result<Output> {
+        let prefixed = |e: Error| Error::new(e.kind, format!("{prefix}{}", e.message));
         match self.class {
             Class::AudioComposite => {
                 let fields = [
@@ -93,12 +105,12 @@ impl WorkerClass {
                         &format!("{prefix}{field}"),
                         "this mode records sound alone; leave it out or choose a mode with video",
                     )),
-                    None => Ok(Output::ogg()),
+                    None => Output::ogg().with_audio(self.audio).map_err(prefixed),
                 }
             }
             Class::VideoComposite => {
                 let field = |name: &str| format!("{prefix}{name}");
-                let mut video = VideoSettings::preset(self.layout);
+                let mut video = self.video;
                 if let Some(name) = &asked.layout {
                     video.layout = layout_named(&field("layout"), name)?;
                 }
@@ -109,7 +121,7 @@ impl WorkerClass {
                 };
                 video.framerate = asked.framerate.unwrap_or(video.framerate);
                 video.bitrate = asked.video_bitrate.unwrap_or(video.bitrate);
-                Output::mp4(video).map_err(|e| Error::new(e.kind, format!("{prefix}{}", e.message)))
+                Output::mp4(video).and_then(|output| output.with_audio(self.audio)).map_err(prefixed)
             }
         }
     }
@@ -119,12 +131,17 @@ impl WorkerClasses {
     /// The class of this mode, or an error that names `mode` and the modes there are.
     pub fn of(&self, mode: &str) -> Result<&WorkerClass> {
         self.0.get(mode).ok_or_else(|| {
-            let names: Vec<_> = self.0.keys().map(String::as_str).collect();
+            let names: Vec<_> = self.names().collect();
             Error::invalid("mode", format!("there is no mode {mode:?}; use one of {}", names.join(", ")))
         })
     }
 
-    /// Every mode, by name.
+    /// No mode at all.
+    pub fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// The modes there are.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

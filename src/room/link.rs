@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::probe::Greeting;
 use super::server::{Endpoint, Server};
 use super::token;
 use super::tunnel::Tunnel;
@@ -41,41 +42,69 @@ impl Link {
 
     /// Fails when the key is refused, the server cannot be reached, or the room does not exist: joining would create it.
     pub async fn expect_room(&self, room: &str) -> Result<()> {
-        let url = format!("http://{}{}/twirp/livekit.RoomService/ListRooms", self.authority(), self.endpoint.path);
-        let token = token::lister(&self.server)?;
-        let body = serde_json::json!({ "names": [room] });
-        let answer = tokio::task::spawn_blocking(move || list_rooms(&url, &token, &body))
-            .await
-            .map_err(|e| Error::new(ErrorKind::Internal, format!("ListRooms: {e}")))?;
         let at = &self.server.url;
-        match answer {
-            Ok((200, body)) if body["rooms"].as_array().is_some_and(|rooms| !rooms.is_empty()) => Ok(()),
-            Ok((200, _)) => Err(Error::new(
+        match self.list_rooms(room).await? {
+            Answer { status: 200, body, .. } if body["rooms"].as_array().is_some_and(|rooms| !rooms.is_empty()) => {
+                Ok(())
+            }
+            Answer { status: 200, .. } => Err(Error::new(
                 ErrorKind::NotFound,
                 format!("room: {room:?} does not exist on {at}; it does once somebody has joined it"),
             )),
-            Ok((401 | 403, body)) => Err(Error::new(
-                ErrorKind::Unauthenticated,
-                format!("api_key/api_secret: {at} refuses the key ({})", body["msg"].as_str().unwrap_or("401")),
-            )),
-            Ok((status, _)) => {
+            Answer { status: 401 | 403, body, .. } => Err(self.refused(&body)),
+            Answer { status, .. } => {
                 // A proxy that passes only /rtc is fine: joining will tell.
                 tracing::debug!(status, "ListRooms is not available; the room is not checked before joining");
                 Ok(())
             }
-            Err(e) => Err(Error::new(ErrorKind::Unavailable, format!("url: cannot reach {at}: {e}"))),
         }
+    }
+
+    /// Whether the server answers and accepts the key.
+    pub async fn greet(&self) -> Result<Greeting> {
+        let Answer { status, date, body } = self.list_rooms("greffier-check").await?;
+        let at = &self.server.url;
+        let accepted = match status {
+            200 => Ok(()),
+            401 | 403 => Err(self.refused(&body)),
+            _ => {
+                let why = format!("url: {at} answers {status} to ListRooms; is that LiveKit, and is /twirp passed on?");
+                Err(Error::new(ErrorKind::Unavailable, why))
+            }
+        };
+        Ok(Greeting { accepted, date })
+    }
+
+    fn refused(&self, body: &serde_json::Value) -> Error {
+        let why = body["msg"].as_str().unwrap_or("401");
+        let message = format!("api_key/api_secret: {} refuses the key ({why})", self.server.url);
+        Error::new(ErrorKind::Unauthenticated, message)
+    }
+
+    async fn list_rooms(&self, room: &str) -> Result<Answer> {
+        let url = format!("http://{}{}/twirp/livekit.RoomService/ListRooms", self.authority(), self.endpoint.path);
+        let token = token::lister(&self.server)?;
+        let body = serde_json::json!({ "names": [room] });
+        let at = &self.server.url;
+        tokio::task::spawn_blocking(move || list_rooms(&url, &token, &body))
+            .await
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("ListRooms: {e}")))?
+            .map_err(|e| Error::new(ErrorKind::Unavailable, format!("url: cannot reach {at}: {e}")))
     }
 }
 
-fn list_rooms(
-    url: &str,
-    token: &str,
-    body: &serde_json::Value,
-) -> std::result::Result<(u16, serde_json::Value), ureq::Error> {
+/// Of the HTTP request.
+struct Answer {
+    status: u16,
+    date: Option<String>,
+    body: serde_json::Value,
+}
+
+fn list_rooms(url: &str, token: &str, body: &serde_json::Value) -> std::result::Result<Answer, ureq::Error> {
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_global(Some(REQUEST_TIMEOUT)).http_status_as_error(false).build().into();
     let mut answer = agent.post(url).header("Authorization", format!("Bearer {token}")).send_json(body)?;
     let status = answer.status().as_u16();
-    Ok((status, answer.body_mut().read_json().unwrap_or_default()))
+    let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
+    Ok(Answer { status, date, body: answer.body_mut().read_json().unwrap_or_default() })
 }

@@ -7,6 +7,7 @@
 mod driver;
 mod link;
 mod peer;
+mod probe;
 mod reconnect;
 mod roster;
 mod server;
@@ -14,6 +15,7 @@ mod session;
 mod token;
 mod tunnel;
 
+pub use probe::{Greeting, greet, media_path};
 pub use roster::{Participant, Roster, Track, TrackSource};
 pub use server::Server;
 

@@ -21,7 +21,7 @@ fn at_server(server: &Server) -> Notifier {
         ca_file: None,
         insecure: false,
     };
-    Notifier::new(Settings::default(), std::path::Path::new("unused"), livekit, Links::new("http://g")).unwrap()
+    Notifier::new(Settings::default(), std::path::Path::new("unused"), livekit, Links::new("http://g"), None).unwrap()
 }
 
 /// What everybody in the room sees.

@@ -58,8 +58,7 @@ enum Answer {
 }
 
 fn about(door: &Door, stored: &Stored) -> Result<Answer> {
-    let ours = door.events.bucket.as_deref().or_else(|| door.storage.bucket());
-    if ours.is_some_and(|bucket| bucket != stored.bucket) {
+    if door.storage.bucket().is_some_and(|bucket| bucket != stored.bucket) {
         return Err(Error::new(ErrorKind::PermissionDenied, "Invalid bucket specified."));
     }
     if !stored.is_media {
@@ -99,10 +98,8 @@ fn ignored() -> Response {
 }
 
 fn shows_token(events: &StorageEvents, ask: &Ask) -> bool {
-    if !events.auth {
-        return true;
-    }
+    // Without a token nothing was asked for.
+    let Some(token) = &events.token else { return true };
     let shown = ask.asker.header(AUTHORIZATION).and_then(bearer);
-    let Some((token, shown)) = events.token.as_ref().zip(shown) else { return false };
-    ApiToken::shown(std::slice::from_ref(token), shown).is_some()
+    shown.is_some_and(|shown| ApiToken::shown(std::slice::from_ref(token), shown).is_some())
 }

@@ -1,0 +1,115 @@
+//! Pure. The modes: `worker_classes`, and the encoding that holds for all of them.
+
+use super::upstream::class as class_name;
+use crate::error::{Error, Result};
+use crate::fields::Fields;
+use crate::recording::{
+    AudioSettings, Class, Encoding as Asked, Preset, VideoSettings, WorkerClass, WorkerClasses, even, layout_named,
+};
+use crate::scene::Size;
+
+/// A mode's layout unless told otherwise.
+const LAYOUT: &str = "speaker-light";
+
+/// The section `recording.encoding`: what videos are made like, unless their mode or request says otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Encoding {
+    /// Its layout means nothing.
+    video: VideoSettings,
+    audio: AudioSettings,
+}
+
+impl Encoding {
+    /// As `RECORDING_ENCODING_ENABLED` says, all of the values count or none.
+    pub fn read(fields: &mut Fields, warnings: &mut Vec<String>) -> Result<Self> {
+        let default = VideoSettings::preset(layout_named("layout", LAYOUT)?);
+        let enabled = fields.flag("enabled")?.unwrap_or(false);
+        let Size { width, height } = default.size;
+        let interval_path = fields.path_of("key_frame_interval_s");
+        let size =
+            Size { width: side(fields, "width")?.unwrap_or(width), height: side(fields, "height")?.unwrap_or(height) };
+        let framerate = fields.number("framerate")?.unwrap_or(default.framerate);
+        let bitrate = fields.number("video_bitrate_kbps")?.unwrap_or(default.bitrate);
+        let audio = fields.number("audio_bitrate_kbps")?.unwrap_or(AudioSettings::DEFAULT.bitrate);
+        let seconds = fields.real("key_frame_interval_s")?.unwrap_or(f64::from(default.key_frame_interval));
+        if seconds.fract() != 0.0 || !(1.0..=60.0).contains(&seconds) {
+            let why = format!("{seconds} is out of range; use whole seconds from 1 to 60");
+            return Err(Error::invalid(&interval_path, why));
+        }
+        let video = VideoSettings { size, framerate, bitrate, key_frame_interval: seconds as u32, ..default };
+        let audio = AudioSettings { bitrate: audio };
+        if enabled {
+            return Ok(Self { video, audio });
+        }
+        if video != default || audio != AudioSettings::DEFAULT {
+            warnings.push("recording.encoding: has no effect while recording.encoding.enabled is false".to_owned());
+        }
+        Ok(Self { video: default, audio: AudioSettings::DEFAULT })
+    }
+}
+
+fn side(fields: &mut Fields, key: &str) -> Result<Option<crate::scene::Even>> {
+    let path = fields.path_of(key);
+    fields.number(key)?.map(|n| even(&path, n)).transpose()
+}
+
+/// The section `worker_classes`. A mode is a class, or a class with its options; Meet's class paths are known.
+pub(super) fn read(modes: &mut Fields, encoding: &Encoding, warnings: &mut Vec<String>) -> Result<WorkerClasses> {
+    let mut classes = WorkerClasses::none();
+    for mode in modes.keys() {
+        let path = modes.path_of(&mode);
+        let mut fields = modes.section_or_text(&mode, "class")?;
+        let class = mode_class(&mut fields, encoding, warnings)?;
+        // What cannot be encoded is said now and not at the first recording.
+        class.output(&Asked::default(), "").map_err(|e| at_encoding(&path, &e))?;
+        warnings.extend(fields.left().into_iter().map(|path| format!("{path}: unknown key, ignored")));
+        classes.set(mode, class);
+    }
+    if classes.names().next().is_none() {
+        return Err(Error::invalid(
+            "worker_classes",
+            "names no mode; leave it out for screen_recording and transcript",
+        ));
+    }
+    Ok(classes)
+}
+
+fn mode_class(fields: &mut Fields, encoding: &Encoding, warnings: &mut Vec<String>) -> Result<WorkerClass> {
+    let path = fields.path_of("class");
+    let names = "use video_composite or audio_composite";
+    let name = fields.text("class")?.ok_or_else(|| Error::invalid(&path, format!("missing; {names}")))?;
+    let class = Class::named(class_name(&name))
+        .ok_or_else(|| Error::invalid(&path, format!("there is no class {name:?}; {names}")))?;
+    let layout = fields.text("layout")?.unwrap_or_else(|| LAYOUT.to_owned());
+    let mut video = VideoSettings { layout: layout_named(&fields.path_of("layout"), &layout)?, ..encoding.video };
+    let path = fields.path_of("preset");
+    if let Some(name) = fields.text("preset")? {
+        let known = || Preset::ALL.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");
+        let preset = Preset::named(&name)
+            .ok_or_else(|| Error::invalid(&path, format!("there is no preset {name:?}; use one of {}", known())))?;
+        video = VideoSettings { key_frame_interval: video.key_frame_interval, ..preset.video(video.layout) };
+    }
+    let extension = class.container().extension();
+    let path = fields.path_of("outputs");
+    if fields.texts("outputs")?.is_some_and(|outputs| outputs != [extension]) {
+        let why = format!("{name} makes exactly one file; use [{extension}] or leave it out");
+        return Err(Error::invalid(&path, why));
+    }
+    if fields.keys().contains(&"storage".to_owned()) {
+        fields.ignore("storage");
+        let path = fields.path_of("storage");
+        warnings.push(format!("{path}: unimplemented, ignored; every mode uses the section storage"));
+    }
+    Ok(WorkerClass::new(class, video.layout).with(video, encoding.audio))
+}
+
+/// The encoding of this mode, under the names of `recording.encoding`.
+fn at_encoding(mode: &str, error: &Error) -> Error {
+    let (field, why) = error.message.split_once(": ").unwrap_or(("", &error.message));
+    let unit = match field {
+        "video_bitrate" | "audio_bitrate" => "_kbps",
+        "key_frame_interval" => "_s",
+        _ => "",
+    };
+    Error::invalid(&format!("recording.encoding.{field}{unit}"), format!("{why} (of {mode})"))
+}

@@ -1,0 +1,66 @@
+//! Asks the server whether it would let us record, without recording: for `greffier check`.
+
+use std::time::{Duration, Instant};
+
+use livekit_protocol as proto;
+use livekit_signaling::SignalEvent;
+use proto::signal_response::Message;
+
+use super::link::Link;
+use super::peer::PeerEvent;
+use super::server::Server;
+use super::session::Session;
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a server says when it is asked for its rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Whether it lets us, or why not.
+    pub accepted: Result<()>,
+    /// Its `Date`.
+    pub date: Option<String>,
+}
+
+/// Asks for no room in particular. The error names `url` or `ca_file`.
+pub async fn greet(server: &Server) -> Result<Greeting> {
+    Link::open(server).await?.greet().await
+}
+
+/// Joins `room`, which must exist, and leaves it again once media could flow; tells how long that took. Fails within
+/// `patience`.
+pub async fn media_path(server: &Server, room: &str, identity: &str, patience: Duration) -> Result<Duration> {
+    let began = Instant::now();
+    let mut session = Session::join(server, room, identity).await?;
+    let left = patience.saturating_sub(began.elapsed());
+    let path = tokio::time::timeout(left, connected(&mut session)).await.unwrap_or_else(|_| {
+        let fix = "let this machine reach the server's UDP ports (rtc.udp_port or rtc.port_range_start to _end there)";
+        Err(Error::new(ErrorKind::Unavailable, format!("joined {room:?}, but no media path over UDP; {fix}")))
+    });
+    session.leave().await;
+    path.map(|()| began.elapsed())
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "LiveKit adds messages; what we do not know does not concern us")]
+async fn connected(session: &mut Session) -> Result<()> {
+    let over = |why: String| Err(Error::new(ErrorKind::Unavailable, why));
+    loop {
+        tokio::select! {
+            event = session.peer.next() => match event {
+                PeerEvent::Connected => return Ok(()),
+                PeerEvent::Candidate(line) => session.send_candidate(&line).await,
+                PeerEvent::Dead(why) => return over(why),
+                PeerEvent::Disconnected | PeerEvent::Media(..) | PeerEvent::Report(..) => {}
+            },
+            signal = session.events.recv() => match signal {
+                Some(SignalEvent::Message(message)) => match *message {
+                    Message::Offer(offer) => session.offered(offer).await?,
+                    Message::Trickle(trickle) => session.trickled(&trickle),
+                    Message::Leave(_) => return over("the server asked us to leave".to_owned()),
+                    _ => {}
+                },
+                Some(SignalEvent::Close(why)) => return over(format!("signalling: {why}")),
+                None => return over("signalling ended".to_owned()),
+            },
+        }
+    }
+}
