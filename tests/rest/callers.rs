@@ -23,8 +23,10 @@ async fn staged(token: Option<&str>, yaml: &str) -> Stage {
 
 /// A stage that knows these tokens by their hashes.
 async fn guarded() -> Stage {
-    let entry = |name: &str, scopes: &str| format!("  - {{name: {name}, sha256: {}, scopes: [{scopes}]}}\n", hash(name));
-    let tokens = [("the-reader", "read"), ("the-recorder", "read, record"), ("the-cleaner", "delete"), ("the-admin", "admin")];
+    let entry =
+        |name: &str, scopes: &str| format!("  - {{name: {name}, sha256: {}, scopes: [{scopes}]}}\n", hash(name));
+    let tokens =
+        [("the-reader", "read"), ("the-recorder", "read, record"), ("the-cleaner", "delete"), ("the-admin", "admin")];
     let entries: String = tokens.iter().map(|(name, scopes)| entry(name, scopes)).collect();
     staged(None, &format!("api_tokens:\n{entries}")).await
 }

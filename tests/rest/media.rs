@@ -40,8 +40,7 @@ fn seed(folder: &Path) {
     for (name, state) in [(SAVED, complete()), (FAILED, failed), (EXPIRED, complete())] {
         let request = Request { room: name.into(), output: Output::ogg(), limits: Limits::default() };
         let id = RecordingId::new(name);
-        let (mut recording, _) =
-            Recording::begin(id, "transcript".into(), request, Options::default(), &policy, now);
+        let (mut recording, _) = Recording::begin(id, "transcript".into(), request, Options::default(), &policy, now);
         recording.started_at = Some(now);
         recording.media = Some(Media { bytes: 5, duration_ns: 1 });
         recording.state = state;
@@ -72,7 +71,10 @@ async fn storage_events_are_answered_and_change_nothing() {
         for token in ["wrong", ""] {
             let bearer = format!("Bearer {token}");
             let answer = stage.send("POST", HOOK, &[("Authorization", &bearer)], Some(event("our-bucket", &key))).await;
-            assert_eq!((answer.0, answer.1["www-authenticate"].to_str().unwrap()), (401, "Bearer realm=\"Storage event API\""));
+            assert_eq!(
+                (answer.0, answer.1["www-authenticate"].to_str().unwrap()),
+                (401, "Bearer realm=\"Storage event API\"")
+            );
         }
         // Twice, and raw: some storages do not encode keys.
         for key in [&key, &key, &key.replace("%2F", "/")] {

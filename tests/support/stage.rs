@@ -223,4 +223,3 @@ pub fn config(data_dir: &Path, token: Option<&str>, yaml: &str) -> Config {
 pub fn id(answer: &Value) -> &str {
     answer["id"].as_str().unwrap()
 }
-
