@@ -7,6 +7,7 @@ TOOLS := $(CURDIR)/target/tools
 # Unless the caller says otherwise, everything is built below target/.
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 LIVEKIT_SERVER_VERSION := v1.13.5
+MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 
 # What the program links to and runs with; what the tests and the demo need besides.
 DEBIAN_BUILD := build-essential pkg-config libclang-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
@@ -51,7 +52,7 @@ media: ## make the sample tracks anew (ffmpeg, espeak-ng)
 fmt: ## format the code
 	cargo fmt
 
-tools: debian $(TOOLS)/livekit-server $(TOOLS)/venv/ready
+tools: debian $(TOOLS)/livekit-server $(TOOLS)/minio $(TOOLS)/venv/ready
 
 # Installs only what is missing, so that a second call neither asks for rights nor for the network.
 debian:
@@ -70,6 +71,14 @@ $(TOOLS)/livekit-server:
 	elif command -v go >/dev/null; then \
 		echo "building livekit-server $(LIVEKIT_SERVER_VERSION) (some minutes)"; \
 		GOBIN=$(TOOLS) go install github.com/livekit/livekit-server/cmd/server@$(LIVEKIT_SERVER_VERSION) && mv $(TOOLS)/server $@; \
+	else echo "Go is missing: install it from your distribution or https://go.dev/dl, then run make again"; exit 1; fi
+
+# The object store of the storage tests.
+$(TOOLS)/minio:
+	mkdir -p $(TOOLS)
+	@if command -v go >/dev/null; then \
+		echo "building MinIO $(MINIO_VERSION) (some minutes)"; \
+		GOBIN=$(TOOLS) go install github.com/minio/minio@$(MINIO_VERSION); \
 	else echo "Go is missing: install it from your distribution or https://go.dev/dl, then run make again"; exit 1; fi
 
 # The independent publisher of the live tests: LiveKit's Python SDK, which is libwebrtc.

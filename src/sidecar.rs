@@ -1,21 +1,27 @@
 //! Assembly: builds every part in order, runs them, stops them in reverse.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::api::egress::Egress;
 use crate::api::{self, Door, Sharer};
+use crate::capacity::{Capacity, Class, Reservation};
 use crate::config::Config;
-use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience};
+use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience, Progress, Running};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notify::{Links, LiveKit, Notifier};
 use crate::outbox::{Outbox, Worker};
+use crate::psrpc::Bus;
 use crate::recorder::Recorder;
+use crate::recording::Target;
 use crate::room::Server;
+use crate::scene::Layout;
 use crate::spool::Spool;
 use crate::storage::{Storage, Stores};
 use crate::vault::Vault;
@@ -28,6 +34,13 @@ const LAST_FILES: Duration = Duration::from_secs(10);
 /// How often expired recordings are looked for.
 const EXPIRE: Duration = Duration::from_secs(60);
 
+/// How long the link in a letter is good, when the recording does not end before.
+const LETTER_LINK: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// How long a service has for fetching an object.
+const SIGNED: Duration = Duration::from_secs(24 * 3600);
+/// How much of the machine recordings may use; the rest keeps them steady.
+const SHARE: f64 = 0.9;
+
 /// A running sidecar.
 #[derive(Debug)]
 pub struct Sidecar {
@@ -36,6 +49,7 @@ pub struct Sidecar {
     patience: Patience,
     stop: oneshot::Sender<()>,
     door: JoinHandle<()>,
+    server_door: Option<api::egress::Open>,
     driver: JoinHandle<()>,
     post: JoinHandle<()>,
     clock: JoinHandle<()>,
@@ -51,22 +65,33 @@ impl Sidecar {
             listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
         // A store that does not answer now may do so later: recordings wait in the spool.
         let storage = Storage::open(&config.storage, &config.data_dir)?;
-        let (news_sender, news) = mpsc::unbounded_channel();
         let stores = Stores::new(storage.clone(), &config.data_dir, Vault::new(&config.server.api_secret));
-        let notifier = notifier(config, address)?;
-        let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
-        let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
-        let policy = config.policy.clone();
-        let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
-        let (stop, stopped) = oneshot::channel();
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);
+        let bus = config.redis.clone().map(Bus::start);
+        let notifier = notifier(config, sharer.clone(), storage.clone(), bus.as_ref())?;
+        let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
+        let (news_sender, news) = mpsc::unbounded_channel();
+        let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
+        let capacity = Capacity::start(SHARE);
+        let launcher = metered(launcher, capacity.clone());
+        let mut policy = config.policy.clone();
+        policy.targets.extend(bus.is_some().then_some(Target::LiveKit));
+        let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
+        let (stop, stopped) = oneshot::channel();
+        let limits = config.limits;
+        let bucket_only = config.disallow_local_storage;
+        let egress = Egress { control: control.clone(), stores, capacity, limits, bucket_only };
+        let server_door = match &bus {
+            Some(bus) => Some(api::egress::serve(egress, bus, &config.cluster_id).await),
+            None => None,
+        };
         let door = Door::new(control.clone(), storage, config.worker_classes.clone(), &config.api, sharer);
         let door = tokio::spawn(door.serve(listener, async move {
             let _ = stopped.await;
         }));
         let clock = tokio::spawn(expire(control.clone()));
-        Ok(Self { address, control, patience, stop, door, driver, post, clock })
+        Ok(Self { address, control, patience, stop, door, server_door, driver, post, clock })
     }
 
     /// Where it listens.
@@ -74,16 +99,24 @@ impl Sidecar {
         self.address
     }
 
-    /// Refuses new recordings, ends the others, waits (bounded) until their files are whole, then closes the door.
-    pub async fn stop(self) -> Result<()> {
-        let Self { control, patience, stop, door, driver, post, clock, .. } = self;
+    /// Refuses new recordings, ends the others or waits until they end, waits (bounded, if they are to end) until their files
+    /// are stored, then closes the doors.
+    pub async fn stop(self, running: AtClose) -> Result<()> {
+        let Self { control, patience, stop, door, server_door, driver, post, clock, .. } = self;
         clock.abort();
-        let files = tokio::time::timeout(patience.drain + LAST_FILES, control.close(AtClose::Stop)).await;
+        let mut server_door = server_door;
+        server_door.iter_mut().for_each(api::egress::Open::refuse);
+        let bound = match running {
+            AtClose::Stop => patience.drain + LAST_FILES,
+            AtClose::Await => Duration::MAX,
+        };
+        let files = tokio::time::timeout(bound, control.close(running)).await;
         let _ = stop.send(());
         let abort = door.abort_handle();
         if tokio::time::timeout(LAST_ANSWERS, door).await.is_err() {
             abort.abort();
         }
+        drop(server_door);
         // The driver ends with its last handle, and with it the store is closed.
         drop(control);
         let _ = tokio::time::timeout(LAST_ANSWERS, driver).await;
@@ -95,16 +128,50 @@ impl Sidecar {
 }
 
 /// Who tells people. Pages are where people reach us; without `public_url`, where we listen.
-fn notifier(config: &Config, address: SocketAddr) -> Result<Notifier> {
+fn notifier(config: &Config, sharer: Sharer, storage: Storage, bus: Option<&Bus>) -> Result<Notifier> {
     let Server { url, api_key, api_secret, ca_file, insecure } = config.server.clone();
     let server = LiveKit { url, api_key, api_secret, ca_file, insecure };
-    let links = Links::new(config.notify.public_url.as_deref().unwrap_or(&format!("http://{address}")));
+    let links = Links::new(sharer.base());
     let links = match config.feature.download_base_url.clone() {
         // A backend's own pages.
         Some(base) => links.with_page(move |about| format!("{base}/{}", about.id)),
-        None => links,
+        // Whoever has the letter may watch; the link ends with the recording, or after a while.
+        None => links.with_page(move |about| sharer.url(about, Timestamp::now(), LETTER_LINK)),
     };
-    Notifier::new(config.notify.clone(), &config.data_dir, server, links)
+    let links = links.with_sign(Arc::new(move |key| {
+        let (storage, key) = (storage.clone(), key.to_owned());
+        Box::pin(async move { storage.sign_get(&key, SIGNED).await.map(String::from) })
+    }));
+    Notifier::new(config.notify.clone(), &config.data_dir, server, links, bus)
+}
+
+/// The same recorders, counted with what they cost as long as they run.
+fn metered(launcher: Launcher, capacity: Capacity) -> Launcher {
+    Box::new(move |launch| {
+        let class = if launch.request.output.video().is_some() { Class::Video } else { Class::Audio };
+        let reservation = capacity.reserve(class);
+        Box::new(Metered { running: launcher(launch), _reservation: reservation })
+    })
+}
+
+/// A recorder and its place on this machine.
+struct Metered {
+    running: Box<dyn Running>,
+    _reservation: Reservation,
+}
+
+impl Running for Metered {
+    fn drain(&self) {
+        self.running.drain();
+    }
+
+    fn show(&self, layout: Layout) {
+        self.running.show(layout);
+    }
+
+    fn progress(&self) -> Progress {
+        self.running.progress()
+    }
 }
 
 /// Removes what has expired, for ever.

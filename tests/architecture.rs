@@ -34,11 +34,11 @@ const LAW: &[(&str, Band, &str)] = &[
     ("psrpc", Impure, "error secret fields"),
     ("room", Impure, "ids error secret media"),
     ("pipeline", Impure, "ids error media timeline scene compositor recording"),
-    ("notify", Impure, "error secret fields recording egress"),
+    ("notify", Impure, "error secret fields recording egress psrpc"),
     ("recorder", Impure, "ids error media scene recording room pipeline"),
     ("outbox", Impure, "ids error recording egress spool storage db notify"),
     ("control", Impure, "ids error scene recording spool db recorder outbox"),
-    ("api", Impure, "ids error secret fields recording egress storage control"),
+    ("api", Impure, "ids error secret fields scene recording egress capacity storage psrpc control"),
 ];
 
 /// Put the others together and may name anyone.
@@ -52,11 +52,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("gst", &["pipeline"]),
     ("str0m", &["room"]),
     ("livekit_api", &["room", "notify"]),
-    ("livekit_protocol", &["room", "egress", "notify"]),
+    ("livekit_protocol", &["room", "egress", "notify", "api"]),
     ("livekit_signaling", &["room"]),
     ("sled", &["db"]),
     ("redis", &["psrpc"]),
-    ("prost", &["psrpc", "egress", "notify"]),
+    ("prost", &["psrpc", "egress", "notify", "api"]),
     ("flate2", &["psrpc"]),
     ("object_store", &["storage"]),
     ("lettre", &["notify"]),

@@ -139,6 +139,24 @@ async fn a_file_does_not_become_larger_than_it_may() {
     println!("{bytes} bytes of {MOST} ({left} left), {} s", duration_ns / SECOND);
     assert_eq!(std::fs::metadata(&rig.path).unwrap().len(), bytes);
     assert!((0..=KEY_FRAME_INTERVAL as i64).contains(&left), "{left} bytes left");
+    let index = last_box(&std::fs::read(&rig.path).unwrap());
+    println!("an index of {index} bytes");
+    // What `recorder/limits` keeps back for it: 370 bytes a second.
+    assert!(index <= 2000 + 370 * (duration_ns / SECOND + 1), "{index} bytes of index");
+}
+
+/// Bytes of the last box of an MP4, its `moov` (ISO/IEC 14496-12, 4.2).
+fn last_box(file: &[u8]) -> u64 {
+    let mut rest = file;
+    loop {
+        let size = u64::from(u32::from_be_bytes(rest[..4].try_into().unwrap()));
+        let size = if size == 1 { u64::from_be_bytes(rest[8..16].try_into().unwrap()) } else { size };
+        if size >= rest.len() as u64 {
+            assert_eq!(&rest[4..8], b"moov");
+            return size;
+        }
+        rest = &rest[size as usize..];
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

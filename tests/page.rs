@@ -14,7 +14,7 @@ use std::time::Duration;
 use browser::Browser;
 use greffier::api::Sharer;
 use greffier::config::{Config, Overrides};
-use greffier::control::{Launch, Launcher, Patience, Progress, Running};
+use greffier::control::{AtClose, Launch, Launcher, Patience, Progress, Running};
 use greffier::db::{Change, Db};
 use greffier::error::ErrorKind;
 use greffier::ids::RecordingId;
@@ -319,7 +319,7 @@ async fn a_recording_is_followed_from_its_room_to_the_screen() {
     let refused = stage.get(&link);
     assert_eq!(refused.status, 401);
     assert!(refused.text().contains("This link is no longer valid"));
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -338,7 +338,7 @@ async fn it_looks_well_on_every_screen() {
         });
         let failed = State::Ended(Outcome::Failed(Failure::new(
             ErrorKind::Internal,
-            "the encoder failed: no space left on device".into(),
+            "the encoder failed: no space left on device",
         )));
         row(folder.path(), &db, "EG_failed000000", "Retrospective", failed, |_| {});
     }
@@ -375,7 +375,7 @@ async fn it_looks_well_on_every_screen() {
     browser.eval("(v => { v.muted = true; return v.play(); })(document.querySelector('video'))");
     browser.until("document.querySelector('video').currentTime > 0.5");
     is_clean(&browser, &stage);
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,7 +384,7 @@ async fn every_state_is_said_in_plain_words() {
     let gone;
     {
         let db = Db::open(folder.path()).unwrap();
-        let why = || Failure::new(ErrorKind::Internal, "<b>the disk</b> is full".into());
+        let why = || Failure::new(ErrorKind::Internal, "<b>the disk</b> is full");
         let cut = State::Ended(Outcome::CutShort(why()));
         row(folder.path(), &db, "EG_cut000000000", "<script>alert(1)</script>", cut, |_| {});
         row(folder.path(), &db, "EG_size00000000", "r", State::Told(Outcome::LimitReached(Limit::Size)), |_| {});
@@ -441,7 +441,7 @@ async fn every_state_is_said_in_plain_words() {
     stage.fake("daily").drained();
     browser.until("document.querySelector('video') !== null");
     assert!(!stage.get(&link).text().contains("http-equiv=\"refresh\""));
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -523,7 +523,7 @@ async fn only_whoever_may_sees_a_recording() {
     assert_eq!((away.status, away.header("location")), (303, "/"));
     let set = away.header("set-cookie");
     assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{set}");
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -559,7 +559,7 @@ async fn files_come_in_parts() {
     let gone = stage.folder.path().join("recordings/EG_one000000000.mp4");
     fs::remove_file(gone).unwrap();
     assert_eq!(stage.get(&path).status, 404);
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -569,7 +569,7 @@ async fn the_dashboard_follows_what_happens() {
         let db = Db::open(folder.path()).unwrap();
         for n in 0..23 {
             let state = match n {
-                3 => State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "the encoder failed".into()))),
+                3 => State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "the encoder failed"))),
                 5 => State::Ended(Outcome::Aborted(Reason::Stopped)),
                 _ => stopped(),
             };
@@ -618,5 +618,5 @@ async fn the_dashboard_follows_what_happens() {
     browser.until("document.querySelectorAll('tbody tr').length === 5");
     browser.screenshot("dashboard-page-2");
     is_clean(&browser, &stage);
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use greffier::config::{Config, Overrides};
-use greffier::control::{Launch, Launcher, Patience, Progress, Running};
+use greffier::control::{AtClose, Launch, Launcher, Patience, Progress, Running};
 use greffier::error::ErrorKind;
 use greffier::recording::{Failure, Report};
 use greffier::scene::Layout;
@@ -176,7 +176,7 @@ impl Stage {
 
     async fn restart(self) -> Self {
         let Self { sidecar, folder, token, .. } = self;
-        sidecar.stop().await.unwrap();
+        sidecar.stop(AtClose::Stop).await.unwrap();
         Self::with(folder, token.as_deref()).await
     }
 }
@@ -222,7 +222,7 @@ async fn a_recording_lives_from_start_to_file() {
 
     let (status, answer) = stage.stop("daily").await;
     assert_eq!((status, &answer["detail"]), (404, &json!("No active recording found for this room.")));
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,7 +235,7 @@ async fn ten_at_once_and_exactly_one_wins() {
     let (_, refused) = answers.iter().find(|(status, _)| *status == 409).unwrap();
     assert_eq!(refused["error"], "A recording is already in progress for room daily");
     assert_eq!(stage.start("another", "transcript").await.0, 201, "other rooms are free");
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,7 +262,7 @@ async fn whatever_fails_says_why_and_frees_the_room() {
         assert!(item["ended_at"].is_string() && item["error"].is_string() && item["path"].is_null());
     }
     assert_eq!(stage.spooled(), 0, "nothing is left behind");
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +297,7 @@ async fn what_ends_by_itself_ends_well() {
     assert_eq!(stage.stop("instant").await.0, 200);
     let empty = stage.until(id(&empty), "aborted").await;
     assert_eq!(empty["egress_status"], "EGRESS_ABORTED");
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -311,7 +311,7 @@ async fn stopping_while_starting_is_answered_on_both_sides() {
     });
     assert_eq!(stop.0, 200);
     assert!(start.0 >= 400, "nothing was recorded: {start:?}");
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -357,7 +357,7 @@ async fn bad_input_names_its_field() {
     }
     let (_, list) = stage.call("GET", "/api/v1.0/recordings/", None).await;
     assert_eq!(list["count"], 0, "nothing of it left a trace");
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -380,7 +380,7 @@ async fn lists_have_pages_newest_first() {
     let (_, third) = stage.call("GET", "/api/v1.0/recordings/?page=3&page_size=2", None).await;
     assert_eq!((names(&third), &third["next"]), (vec!["room 0".to_owned()], &Value::Null));
     assert!(third["previous"].as_str().unwrap().ends_with("?page=2&page_size=2"));
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -395,7 +395,7 @@ async fn a_graceful_stop_saves_everything_and_a_restart_remembers() {
         assert!(item["path"].as_str().unwrap().ends_with(extension));
     }
     assert_eq!(stage.start("one", "screen_recording").await.0, 201, "the room is free again");
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -458,7 +458,7 @@ async fn what_a_crash_left_behind_is_finished_honestly() {
         assert_eq!((&whole["error"], &whole["duration"]), (&Value::Null, &json!(4.0)));
     }
     assert_eq!(stage.spooled(), 0);
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -467,7 +467,7 @@ async fn two_sidecars_cannot_share_a_folder() {
     let config = config(stage.folder.path(), None);
     let error = Sidecar::start(&config, launcher(Cast::default()), Patience::default()).await.unwrap_err();
     assert!(error.message.starts_with("data_dir: ") && error.message.contains("in use by another greffier"), "{error}");
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -480,5 +480,5 @@ async fn a_token_is_asked_for_when_there_is_one() {
     assert_eq!(stage.call("GET", "/api/v1.0/recordings/", None).await.0, 401);
     assert_eq!(stage.start("daily", "transcript").await.0, 401);
     assert_eq!(stage.call("GET", "/health", None).await.0, 200, "health is open");
-    stage.sidecar.stop().await.unwrap();
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }

@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use greffier::error::ErrorKind;
+use greffier::recorder::finish_interrupted;
+use greffier::recording::Container;
 use greffier::secret::Secret;
 use greffier::storage::{Azure, Gcp, S3, Settings, Storage, Target};
 
 use support::growing::{Growing, PART};
 use support::minio::{BUCKET, Minio};
+use support::players;
 use support::proxy::{Proxy, TlsDoor};
 
 const KEY: &str = "recordings/EG_growing.mp4";
@@ -278,7 +281,7 @@ async fn what_happens_on_the_way_costs_a_try_and_no_byte() {
     proxy.stop_passing(true);
     assert_eq!(failed("half open").await, 1);
     proxy.cut(|| proxy.stop_passing(false));
-    proxy.cut_after(3 * PART + PART / 2);
+    proxy.cut_after(2 * PART + PART / 2);
     assert_eq!(failed("cut within the first part, which is the last").await, 4);
     growing.upload(&storage).await.unwrap();
     assert!(read(&storage, KEY).await == std::fs::read(file).unwrap());
@@ -347,7 +350,7 @@ async fn google_and_azure_are_opened() {
     };
     let storage = open(&gcp(key));
     assert_eq!(storage.bucket(), Some("films"));
-    assert_eq!(storage.authorize_get(KEY).await.unwrap_err().kind, ErrorKind::Internal, "no key to sign with");
+    assert_eq!(storage.authorize_get(KEY).await.unwrap_err().kind, ErrorKind::FailedPrecondition);
     let storage = open(&azure("c2VjcmV0"));
     let url = storage.object_url(KEY).await.unwrap();
     assert_eq!(url.as_str(), format!("https://a.blob.core.windows.net/films/{KEY}"));
@@ -356,6 +359,55 @@ async fn google_and_azure_are_opened() {
     assert!(refused(&gcp("{}")).starts_with("storage.gcp.credentials_json: "));
     let message = refused(&azure("no base64, but a secret"));
     assert!(message.starts_with("storage.azure.account_key: ") && !message.contains("but a"), "{message}");
+}
+
+/// Why the first part waits: with it, players find an ordinary file; the others are what would be there without waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_film_plays_and_is_sought_in() {
+    let minio = Minio::start();
+    let storage = open(&minio.settings(&minio.url()));
+    let (folder, place) = (tempfile::tempdir().unwrap(), "recordings/ordinary.mp4");
+    let path = |name: &str| folder.path().join(name);
+    players::fragmented(&path("fragmented.mp4"), &path("early.mp4"));
+    let early = std::fs::read(path("early.mp4")).unwrap();
+    let fragmented = std::fs::read(path("fragmented.mp4")).unwrap();
+    assert!(fragmented.len() as u64 > 2 * PART, "{}", fragmented.len());
+    // As a recording: it grows, its parts leave, it is made an ordinary file.
+    let growing = Growing::new(place);
+    let upload = tokio::spawn(growing.upload(&storage));
+    fragmented.chunks(100_000).for_each(|chunk| growing.append(chunk));
+    growing.until_parts(1).await;
+    finish_interrupted(Container::Mp4, &growing.part).unwrap();
+    let file = growing.seal();
+    upload.await.unwrap().unwrap();
+    let ordinary = read(&storage, place).await;
+    assert!(ordinary == std::fs::read(&file).unwrap());
+    // The first part sent as it was at first, the rest as it is at the end.
+    let head = |bytes: &[u8]| bytes.windows(4).position(|four| four == b"moof").unwrap();
+    assert_eq!(head(&early), head(&fragmented));
+    let mixed = [&early[..head(&early)], &ordinary[head(&early)..]].concat();
+    let all = [("ordinary.mp4", ordinary), ("fragmented.mp4", fragmented), ("early.mp4", early), ("mixed.mp4", mixed)];
+    let (proxy, distant) = behind_proxy(&minio);
+    for (name, bytes) in all {
+        let key = format!("recordings/{name}");
+        std::fs::write(path(name), &bytes).unwrap();
+        storage.put(&key, bytes.into(), "video/mp4").await.unwrap();
+        let url = distant.sign_get(&key, Duration::from_secs(600)).await.unwrap().to_string();
+        let before = proxy.returned();
+        let (ffmpeg, gstreamer) = (players::ffmpeg(&url, 15.0), players::gstreamer(&path(name), 15));
+        let between = proxy.returned();
+        let chromium = players::chromium(&url, 15.0);
+        let read = [between - before, proxy.returned() - between].map(|bytes| bytes / 1000);
+        println!(
+            "{name}: ffmpeg {ffmpeg:?} {} kB; GStreamer {gstreamer:?}; Chromium: {chromium} {} kB",
+            read[0], read[1]
+        );
+        if name == "ordinary.mp4" {
+            assert!(ffmpeg.0.starts_with("20.") && ffmpeg.1, "{ffmpeg:?}");
+            assert!(gstreamer.0.starts_with("20.") && gstreamer.1, "{gstreamer:?}");
+            assert!(chromium.starts_with("duration 20.") && chromium.ends_with(" seeked 15 playing"), "{chromium}");
+        }
+    }
 }
 
 /// Figures, without a verdict: how long the end of a recording takes to be stored. `GREFFIER_FIGURES=1` adds the hour.

@@ -3,6 +3,7 @@
 mod auth;
 mod body;
 mod dto;
+pub mod egress;
 mod links;
 mod media;
 mod page;

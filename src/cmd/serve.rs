@@ -5,7 +5,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cmd::{ConfigArgs, log_to_stderr, show};
 use crate::config::Config;
-use crate::control::Patience;
+use crate::control::{AtClose, Patience};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sidecar::{self, Sidecar};
 
@@ -41,19 +41,24 @@ async fn serve(config: &Config) -> Result<()> {
     let no_signals = |e| Error::new(ErrorKind::Internal, format!("cannot listen for signals: {e}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    // As LiveKit Egress: who is replaced by another node (SIGTERM) lets its recordings come to their end.
+    let polite = if config.redis.is_some() { AtClose::Await } else { AtClose::Stop };
     let mut asked_to_end = async || {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = interrupt.recv() => AtClose::Stop,
+            _ = terminate.recv() => polite,
         }
     };
     let sidecar = Sidecar::start(config, sidecar::livekit(config.server.clone()), Patience::default()).await?;
     show(&format!("greffier is listening on http://{}\n", sidecar.address()))?;
-    asked_to_end().await;
-    tracing::info!("finishing every recording; a second signal leaves at once");
+    let running = asked_to_end().await;
+    match running {
+        AtClose::Stop => tracing::info!("finishing every recording; a second signal leaves at once"),
+        AtClose::Await => tracing::info!("waiting for every recording to end; a second signal leaves at once"),
+    }
     tokio::select! {
-        done = sidecar.stop() => done,
-        () = asked_to_end() => {
+        done = sidecar.stop(running) => done,
+        _ = asked_to_end() => {
             let message = "left at the second signal; the next start takes up what was not finished";
             Err(Error::new(ErrorKind::Unavailable, message))
         }

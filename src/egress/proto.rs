@@ -6,6 +6,7 @@ use prost::Message as _;
 use proto::egress_info::{Request, Result as Single};
 
 use crate::egress::Status;
+use crate::egress::manifest::beside;
 use crate::recording::{Container, Outcome, Reason, Recording, State};
 
 /// HTTP-like codes of `EgressInfo.error_code`, as LiveKit Egress gives them.
@@ -13,12 +14,16 @@ const PRECONDITION: i32 = 412;
 const TOO_LARGE: i32 = 413;
 const INTERNAL: i32 = 500;
 
-/// What LiveKit is told about this recording. `location` is where the object is, or will be: a URL, or the key itself.
+/// What LiveKit is told about this recording. `location` is where the object is, or will be (a URL, or the key itself),
+/// unless the recording knows better.
 pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
+    let asked = recording.options.asked.as_ref();
+    let location = asked.and_then(|asked| asked.location.as_deref()).unwrap_or(location);
     let file = file(recording, location);
+    let has_file = recording.state.outcome().is_some_and(Outcome::has_file);
+    let manifest = asked.is_some_and(|asked| asked.manifest) && has_file;
     let end = End::of(&recording.state);
     // What LiveKit asked for is told back as it was asked.
-    let asked = recording.options.asked.as_ref();
     let told_back = asked.and_then(|asked| proto::EgressInfo::decode(asked.request.as_slice()).ok()?.request);
     // `ended_at` only on the last update: LiveKit forgets a recording that has one.
     let ended_at = recording.state.outcome().and(recording.ended_at);
@@ -38,6 +43,11 @@ pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
         error: end.error,
         error_code: end.code,
         details: end.details,
+        source_type: match recording.request.output.video() {
+            Some(_) => proto::EgressSourceType::Web.into(),
+            None => proto::EgressSourceType::Sdk.into(),
+        },
+        manifest_location: if manifest { beside(location, recording.id.as_str()) } else { String::new() },
         ..proto::EgressInfo::default()
     }
 }

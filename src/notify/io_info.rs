@@ -35,7 +35,7 @@ impl IoInfo {
             Event::LimitNear(_) => return Ok(()),
             Event::Started | Event::Ending | Event::Ended => ("UpdateEgress", UPDATE),
         };
-        let info = Bytes::from(egress::info(about, location).encode_to_vec());
+        let info = Bytes::from(egress::proto::info(about, location).encode_to_vec());
         match self.client.call(method, "", info, &Options::patient(timeout)).await {
             Ok(_) => Ok(()),
             Err(e) => match e.kind {

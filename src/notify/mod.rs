@@ -1,6 +1,7 @@
 //! Tells people and programs what happened to a recording: one try each. Trying again is the outbox's.
 
 mod http;
+mod io_info;
 mod letter;
 mod links;
 mod livekit;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::psrpc::Bus;
 use crate::recording::{Event, Recording, Target};
 
 /// Knows how to reach everybody.
@@ -39,24 +41,26 @@ struct Parts {
     web: reqwest::Client,
     mailer: mail::Mailer,
     rooms: room::Rooms,
+    io_info: Option<io_info::IoInfo>,
 }
 
 impl Notifier {
     /// Checks what can be checked without asking anybody; errors name the field. `data_dir` is where letters go that are
-    /// written into a folder.
-    pub fn new(settings: Settings, data_dir: &Path, livekit: LiveKit, links: Links) -> Result<Self> {
+    /// written into a folder; `bus` is the way to the LiveKit server's `IOInfo`.
+    pub fn new(settings: Settings, data_dir: &Path, livekit: LiveKit, links: Links, bus: Option<&Bus>) -> Result<Self> {
         if let Some(webhooks) = &settings.webhooks {
             webhooks.key(&livekit)?;
         }
         let web = http::client(None, false)?;
         let mailer = mail::Mailer::new(&settings.mail, data_dir)?;
         let rooms = room::Rooms::new(&livekit)?;
-        Ok(Self { parts: Arc::new(Parts { settings, livekit, links, web, mailer, rooms }) })
+        let io_info = bus.map(io_info::IoInfo::new);
+        Ok(Self { parts: Arc::new(Parts { settings, livekit, links, web, mailer, rooms, io_info }) })
     }
 
     /// Tells one of them, once. `InvalidArgument` when another try cannot succeed; `Unavailable` when one may.
     pub async fn tell(&self, event: Event, to: &Target, about: &Recording) -> Result<()> {
-        let Parts { settings, livekit, links, web, mailer, rooms } = &*self.parts;
+        let Parts { settings, livekit, links, web, mailer, rooms, io_info } = &*self.parts;
         match to {
             Target::Mail => mailer.send(event, about, &links.page(about)).await,
             Target::Webhook(url) => match settings.webhooks.as_ref().filter(|hooks| hooks.urls.contains(url)) {
@@ -75,7 +79,13 @@ impl Notifier {
                 Some(service) => transcription::order(web, service, about, links).await,
                 None => Err(gone("transcription", to)),
             },
-            Target::LiveKit => Err(Error::new(ErrorKind::Unimplemented, "LiveKit is told by psrpc, not from here")),
+            Target::LiveKit => match io_info {
+                Some(io_info) => io_info.tell(event, about, &links.location(&about.key)).await,
+                // It will be, or was, configured.
+                None => {
+                    Err(Error::new(ErrorKind::Unavailable, "redis: not configured; the LiveKit server is not told"))
+                }
+            },
         }?;
         tracing::debug!(recording = %about.id, to = to.name(), event = event.name(), "told");
         Ok(())

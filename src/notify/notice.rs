@@ -14,8 +14,12 @@ const ID: &str = "recording_id";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotAnObject;
 
-/// The room's metadata after this event; `None` when it stays as it is. Other keys are kept.
+/// The room's metadata after this event; `None` when it stays as it is. Other keys are kept. Whoever had it recorded through
+/// LiveKit's API hears of it by LiveKit's webhooks and writes these keys itself.
 pub(super) fn metadata(current: &str, event: Event, about: &Recording) -> Result<Option<String>, NotAnObject> {
+    if about.options.asked.is_some() {
+        return Ok(None);
+    }
     let mut keys: Map<String, Value> = match serde_json::from_str(current) {
         Ok(Value::Object(keys)) => keys,
         Ok(_) | Err(_) if !current.trim().is_empty() => return Err(NotAnObject),
@@ -62,8 +66,8 @@ pub(super) fn message(event: Event, about: &Recording, now: Timestamp) -> Option
             }
             Some(message)
         }
-        // Said at once, not when the file has been stored.
-        (Event::Ending, State::Ending { then: Outcome::LimitReached(_) }) => {
+        // Said at once, not when the file has been stored; and by the backend itself, when it learns by LiveKit's webhook.
+        (Event::Ending, State::Ending { then: Outcome::LimitReached(_) }) if about.options.asked.is_none() => {
             Some(json!({ "type": format!("{what}LimitReached") }))
         }
         (Event::Ending | Event::Accepted | Event::Started | Event::Ended, _) => None,
@@ -86,7 +90,7 @@ mod tests {
 
     use super::*;
     use crate::ids::RecordingId;
-    use crate::recording::{Limits, Options, Output, Policy, Request};
+    use crate::recording::{Asked, Limits, Options, Output, Policy, Request};
 
     fn recording(id: &str) -> Recording {
         let limits = Limits { max_duration: Some(Duration::from_secs(600)), ..Limits::default() };
@@ -146,5 +150,15 @@ mod tests {
         assert_eq!(message(Event::Ending, &one, at(0)), None);
         one.state = State::Ending { then: Outcome::LimitReached(Limit::Size) };
         assert_eq!(message(Event::Ending, &one, at(0)), Some(json!({ "type": "transcriptionLimitReached" })));
+    }
+
+    #[test]
+    fn a_backend_that_asked_through_livekit_says_it_itself_but_for_the_warning() {
+        let mut one = recording("EG_a");
+        one.options.asked = Some(Asked { room_id: String::new(), request: vec![], manifest: false, location: None, by_server: true });
+        assert_eq!(metadata("{}", Event::Accepted, &one), Ok(None));
+        assert!(message(Event::LimitNear(Limit::Size), &one, at(0)).is_some());
+        one.state = State::Ending { then: Outcome::LimitReached(Limit::Size) };
+        assert_eq!(message(Event::Ending, &one, at(0)), None);
     }
 }

@@ -91,15 +91,22 @@ impl Target {
     /// Does it want to hear of this?
     pub fn wants(&self, event: Event, about: &Recording) -> bool {
         let saved = || about.state.outcome().is_some_and(crate::recording::Outcome::has_file);
+        // Whoever asked through LiveKit's own API tells people himself.
+        let ours = about.options.asked.is_none();
         match self {
-            Self::Mail => event == Event::Ended && about.options.owner.is_some() && saved() && about.class_is_video(),
-            Self::Transcription => event == Event::Ended && about.options.is_transcribed(&about.request) && saved(),
+            Self::Mail => {
+                ours && event == Event::Ended && about.options.owner.is_some() && saved() && about.class_is_video()
+            }
+            Self::Transcription => {
+                ours && event == Event::Ended && about.options.is_transcribed(&about.request) && saved()
+            }
             Self::StorageHook(_) => event == Event::Ended && saved(),
+            Self::Room => ours,
+            Self::Webhook(_) => true,
             // It knows of a recording once it was told that it started; what failed before was answered as an error.
             Self::LiveKit => {
                 about.started_at.is_some() && about.options.asked.as_ref().is_some_and(|asked| asked.by_server)
             }
-            Self::Webhook(_) | Self::Room => true,
         }
     }
 }

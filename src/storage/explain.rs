@@ -81,8 +81,10 @@ fn brief(text: &str) -> String {
     let said = match (within("Code"), within("Message")) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => text.to_owned(),
+        // Before it: the method, the URL with the upload's name, and how long it took.
+        (None, None) => text.split_once(" - ").map_or(text, |(_, said)| said).to_owned(),
     };
+    let said = said.replace("HTTP error: error sending request: ", "").replace("&#39;", "'");
     let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let skipped = line.chars().count().saturating_sub(200);
     line.chars().skip(skipped).collect()

@@ -27,12 +27,13 @@ impl Storage {
     /// Signature 4): `Authorization`, `X-Amz-Date`, `X-Amz-Content-SHA256`; with temporary keys also `X-Amz-Security-Token`.
     /// Only they and `Host` are signed: `Range` and `If-…` pass. `FailedPrecondition` for all but S3.
     pub async fn authorize_get(&self, key: &str) -> Result<Vec<(&'static str, String)>> {
-        let url = self.object_url(key).await?;
+        check_key(key)?;
         let bucket = self.remote("signed headers")?;
         let Some(s3) = &bucket.s3 else {
             let why = "signed headers: only S3 knows them; configure storage.s3";
             return Err(Error::new(ErrorKind::FailedPrecondition, why));
         };
+        let url = self.object_url(key).await?;
         let credential = s3.credentials().get_credential().await.map_err(|e| bucket.failed("sign for", key, &e))?;
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         let internal =

@@ -57,7 +57,7 @@ fn notifier(settings: Settings, data_dir: &Path, livekit: &str) -> Notifier {
         Box::pin(async move { Ok(link) })
     };
     let links = Links::new("https://meet.example.org/").with_sign(std::sync::Arc::new(sign));
-    Notifier::new(settings, data_dir, livekit, links).unwrap()
+    Notifier::new(settings, data_dir, livekit, links, None).unwrap()
 }
 
 /// For notifiers that have nothing to ask.

@@ -63,6 +63,12 @@ impl Growing {
         }
     }
 
+    /// The file is longer by these bytes.
+    pub fn append(&self, bytes: &[u8]) {
+        let file = OpenOptions::new().append(true).open(&self.part);
+        file.and_then(|mut file| file.write_all(bytes)).expect("room on the disk");
+    }
+
     /// The file is cut to this length, as a salvage does.
     pub fn cut(&self, length: u64) {
         File::options().write(true).open(&self.part).and_then(|file| file.set_len(length)).expect("it is cut");

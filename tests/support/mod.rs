@@ -4,6 +4,7 @@
 pub mod content;
 pub mod growing;
 pub mod minio;
+pub mod players;
 pub mod proxy;
 pub mod publisher;
 pub mod receiver;

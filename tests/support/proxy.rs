@@ -36,6 +36,8 @@ struct Weather {
     cut_after: AtomicU64,
     /// How many bytes the server got.
     passed: AtomicU64,
+    /// How many bytes came back from it.
+    returned: AtomicU64,
 }
 
 impl Proxy {
@@ -87,6 +89,11 @@ impl Proxy {
         self.weather.passed.load(Relaxed)
     }
 
+    /// How many bytes came back from the server.
+    pub fn returned(&self) -> u64 {
+        self.weather.returned.load(Relaxed)
+    }
+
     /// Ends every connection; new ones are let through once `meanwhile` is done.
     pub fn cut(&self, meanwhile: impl FnOnce()) {
         let mut open = self.open.lock().expect("not poisoned");
@@ -114,6 +121,8 @@ fn copy(mut from: TcpStream, mut to: TcpStream, weather: &Weather, up: bool) {
                 break;
             }
             weather.passed.fetch_add(passing, Relaxed);
+        } else {
+            weather.returned.fetch_add(length as u64, Relaxed);
         }
         if to.write_all(&buffer[..length]).is_err() {
             break;

@@ -2,7 +2,7 @@
 
 mod psrpc;
 
-pub use psrpc::serve;
+pub use psrpc::{Open, serve};
 
 use std::time::Duration;
 
@@ -36,8 +36,6 @@ pub struct Egress {
     pub capacity: Capacity,
     /// What ends recordings by itself: `session_limits`.
     pub limits: Limits,
-    /// Where the object of this key is found, when the request brought no storage.
-    pub location: fn(&Stores, &str) -> String,
     /// `disallow_local_storage`.
     pub bucket_only: bool,
 }
@@ -67,6 +65,12 @@ impl Egress {
         }
         let key = options.key.clone().unwrap_or_default();
         storage.check_key_writable(&key, request.output.container().content_type()).await.map_err(not_writable)?;
+        if let Some(asked) = options.asked.as_mut().filter(|asked| asked.location.is_none()) {
+            asked.location = match storage.local_path(&key) {
+                Some(path) => Some(path.display().to_string()),
+                None => storage.object_url(&key).await.ok().map(String::from),
+            };
+        }
         let recording = self.control.record_as(id, mode.to_owned(), request, options).await?;
         if by_server {
             self.created(&recording.id).await;
@@ -111,7 +115,7 @@ impl Egress {
 
     /// What `EgressInfo` says of it now.
     pub fn info(&self, recording: &Recording) -> proto::EgressInfo {
-        egress::info(recording, &(self.location)(&self.stores, &recording.key))
+        egress::proto::info(recording, &recording.key)
     }
 
     fn starting(&self, recording: &Recording) -> proto::EgressInfo {

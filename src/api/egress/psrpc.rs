@@ -12,7 +12,7 @@ use prost::Message;
 use super::Egress;
 use crate::capacity::Class;
 use crate::egress::{self, rpc};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::psrpc::{Bus, Kind, Method, Server, Serving};
 use crate::recording::Recording;
 

@@ -4,14 +4,12 @@ mod filename;
 mod range;
 
 use std::collections::HashMap;
-use std::io::SeekFrom;
 use std::ops::Range;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::sync::mpsc;
 use warp::Filter as _;
 use warp::Reply as _;
@@ -31,8 +29,6 @@ use crate::recording::Recording;
 use crate::storage::Storage;
 use range::{Asked, Wanted};
 
-/// Read and sent at once.
-const CHUNK: usize = 64 * 1024;
 /// Chunks that wait for a slow client.
 const WAITING: usize = 4;
 
@@ -127,9 +123,8 @@ fn name(recording: &Recording) -> String {
 
 /// The stored file's length.
 async fn size(storage: &Storage, recording: &Recording) -> Result<u64> {
-    let path = storage.local_path(&recording.key).ok_or_else(|| missing("The file is not on this machine."))?;
-    let meta = tokio::fs::metadata(path).await.map_err(|e| lost(recording, &e))?;
-    Ok(meta.len())
+    let head = storage.head(&recording.key).await.map_err(|e| lost(recording, e))?;
+    Ok(head.ok_or_else(|| lost(recording, missing("nothing is there")))?.bytes)
 }
 
 /// These bytes of the stored file, chunk by chunk.
@@ -137,21 +132,12 @@ async fn body(
     storage: &Storage,
     recording: &Recording,
     range: Range<u64>,
-) -> Result<impl Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static + use<>> {
-    let path = storage.local_path(&recording.key).ok_or_else(|| missing("The file is not on this machine."))?;
-    let mut file = tokio::fs::File::open(path).await.map_err(|e| lost(recording, &e))?;
-    file.seek(SeekFrom::Start(range.start)).await.map_err(|e| lost(recording, &e))?;
-    let mut left = file.take(range.end - range.start);
+) -> Result<impl Stream<Item = Result<Bytes>> + Send + Sync + 'static + use<>> {
+    let mut content = storage.get_range(&recording.key, range).await.map_err(|e| lost(recording, e))?;
     let (sender, mut chunks) = mpsc::channel(WAITING);
+    // warp wants a stream that threads can share, which a store's is not. The task ends with either side.
     tokio::spawn(async move {
-        loop {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            let chunk = match (&mut left).take(CHUNK as u64).read_to_end(&mut chunk).await {
-                Ok(0) => break,
-                Ok(_) => Ok(Bytes::from(chunk)),
-                Err(e) => Err(e),
-            };
-            // The client has gone, or cannot be told more.
+        while let Some(chunk) = content.stream.next().await {
             let failed = chunk.is_err();
             if sender.send(chunk).await.is_err() || failed {
                 break;
@@ -165,7 +151,11 @@ fn missing(why: &str) -> Error {
     Error::new(ErrorKind::NotFound, why)
 }
 
-fn lost(recording: &Recording, e: &std::io::Error) -> Error {
+/// What is missing is said so; a store that does not answer is another thing.
+fn lost(recording: &Recording, e: Error) -> Error {
     tracing::warn!(recording = %recording.id, key = recording.key, "the stored file cannot be read: {e}");
-    missing("The file is not at its place any more.")
+    match e.kind {
+        ErrorKind::NotFound => missing("The file is not at its place any more."),
+        _ => Error::new(ErrorKind::Unavailable, "The storage does not answer; try again."),
+    }
 }
