@@ -57,7 +57,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sled", &["db"]),
     ("redis", &["psrpc"]),
     ("prost", &["psrpc", "egress", "notify", "api"]),
-    ("flate2", &["psrpc"]),
+    ("flate2", &["psrpc", "outbox"]),
     ("object_store", &["storage"]),
     ("lettre", &["notify"]),
     ("minijinja", &["api", "notify"]),
