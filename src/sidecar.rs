@@ -69,7 +69,7 @@ impl Sidecar {
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);
         let bus = config.redis.clone().map(Bus::start);
-        let notifier = notifier(config, sharer.clone(), storage.clone(), bus.as_ref())?;
+        let notifier = notifier(config, sharer.clone(), storage, bus.as_ref())?;
         let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
         let (news_sender, news) = mpsc::unbounded_channel();
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
@@ -81,14 +81,14 @@ impl Sidecar {
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
         let bucket_only = config.disallow_local_storage;
-        let egress = Egress { control: control.clone(), stores, capacity, limits, bucket_only };
+        let egress = Egress { control: control.clone(), stores: stores.clone(), capacity, limits, bucket_only };
         let server_door = match &bus {
             Some(bus) => Some(api::egress::serve(egress, bus, &config.cluster_id).await),
             None => None,
         };
         let parts = api::Parts {
             control: control.clone(),
-            storage,
+            stores,
             modes: config.worker_classes.clone(),
             policy: config.policy.clone(),
             limits,

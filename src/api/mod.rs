@@ -22,14 +22,15 @@ use warp::reply::Response;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::recording::{Limits, Policy, WorkerClasses};
-use crate::storage::Storage;
+use crate::recording::{Limits, Policy, Recording, WorkerClasses};
+use crate::storage::{Storage, Stores};
 
 /// What every route may need.
 #[derive(Clone, Debug)]
 pub struct Door {
     control: Control,
     storage: Storage,
+    stores: Stores,
     modes: WorkerClasses,
     policy: Policy,
     limits: Limits,
@@ -48,7 +49,7 @@ pub struct Parts {
     /// What it is a door to.
     pub control: Control,
     /// Where finished files are.
-    pub storage: Storage,
+    pub stores: Stores,
     /// The modes a client may name.
     pub modes: WorkerClasses,
     /// What holds for every recording.
@@ -64,11 +65,31 @@ pub struct Parts {
 impl Door {
     /// A door; `settings` say who may pass.
     pub fn new(parts: Parts, settings: &Settings) -> Self {
-        let Parts { control, storage, modes, policy, limits, key, sharer } = parts;
+        let Parts { control, stores, modes, policy, limits, key, sharer } = parts;
         let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.open);
         let (enabled, events) = (settings.enabled, settings.events.clone());
         let (public_url, media_url) = (settings.public_url.clone(), settings.media_url.clone());
-        Self { control, storage, modes, policy, limits, key, sharer, guard, enabled, public_url, media_url, events }
+        let storage = stores.usual().clone();
+        Self {
+            control,
+            storage,
+            stores,
+            modes,
+            policy,
+            limits,
+            key,
+            sharer,
+            guard,
+            enabled,
+            public_url,
+            media_url,
+            events,
+        }
+    }
+
+    /// Where this recording's file is, or will be.
+    fn storage_of(&self, recording: &Recording) -> Result<Storage> {
+        self.stores.of(recording.options.store.as_ref().map(|store| store.0.as_slice()))
     }
 
     /// Every route; what none of them knows is answered in JSON too.
