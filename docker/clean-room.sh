@@ -31,7 +31,7 @@ fi
 "$room/venv/bin/hadolint" docker/Dockerfile
 command -v npx >/dev/null || fail "npx is missing: apt-get install npm"
 # Its other rules are about the order of keys.
-npx --yes dclint@3.1.0 -q --disable-rule no-build-and-image docker/compose.yaml docker/compose.drop-in.yaml
+npx --yes dclint@3.1.0 docker/compose.yaml docker/compose.drop-in.yaml -q --disable-rule no-build-and-image
 echo "== Dockerfile and compose files: nothing to complain about"
 
 # --- A new Debian, as slim as the image's base.
