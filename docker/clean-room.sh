@@ -103,7 +103,7 @@ made() { # name, what it depends on, command…: unless it is there already, mad
 
 began=$SECONDS
 made base "$(declare -f base)" base
-made ffmpeg "$(declare -f perform) $(instructions ffmpeg) $(cat docker/ffmpeg.sh) $(grep '^ffmpeg' docker/packages.txt)" perform ffmpeg
+made ffmpeg "$(cat "$room/base.hash") $(declare -f perform) $(instructions ffmpeg) $(cat docker/ffmpeg.sh) $(grep '^ffmpeg' docker/packages.txt)" perform ffmpeg
 mkdir -p "$room/build"
 strip --strip-debug -o "$room/build/greffier" "$binary"
 script=$(cat docker/{install,healthcheck}.sh docker/packages.txt)
@@ -168,7 +168,8 @@ contained bash -ec '
 
 echo "== size"
 size=$(du -s --block-size=1 "$room/run" | cut -f1)
-du -s --block-size=1000000 "$room/base" "$room/run/usr/share/fonts" "$room/run/usr/local/bin/greffier" "$room/run" |
-    sed "s|$room/||; s/\t/ MB\t/"
+for part in base ffmpeg/ffmpeg run/usr/share/fonts run/usr/local/bin/greffier run; do
+    printf '%4d MB  %s\n' $(($(du -s --block-size=1 "$room/$part" | cut -f1) / 1000000)) "$part"
+done
 [ "$size" -le "$budget" ] || fail "$size bytes, above the budget of $budget"
 echo "$size bytes unpacked, budget $budget"
