@@ -37,11 +37,11 @@ echo "== Dockerfile and compose files: nothing to complain about"
 # --- A new Debian, as slim as the image's base.
 base() {
     local mirror
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' | awk '$2 == "bookworm" { print $1; exit }')
+    mirror=$(apt-get indextargets 'Origin: Debian' --format '$(REPO_URI) $(RELEASE)' | awk '$2 == "bookworm" { print $1; exit }')
     [ -n "$mirror" ] || fail "apt knows no source for bookworm (Debian 12): apt-get update"
     debootstrap --variant=minbase bookworm "$1" "$mirror" >"$room/debootstrap.log" || fail "see $room/debootstrap.log"
     rm -f "$1/etc/apt/sources.list"
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' | awk '$2 ~ /^bookworm/' | sort -u | while read -r uri suite; do
+    apt-get indextargets 'Origin: Debian' --format '$(REPO_URI) $(RELEASE)' | awk '$2 ~ /^bookworm/' | sort -u | while read -r uri suite; do
         printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$uri" "$suite"
         printf 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n'
     done >"$1/etc/apt/sources.list.d/debian.sources"
