@@ -150,8 +150,9 @@ contained bash -ec '
 echo "== the configurations are understood, the path of one from the working folder"
 install -m 644 docker/greffier.yaml docker/egress.yaml "$data"
 contained bash -ec '
-    set -o pipefail; export GREFFIER_API_TOKEN=a-token-long-enough GREFFIER_STORAGE_S3_ACCESS_KEY=k GREFFIER_STORAGE_S3_SECRET=s
-    LIVEKIT_API_SECRET=s greffier config --show --config /data/greffier.yaml 2>&1 >/dev/null | tee /tmp/said
+    set -o pipefail
+    GREFFIER_API_TOKEN=a-token-long-enough GREFFIER_STORAGE_S3_ACCESS_KEY=k GREFFIER_STORAGE_S3_SECRET=s LIVEKIT_API_SECRET=s \
+        greffier config --show --config /data/greffier.yaml 2>&1 >/dev/null | tee /tmp/said
     EGRESS_CONFIG_FILE=./data/egress.yaml greffier config --show 2>&1 >/tmp/shown | tee -a /tmp/said
     grep "redis:6379" /tmp/shown
     if grep -E "unknown|rror" /tmp/said; then exit 1; fi'
