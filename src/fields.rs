@@ -65,6 +65,18 @@ impl Fields {
         Self::of(value, &self.path_of(key))
     }
 
+    /// A list of objects; empty when it is not there.
+    pub fn sections(&mut self, key: &str) -> Result<Vec<Self>> {
+        let path = self.path_of(key);
+        match self.values.remove(key).unwrap_or_default() {
+            Value::Null => Ok(Vec::new()),
+            Value::Array(values) => {
+                values.into_iter().enumerate().map(|(n, value)| Self::of(value, &format!("{path}[{n}]"))).collect()
+            }
+            other => Err(Error::invalid(&path, format!("expected a list, found {}", kind(&other)))),
+        }
+    }
+
     /// Like [`Fields::section`]; a text alone stands for the section with that text as `key`'s `main` value.
     pub fn section_or_text(&mut self, key: &str, main: &str) -> Result<Self> {
         if let Some(Value::String(text)) = self.values.get(key) {
@@ -149,5 +161,11 @@ mod tests {
         assert_eq!(root.flag("b").unwrap(), None);
         assert!(root.left().is_empty());
         assert!(Fields::of(json!([]), "").unwrap_err().message.starts_with("the document: "));
+        let mut list = Fields::of(json!({"l": [{"n": 1}, {"n": "x"}], "m": 3}), "").unwrap();
+        let mut sections = list.sections("l").unwrap();
+        assert_eq!(sections[0].number("n").unwrap(), Some(1));
+        assert!(sections[1].number("n").unwrap_err().message.starts_with("l[1].n: "));
+        assert!(list.sections("m").unwrap_err().message.starts_with("m: expected a list"));
+        assert_eq!(list.sections("none").unwrap(), []);
     }
 }

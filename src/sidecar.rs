@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::api::egress::Egress;
-use crate::api::{self, Door, Sharer};
+use crate::api::{self, Door, Key, Sharer};
 use crate::capacity::{Capacity, Class, Reservation};
 use crate::config::Config;
 use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience, Progress, Running};
@@ -86,7 +86,16 @@ impl Sidecar {
             Some(bus) => Some(api::egress::serve(egress, bus, &config.cluster_id).await),
             None => None,
         };
-        let door = Door::new(control.clone(), storage, config.worker_classes.clone(), &config.api, sharer);
+        let parts = api::Parts {
+            control: control.clone(),
+            storage,
+            modes: config.worker_classes.clone(),
+            policy: config.policy.clone(),
+            limits,
+            key: Key { name: config.server.api_key.clone(), secret: config.server.api_secret.clone() },
+            sharer,
+        };
+        let door = Door::new(parts, &config.api);
         let door = tokio::spawn(door.serve(listener, async move {
             let _ = stopped.await;
         }));

@@ -51,7 +51,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("gstreamer_video", &["pipeline"]),
     ("gst", &["pipeline"]),
     ("str0m", &["room"]),
-    ("livekit_api", &["room", "notify"]),
+    ("livekit_api", &["room", "notify", "api"]),
     ("livekit_protocol", &["room", "egress", "notify", "api"]),
     ("livekit_signaling", &["room"]),
     ("sled", &["db"]),

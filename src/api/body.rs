@@ -1,8 +1,11 @@
 //! Request bodies and path segments, read with limits.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use serde_json::Value;
 use warp::Buf;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,31 +18,47 @@ const TIME: Duration = Duration::from_secs(5);
 /// LiveKit's limit for a room's name is configurable; this is beyond it.
 const ROOM_BYTES: usize = 256;
 
-/// The fields of a JSON object.
-pub async fn fields<B: Buf>(body: impl Stream<Item = std::result::Result<B, warp::Error>>) -> Result<Fields> {
+/// What follows the headers.
+pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// A body as it comes.
+pub fn boxed<B: Buf + Send + 'static>(
+    stream: impl Stream<Item = std::result::Result<B, warp::Error>> + Send + 'static,
+) -> Body {
+    Box::pin(stream.map(|chunk| match chunk {
+        Ok(mut chunk) => Ok(chunk.copy_to_bytes(chunk.remaining())),
+        Err(e) => Err(Error::invalid("body", format!("cannot be read: {e}"))),
+    }))
+}
+
+/// The whole body, of at most `limit` bytes.
+pub async fn bytes(mut body: Body, limit: usize) -> Result<Vec<u8>> {
     let read = async {
         let mut bytes = Vec::new();
-        let mut body = std::pin::pin!(body);
         while let Some(chunk) = body.next().await {
-            let mut chunk = chunk.map_err(|e| Error::invalid("body", format!("cannot be read: {e}")))?;
-            if bytes.len() + chunk.remaining() > BYTES {
-                return Err(Error::invalid("body", format!("longer than {BYTES} bytes")));
+            let chunk = chunk?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(Error::invalid("body", format!("longer than {limit} bytes")));
             }
-            while chunk.has_remaining() {
-                let part = chunk.chunk();
-                bytes.extend_from_slice(part);
-                let length = part.len();
-                chunk.advance(length);
-            }
+            bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
     };
     let slow = |_| Error::new(ErrorKind::DeadlineExceeded, format!("body: not received within {TIME:?}"));
-    let bytes: Vec<u8> = tokio::time::timeout(TIME, read).await.map_err(slow)??;
+    tokio::time::timeout(TIME, read).await.map_err(slow)?
+}
+
+/// The fields of a JSON object; `example` is shown when there is none.
+pub async fn fields(body: Body, example: &str) -> Result<Fields> {
+    let bytes = bytes(body, BYTES).await?;
     if bytes.is_empty() {
-        return Err(Error::invalid("body", "empty; send JSON such as {\"mode\": \"screen_recording\"}"));
+        return Err(Error::invalid("body", format!("empty; send JSON such as {example}")));
     }
-    let value = serde_json::from_slice(&bytes).map_err(|e| Error::invalid("body", format!("not valid JSON: {e}")))?;
+    let value: Value =
+        serde_json::from_slice(&bytes).map_err(|e| Error::invalid("body", format!("not valid JSON: {e}")))?;
+    if !value.is_object() {
+        return Err(Error::invalid("body", format!("not an object; send JSON such as {example}")));
+    }
     Fields::of(value, "").map_err(|e| Error::invalid("body", e.message))
 }
 
@@ -52,8 +71,8 @@ pub fn room(segment: &str) -> Result<String> {
     Ok(room)
 }
 
-/// Percent-decoding (RFC 3986, 2.1).
-fn decode(segment: &str) -> Option<String> {
+/// Percent-decoding (RFC 3986, 2.1); `None` when it is wrong or not UTF-8.
+pub fn decode(segment: &str) -> Option<String> {
     let mut bytes = segment.bytes();
     let mut decoded = Vec::with_capacity(segment.len());
     while let Some(byte) = bytes.next() {

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::control::Progress;
 use crate::egress;
-use crate::error::{Error, Result};
-use crate::fields::Fields;
-use crate::recording::{Encoding, Options, Outcome, Recording, State};
+use crate::recording::{Options, Outcome, Owner, Recording, State};
 
 /// A recording's status, under the names of the room-recording feature. Those of the delivery come with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +38,10 @@ impl Status {
             State::Active => Self::Active,
             State::Ending { .. } | State::Saving { .. } => Self::Stopped,
             State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => match outcome {
-                Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::CutShort(_) => match recording.state {
-                    State::Told(_) => Self::NotificationSucceeded,
-                    _ => Self::Saved,
-                },
+                Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::CutShort(_) => {
+                    let told = matches!(recording.state, State::Told(_));
+                    if told { Self::NotificationSucceeded } else { Self::Saved }
+                }
                 Outcome::Aborted(_) => Self::Aborted,
                 Outcome::Failed(_) if recording.started_at.is_none() => Self::FailedToStart,
                 Outcome::Failed(_) => Self::FailedToStop,
@@ -65,46 +64,7 @@ impl Status {
     }
 }
 
-/// The body of start-recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// `mode`.
-    pub mode: String,
-    /// How to encode, from `options`.
-    pub encoding: Encoding,
-    /// The rest of `options`.
-    pub options: Options,
-}
-
-impl Start {
-    /// Reads it; every error names its field.
-    pub fn read(mut body: Fields) -> Result<Self> {
-        let mode = body.text("mode")?.ok_or_else(|| {
-            Error::invalid("mode", "missing; send {\"mode\": \"screen_recording\"} or {\"mode\": \"transcript\"}")
-        })?;
-        let mut asked = body.section("options")?;
-        let encoding = Encoding {
-            layout: asked.text("layout")?,
-            width: asked.number("width")?,
-            height: asked.number("height")?,
-            framerate: asked.number("framerate")?,
-            video_bitrate: asked.number("video_bitrate")?,
-        };
-        let options = Options {
-            language: asked.text("language")?,
-            transcribe: asked.flag("transcribe")?,
-            collect_metadata: asked.flag("collect_metadata")?,
-            original_mode: asked.text("original_mode")?,
-            ..Options::default()
-        };
-        match body.left().into_iter().chain(asked.left()).next() {
-            Some(unknown) => Err(Error::invalid(&unknown, "there is no such field")),
-            None => Ok(Self { mode, encoding, options }),
-        }
-    }
-}
-
-/// `{"id", "name"}`: the room as an item shows it.
+/// The room as an item shows it.
 #[derive(Clone, Debug, Serialize)]
 struct RoomItem {
     name: String,
@@ -123,6 +83,15 @@ struct OptionsItem {
     original_mode: Option<String>,
 }
 
+/// Whose it is; only those who may everything see it.
+#[derive(Clone, Debug, Serialize)]
+struct OwnerItem {
+    email: String,
+    name: Option<String>,
+    locale: Option<String>,
+    time_zone: Option<String>,
+}
+
 /// Figures of a recording that runs.
 #[derive(Clone, Debug, Serialize)]
 struct ProgressItem {
@@ -135,6 +104,17 @@ struct ProgressItem {
     bytes: u64,
 }
 
+/// What an item says besides the recording itself.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Where the pages are.
+    pub public_url: Option<&'a str>,
+    /// Show whose it is.
+    pub owner: bool,
+    /// Has it expired by then?
+    pub now: Timestamp,
+}
+
 /// One recording.
 #[derive(Clone, Debug, Serialize)]
 pub struct Item {
@@ -144,10 +124,13 @@ pub struct Item {
     status: &'static str,
     egress_status: &'static str,
     options: OptionsItem,
-    /// The file's name within the data directory.
+    owner: Option<OwnerItem>,
+    /// The object's name in the storage.
     key: String,
     /// The file, once it is whole.
     path: Option<String>,
+    /// The page on which it can be watched.
+    url: Option<String>,
     /// Bytes, once it is whole.
     size: Option<u64>,
     /// Seconds, once it is whole; null when unknown.
@@ -156,6 +139,11 @@ pub struct Item {
     updated_at: String,
     started_at: Option<String>,
     ended_at: Option<String>,
+    /// When it is removed; null is never.
+    expires_at: Option<String>,
+    /// The same, under the feature's name.
+    expired_at: Option<String>,
+    is_expired: bool,
     /// What broke.
     error: Option<String>,
     /// What ended it.
@@ -165,7 +153,7 @@ pub struct Item {
 
 impl Item {
     /// The item of this recording, whose finished file is or will be `file`.
-    pub fn of(recording: &Recording, file: Option<PathBuf>, progress: Option<&Progress>) -> Self {
+    pub fn of(recording: &Recording, file: Option<PathBuf>, progress: Option<&Progress>, view: &View<'_>) -> Self {
         let status = Status::of(recording);
         let saved = recording.state.outcome().is_some_and(Outcome::has_file);
         let (error, details) = match &recording.state {
@@ -176,7 +164,8 @@ impl Item {
             | State::Told(then)
             | State::Removing { outcome: then, .. } => (then.failure().map(ToString::to_string), Some(then.words())),
         };
-        let Options { language, transcribe, collect_metadata, original_mode, .. } = recording.options.clone();
+        let Options { language, transcribe, collect_metadata, original_mode, owner, .. } = recording.options.clone();
+        let owner = owner.filter(|_| view.owner);
         let media = recording.media.filter(|_| saved);
         Self {
             id: recording.id.to_string(),
@@ -185,14 +174,19 @@ impl Item {
             status: status.name(),
             egress_status: egress::Status::of(&recording.state).name(),
             options: OptionsItem { language, transcribe, collect_metadata, original_mode },
+            owner: owner.map(|Owner { email, name, locale, time_zone }| OwnerItem { email, name, locale, time_zone }),
             key: recording.key.clone(),
             path: file.filter(|_| saved).map(|file| file.display().to_string()),
+            url: view.public_url.map(|base| format!("{base}/recording/{}", recording.id)),
             size: media.map(|media| media.bytes),
             duration: media.and_then(|media| (media.duration_ns > 0).then(|| seconds(media.duration_ns))),
             created_at: recording.created_at.to_string(),
             updated_at: recording.updated_at.to_string(),
             started_at: recording.started_at.map(|at| at.to_string()),
             ended_at: recording.ended_at.map(|at| at.to_string()),
+            expires_at: recording.expires_at.map(|at| at.to_string()),
+            expired_at: recording.expires_at.map(|at| at.to_string()),
+            is_expired: recording.expires_at.is_some_and(|at| at <= view.now),
             error,
             details,
             progress: progress.map(|progress| ProgressItem {
@@ -223,35 +217,4 @@ pub struct PageItem {
 #[allow(clippy::cast_precision_loss)]
 fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn start(body: serde_json::Value) -> Result<Start> {
-        Start::read(Fields::of(body, "")?)
-    }
-
-    #[test]
-    fn options_may_be_null_and_what_is_wrong_is_named() {
-        let plain = start(json!({"mode": "transcript", "options": null})).unwrap();
-        assert_eq!((plain.mode.as_str(), plain.options), ("transcript", Options::default()));
-        let full =
-            start(json!({"mode": "m", "options": {"language": "fr", "transcribe": true, "width": 640}})).unwrap();
-        assert_eq!((full.options.transcribe, full.encoding.width), (Some(true), Some(640)));
-        for (body, field) in [
-            (json!({}), "mode: missing"),
-            (json!({"mode": 3}), "mode: expected a text"),
-            (json!({"mode": "m", "extra": 1}), "extra: there is no such field"),
-            (json!({"mode": "m", "options": {"colour": 1}}), "options.colour: there is no such field"),
-            (json!({"mode": "m", "options": {"width": -1}}), "options.width: expected a whole number"),
-            (json!({"mode": "m", "options": "x"}), "options: expected names and values"),
-        ] {
-            let message = start(body).unwrap_err().message;
-            assert!(message.starts_with(field), "{message}");
-        }
-    }
 }

@@ -3,10 +3,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use warp::Rejection;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
+use crate::api::auth::Refused;
 use crate::error::{Error, ErrorKind, Result};
 
 /// An answer, or the error in its place.
@@ -49,6 +50,28 @@ pub fn error(error: &Error) -> Response {
     response
 }
 
+/// `words`, where clients of the feature look for them.
+pub fn detail(status: u16, words: &str) -> Response {
+    json(status, &json!({"error": words, "detail": words}))
+}
+
+/// Somebody was not let in: 401, 403, or 429 with the seconds to wait.
+pub fn refused(refused: &Refused) -> Response {
+    let Some(wait) = refused.wait else { return error(&refused.error) };
+    let mut response = detail(429, &refused.error.message);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    response
+}
+
+/// The path is known, but not with this method (RFC 9110, 15.5.6).
+pub fn method_not_allowed(methods: &[&str]) -> Response {
+    let mut response = detail(405, "Method not allowed.");
+    if let Ok(methods) = HeaderValue::from_str(&methods.join(", ")) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
+}
+
 /// What no route took.
 pub fn rejection(rejection: &Rejection) -> Response {
     let (status, words) = if rejection.is_not_found() {
@@ -58,7 +81,7 @@ pub fn rejection(rejection: &Rejection) -> Response {
     } else {
         (400, "Invalid request.")
     };
-    json(status, &json!({"error": words, "detail": words}))
+    detail(status, words)
 }
 
 /// HTTP's status for this kind.

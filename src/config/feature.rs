@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 use super::length::length;
 use super::link;
 use super::upstream::class;
+use crate::api::{ApiToken, Parser, Scopes, StorageEvents};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::recording::{Limits, Policy};
-use crate::secret::Secret;
 
 /// Whether there are recordings, and how the world reaches them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,57 +23,36 @@ pub struct Feature {
     pub storage_events: StorageEvents,
 }
 
-/// Which storage events are believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StorageEvents {
-    /// `RECORDING_STORAGE_EVENT_ENABLE`.
-    pub enabled: bool,
-    /// `RECORDING_EVENT_PARSER_CLASS`.
-    pub parser: Parser,
-    /// `RECORDING_STORAGE_EVENT_TOKEN`; none when `RECORDING_ENABLE_STORAGE_EVENT_AUTH` is off.
-    pub token: Option<Secret>,
-}
-
-/// Who sends storage events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parser {
-    /// MinIO's webhook.
-    Minio,
-    /// AWS and Ceph.
-    S3,
-}
-
 impl Feature {
     /// The section `recording`.
     pub(super) fn read(fields: &mut Fields) -> Result<Self> {
         let base = fields.path_of("download_base_url");
         let download_base_url = fields.text("download_base_url")?.map(|url| link(&base, &url)).transpose()?;
         let enabled = fields.flag("enabled")?.unwrap_or(true);
-        Ok(Self { enabled, download_base_url, storage_events: StorageEvents::read(fields)? })
+        Ok(Self { enabled, download_base_url, storage_events: storage_events(fields)? })
     }
 }
 
-impl StorageEvents {
-    fn read(fields: &mut Fields) -> Result<Self> {
-        let enabled = fields.flag("storage_event_enabled")?.unwrap_or(false);
-        let auth = fields.flag("storage_event_auth")?.unwrap_or(true);
-        let token = fields.text("storage_event_token")?.filter(|token| !token.is_empty()).map(Secret::new);
-        let name = fields.text("event_parser")?.unwrap_or_default();
-        let parser = match class(&name) {
-            "" | "minio" => Parser::Minio,
-            "s3" => Parser::S3,
-            _ => {
-                let why = format!("there is no parser {name:?}; use minio or s3");
-                return Err(Error::invalid(&fields.path_of("event_parser"), why));
-            }
-        };
-        if enabled && auth && token.is_none() {
-            let why =
-                "missing; set it (RECORDING_STORAGE_EVENT_TOKEN), or let anybody in with storage_event_auth: false";
-            return Err(Error::invalid(&fields.path_of("storage_event_token"), why));
+/// `recording.event_parser` and `recording.storage_event_*`.
+fn storage_events(fields: &mut Fields) -> Result<StorageEvents> {
+    let enabled = fields.flag("storage_event_enabled")?.unwrap_or(false);
+    let auth = fields.flag("storage_event_auth")?.unwrap_or(true);
+    let token = fields.text("storage_event_token")?.filter(|token| !token.is_empty());
+    let name = fields.text("event_parser")?.unwrap_or_default();
+    let parser = match class(&name) {
+        "" | "minio" => Parser::Minio,
+        "s3" => Parser::S3,
+        _ => {
+            let why = format!("there is no parser {name:?}; use minio or s3");
+            return Err(Error::invalid(&fields.path_of("event_parser"), why));
         }
-        Ok(Self { enabled, parser, token: token.filter(|_| auth) })
+    };
+    if enabled && auth && token.is_none() {
+        let why = "missing; set it (RECORDING_STORAGE_EVENT_TOKEN), or let anybody in with storage_event_auth: false";
+        return Err(Error::invalid(&fields.path_of("storage_event_token"), why));
     }
+    let hashed = |token: String| ApiToken::hashing("storage_event_token", &token, Scopes::default());
+    Ok(StorageEvents { enabled, parser, token: token.filter(|_| auth).map(hashed) })
 }
 
 /// `recording.output_folder` and `recording.expiration_days`.

@@ -11,7 +11,7 @@ mod table;
 mod tree;
 mod upstream;
 
-pub use feature::{Feature, Parser, StorageEvents};
+pub use feature::Feature;
 pub use length::length;
 pub use reference::reference;
 pub use show::show;
@@ -142,9 +142,7 @@ impl Config {
         let mut livekit = root.section("livekit")?;
         let server = server(&mut livekit)?;
         let token = root.text("api_token")?.map(Secret::new);
-        let mut api = api::Settings::new(&root.text("listen")?.unwrap_or_default(), token)?;
-        // Both the pages and the letters want it.
-        api.public_url = root.clone().text("public_url")?.map(|url| api::public_url(&url)).transpose()?;
+        let mut api = api::Settings::read(&root.text("listen")?.unwrap_or_default(), token, root)?;
         let (notify, left) = notify::Settings::read(root)?;
         warnings.extend(left.into_iter().map(unknown));
         let data_dir = PathBuf::from(root.text("data_dir")?.unwrap_or_default());
@@ -155,6 +153,7 @@ impl Config {
         let worker_classes = modes::read(&mut root.section("worker_classes")?, &encoding, warnings)?;
         let policy = Policy { targets: notify.targets(), ..feature::policy(&mut recording)? };
         let feature = Feature::read(&mut recording)?;
+        (api.enabled, api.events) = (feature.enabled, feature.storage_events.clone());
         let limits = feature::limits(&mut root.section("limits")?)?;
         let mut stores = root.section("storage")?;
         let storage = storage::Settings::read(&mut stores)?;

@@ -121,6 +121,9 @@ pub const TABLE: &[Entry] = &[
     Entry::new("listen", Text, "127.0.0.1:7990", "address and port of the HTTP door").flag("--listen"),
     Entry::new("api_token", Secret, "", "what clients show; needed unless it listens on this machine alone")
         .flag("--api-token"),
+    Entry::new("api_tokens", Tree, "", "more of them, with scopes: a list of name, sha256 and scopes"),
+    Entry::new("allow_unauthenticated_loopback", Flag, "", "programs on this machine need no token"),
+    Entry::new("media_url", Text, "/media/", "path below which a proxy serves files that media-auth is asked about"),
     Entry::new("data_dir", Text, "greffier-data", "store, spool and local files").flag("--data-dir"),
     Entry::new("public_url", Text, "", "where people reach the pages of this sidecar"),
     Entry::new("health_port", Number, "0", "a port that answers every path with 200 and the load; 0 is off"),

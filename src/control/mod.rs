@@ -179,8 +179,9 @@ impl Control {
         Ok((Self { orders, db }, task))
     }
 
-    /// Starts a recording and waits until media flows. Errors: `AlreadyExists` when the room is being recorded,
-    /// `Unavailable` with the reason when the recorder could not join, `FailedPrecondition` when it was stopped before.
+    /// Starts a recording and waits until media flows. Errors: `AlreadyExists` when the room is being recorded or
+    /// the key is another recording's, `Unavailable` with the reason when the recorder could not join, `FailedPrecondition` when it
+    /// was stopped before.
     pub async fn record(&self, mode: String, request: Request, options: Options) -> Result<Recording> {
         self.ask(|reply| Order::Start { id: None, mode, request, options, reply }).await?
     }
@@ -212,6 +213,11 @@ impl Control {
     /// The recording of this id.
     pub fn get(&self, id: &RecordingId) -> Result<Recording> {
         self.db.get(id)?.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no recording {id}")))
+    }
+
+    /// The recording whose object has this key in the configured storage.
+    pub fn with_key(&self, key: &str) -> Result<Option<Recording>> {
+        self.db.with_key(key)
     }
 
     /// Is somebody still to be told of this? False for what was never to be told.

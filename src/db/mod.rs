@@ -28,6 +28,7 @@ pub struct Db {
     unended: sled::Tree,
     /// room, idempotency key → id.
     by_idempotency: sled::Tree,
+    by_key: sled::Tree,
     /// recording, lane, rank → job.
     jobs: sled::Tree,
     /// id → how far its upload has come.
@@ -67,9 +68,10 @@ impl Db {
             let by_expiry = store.open_tree("recordings_by_expiry")?;
             let unended = store.open_tree("recordings_unended")?;
             let by_idempotency = store.open_tree("recordings_by_idempotency_key")?;
+            let by_key = store.open_tree("recordings_by_key")?;
             let jobs = store.open_tree("jobs")?;
             let checkpoints = store.open_tree("checkpoints")?;
-            Ok(Self { store, recordings, by_time, by_expiry, unended, by_idempotency, jobs, checkpoints })
+            Ok(Self { store, recordings, by_time, by_expiry, unended, by_idempotency, by_key, jobs, checkpoints })
         };
         open().map_err(|e: sled::Error| {
             if e.to_string().contains("could not acquire lock") {
@@ -94,14 +96,19 @@ impl Db {
             &self.by_expiry,
             &self.unended,
             &self.by_idempotency,
+            &self.by_key,
             &self.jobs,
             &self.checkpoints,
         );
         trees
-            .transaction(|(recordings, by_time, by_expiry, unended, by_idempotency, queue, checkpoints)| {
+            .transaction(|(recordings, by_time, by_expiry, unended, by_idempotency, by_key, queue, checkpoints)| {
                 for (recording, (key, row)) in change.recordings.iter().zip(&rows) {
                     recordings.insert(key.as_slice(), row.as_slice())?;
                     by_time.insert(time_key(recording.created_at, &recording.id), &[])?;
+                    // A storage of its own has keys of its own.
+                    if recording.options.store.is_none() {
+                        by_key.insert(recording.key.as_bytes(), key.as_slice())?;
+                    }
                     if let Some(at) = recording.expires_at {
                         by_expiry.insert(time_key(at, &recording.id), &[])?;
                     }
@@ -120,6 +127,9 @@ impl Db {
                     unended.remove(key.as_slice())?;
                     checkpoints.remove(key.as_slice())?;
                     by_time.remove(time_key(recording.created_at, &recording.id))?;
+                    if by_key.get(recording.key.as_bytes())?.is_some_and(|id| *id == *key) {
+                        by_key.remove(recording.key.as_bytes())?;
+                    }
                     if let Some(at) = recording.expires_at {
                         by_expiry.remove(time_key(at, &recording.id))?;
                     }
@@ -194,6 +204,13 @@ impl Db {
     /// The recording that was started in this room with this idempotency key.
     pub fn started_with(&self, room: &str, key: &str) -> Result<Option<Recording>> {
         let id = self.by_idempotency.get(idempotency_key(room, key)).map_err(unreadable)?;
+        let row = id.map(|id| self.recordings.get(id)).transpose().map_err(unreadable)?.flatten();
+        row.map(|row| decode(&row)).transpose()
+    }
+
+    /// The recording whose object has this key in the configured storage.
+    pub fn with_key(&self, key: &str) -> Result<Option<Recording>> {
+        let id = self.by_key.get(key).map_err(unreadable)?;
         let row = id.map(|id| self.recordings.get(id)).transpose().map_err(unreadable)?.flatten();
         row.map(|row| decode(&row)).transpose()
     }

@@ -6,8 +6,9 @@ use warp::http::{HeaderMap, HeaderValue};
 
 use super::phase::Phase;
 use crate::api::Door;
+use crate::api::auth::Caller;
 use crate::api::share::Refusal;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
 
@@ -42,8 +43,10 @@ pub fn sight(door: &Door, headers: &HeaderMap, id: &RecordingId, share: Option<&
         Err(e) => return Err(e),
     };
     let member = member(door, headers);
+    // A token for another room opens nothing here.
+    let here = |recording: &Recording| member.as_ref().is_ok_and(|caller| caller.may_enter(&recording.request.room));
     let refused = match (recording, share) {
-        (Some(recording), _) if member.is_ok() => return Ok(Sight::Seen(recording, Viewer::Member)),
+        (Some(recording), _) if here(&recording) => return Ok(Sight::Seen(recording, Viewer::Member)),
         (None, _) if member.is_ok() => return Ok(Sight::Nothing),
         (Some(recording), Some(token)) => match door.sharer.check(&recording, token, now) {
             Ok(()) => return Ok(Sight::Seen(recording, Viewer::Guest)),
@@ -61,12 +64,12 @@ pub fn sight(door: &Door, headers: &HeaderMap, id: &RecordingId, share: Option<&
         (Some(_) | None, None) => "sign_in",
     };
     // Whoever cannot sign in here need not be asked to.
-    let denied = member.is_err_and(|e| e.kind != ErrorKind::Unauthenticated);
+    let denied = member.map_or_else(|e| e.kind != ErrorKind::Unauthenticated, |_| true);
     Ok(Sight::Refused(if denied && refused == "sign_in" { "denied" } else { refused }))
 }
 
 /// Does the REST door let this request in? The cookie stands for the header that browsers cannot send by themselves.
-pub fn member(door: &Door, headers: &HeaderMap) -> Result<()> {
+pub fn member(door: &Door, headers: &HeaderMap) -> Result<Caller> {
     let bearer = cookie(headers).and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
     match bearer.filter(|_| !headers.contains_key(AUTHORIZATION)) {
         Some(bearer) => {
@@ -75,6 +78,14 @@ pub fn member(door: &Door, headers: &HeaderMap) -> Result<()> {
             door.guard.check(&headers)
         }
         None => door.guard.check(headers),
+    }
+}
+
+/// Like [`member`], of every room.
+pub fn member_of_all(door: &Door, headers: &HeaderMap) -> Result<()> {
+    match member(door, headers)?.room {
+        None => Ok(()),
+        Some(_) => Err(Error::new(ErrorKind::PermissionDenied, "the token is for one room only")),
     }
 }
 

@@ -13,7 +13,7 @@ use warp::filters::BoxedFilter;
 use warp::http::HeaderMap;
 use warp::reply::Response;
 
-use super::access::{cookie, member};
+use super::access::{cookie, member_of_all};
 use super::language::{Language, clock, duration};
 use super::phase::Phase;
 use super::{Pages, fetched, secured, shown};
@@ -92,7 +92,7 @@ pub fn state(pages: &Pages) -> BoxedFilter<(Response,)> {
 
 async fn answer(pages: &Pages, headers: &HeaderMap, query: &Query) -> Result<Response> {
     let language = pages.language(headers);
-    if let Err(e) = member(&pages.door, headers) {
+    if let Err(e) = member_of_all(&pages.door, headers) {
         return match e.kind {
             ErrorKind::Unauthenticated => pages.notice(401, &language, "sign_in", Some("/")),
             _ => pages.notice(403, &language, "denied", None),
@@ -113,7 +113,7 @@ async fn answer(pages: &Pages, headers: &HeaderMap, query: &Query) -> Result<Res
 }
 
 async fn figures(pages: &Pages, headers: &HeaderMap, query: &Query) -> Result<Response> {
-    member(&pages.door, headers)?;
+    member_of_all(&pages.door, headers)?;
     let board = board(pages, &pages.language(headers), number(query)).await?;
     let version = board.version();
     let live: HashMap<_, _> = board.live.into_iter().map(|live| (live.id.clone(), live)).collect();

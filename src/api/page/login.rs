@@ -1,6 +1,8 @@
 //! `POST /login` keeps an API token in a cookie that scripts cannot read, `POST /logout` takes it away.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Instant;
 
 use minijinja::context;
 use warp::Filter as _;
@@ -11,7 +13,9 @@ use warp::reply::Response;
 
 use super::access::COOKIE_NAME;
 use super::{Pages, secured, shown};
-use crate::error::Result;
+use crate::api::auth::{NOBODY, Refused};
+use crate::api::reply;
+use crate::error::{Error, ErrorKind, Result};
 
 /// More than any token and address need.
 const BYTES: u64 = 8 * 1024;
@@ -22,10 +26,14 @@ pub fn routes(pages: &Pages) -> BoxedFilter<(Response,)> {
     let login = warp::path!("login")
         .and(warp::post())
         .and(warp::header::headers_cloned())
+        .and(warp::addr::remote())
         .and(warp::body::content_length_limit(BYTES))
         .and(warp::body::form())
-        .map(move |headers: HeaderMap, form: HashMap<String, String>| {
-            shown(&pages, &headers, login(&pages, &headers, &form))
+        .map(move |headers: HeaderMap, peer: Option<SocketAddr>, form: HashMap<String, String>| {
+            match login(&pages, &headers, peer, &form) {
+                Ok(answer) => shown(&pages, &headers, answer),
+                Err(refused) => secured(reply::refused(&refused)),
+            }
         });
     let logout = warp::path!("logout")
         .and(warp::post())
@@ -33,7 +41,13 @@ pub fn routes(pages: &Pages) -> BoxedFilter<(Response,)> {
     login.or(logout).unify().boxed()
 }
 
-fn login(pages: &Pages, headers: &HeaderMap, form: &HashMap<String, String>) -> Result<Response> {
+/// Wrong tokens are counted, as everywhere.
+fn login(
+    pages: &Pages,
+    headers: &HeaderMap,
+    peer: Option<SocketAddr>,
+    form: &HashMap<String, String>,
+) -> std::result::Result<Result<Response>, Refused> {
     let token = form.get("token").map_or("", |token| token.trim());
     let next = form.get("next").map(String::as_str).filter(|next| is_ours(next)).unwrap_or("/");
     // The form itself comes from a page: what is to be judged is the token alone.
@@ -46,14 +60,19 @@ fn login(pages: &Pages, headers: &HeaderMap, form: &HashMap<String, String>) -> 
     );
     let good = !token.is_empty() && token.bytes().all(is_cookie_octet) && pages.door.guard.check(&shown).is_ok();
     if !good {
+        let error = Error::new(ErrorKind::Unauthenticated, "the token of a login is wrong");
+        let refused = pages.door.guard.refuse(peer.map_or(NOBODY, |peer| peer.ip()), error, Instant::now());
+        if refused.wait.is_some() {
+            return Err(refused);
+        }
         let language = pages.language(headers);
         let (headline, more) = (language.text("sign_in"), language.text("wrong_token"));
         let own = context! { name => "sign_in", headline, more, next => Some(next), wrong => true };
-        return pages.render(401, &language, "notice.html", own);
+        return Ok(pages.render(401, &language, "notice.html", own));
     }
     let secure = if pages.door.sharer.base().starts_with("https:") { "; Secure" } else { "" };
     let cookie = format!("{COOKIE_NAME}={token}; Path=/; HttpOnly; SameSite=Strict{secure}");
-    Ok(secured(moved(next, &cookie)))
+    Ok(Ok(secured(moved(next, &cookie))))
 }
 
 /// RFC 6265, 4.1.1.

@@ -1,0 +1,149 @@
+//! `GET /api/v1.0/recordings/`, and GET, DELETE and a layout of `/api/v1.0/recordings/{id}/`.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use warp::http::header::HOST;
+use warp::reply::Response;
+
+use crate::api::auth::{Caller, Scope};
+use crate::api::body::{self, Body};
+use crate::api::dto::{Item, PageItem, View};
+use crate::api::rest::{Ask, enabled, no_content, not_found};
+use crate::api::{Door, reply};
+use crate::control::Progress;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::RecordingId;
+use crate::recording::{Recording, State, layout_named};
+
+/// Recordings of a page unless asked otherwise.
+const PAGE: usize = 20;
+/// And at most.
+const PAGE_MAX: usize = 100;
+/// So many are read at once when those of one room are looked for.
+const SCAN: usize = 256;
+
+/// Newest first: `{count, next, previous, results}`; 404 for a page that is not there. `?room=` is one room's.
+pub(super) async fn list(door: &Door, caller: &Caller, ask: &Ask) -> Result<Response> {
+    let query: HashMap<_, _> = url::form_urlencoded::parse(ask.query.as_bytes()).collect();
+    let number = |name: &str, default: usize| match query.get(name) {
+        None => Ok(default),
+        Some(text) => text.parse().ok().filter(|n| *n > 0).ok_or_else(|| Error::invalid(name, "not a number from 1")),
+    };
+    let (number, size) = (number("page", 1)?, number("page_size", PAGE)?.min(PAGE_MAX));
+    let skip = (number - 1).saturating_mul(size);
+    let asked = query.get("room").map(|room| room.to_string());
+    if let Some(room) = &asked {
+        caller.enter(room)?;
+    }
+    let room = asked.as_ref().or(caller.room.as_ref());
+    let (count, recordings) = match room {
+        Some(room) => of_room(door, room, skip, size)?,
+        None => door.control.list(skip, size).map(|page| (page.count, page.recordings))?,
+    };
+    if recordings.is_empty() && number > 1 {
+        return Err(Error::new(ErrorKind::NotFound, "Invalid page."));
+    }
+    // While shutting down there are no figures any more; the list is still good.
+    let progress = door.control.progress().await.unwrap_or_default();
+    let host = ask.asker.header(HOST).unwrap_or("localhost");
+    let base = door.public_url.clone().unwrap_or_else(|| format!("http://{host}"));
+    let filter =
+        asked.map(|room| url::form_urlencoded::Serializer::new(String::from("&")).append_pair("room", &room).finish());
+    let filter = filter.unwrap_or_default();
+    let address = |page: usize| format!("{base}/api/v1.0/recordings/?page={page}&page_size={size}{filter}");
+    let shown = recordings.iter().filter(|recording| !is_going(recording));
+    let body = PageItem {
+        count,
+        next: (skip.saturating_add(size) < count).then(|| address(number + 1)),
+        previous: (number > 1).then(|| address(number - 1)),
+        results: shown.map(|recording| item(door, caller, recording, &progress)).collect(),
+    };
+    Ok(reply::json(200, &body))
+}
+
+/// One recording; 404 when there is none of this id.
+pub(super) async fn get(door: &Door, caller: &Caller, ask: &Ask) -> Result<Response> {
+    let recording = find(door, caller, &ask.segment)?;
+    Ok(shown(door, caller, &recording).await)
+}
+
+/// Removes it with its object, which `?object=keep` leaves: 204; 403 while it has not ended.
+pub(super) async fn delete(door: &Door, caller: &Caller, ask: &Ask) -> Result<Response> {
+    let query: HashMap<_, _> = url::form_urlencoded::parse(ask.query.as_bytes()).collect();
+    let object = match query.get("object").map(AsRef::as_ref) {
+        None | Some("delete") => true,
+        Some("keep") => false,
+        Some(_) => return Err(Error::invalid("object", "use keep, or leave it out")),
+    };
+    let recording = find(door, caller, &ask.segment)?;
+    door.control.delete(&recording.id, object).await?;
+    Ok(no_content())
+}
+
+/// Shows it in another layout from now on: 200; 409 when it does not run.
+pub(super) async fn layout(door: &Door, caller: &Caller, ask: &Ask, body: Body) -> Result<Response> {
+    let recording = find(door, caller, &ask.segment)?;
+    enabled(door)?;
+    let mut fields = body::fields(body, "{\"layout\": \"grid\"}").await?;
+    let name =
+        fields.text("layout")?.ok_or_else(|| Error::invalid("layout", "missing; send {\"layout\": \"grid\"}"))?;
+    if let Some(unknown) = fields.left().first() {
+        return Err(Error::invalid(unknown, "there is no such field"));
+    }
+    let recording = door.control.set_layout(&recording.id, layout_named("layout", &name)?).await?;
+    Ok(shown(door, caller, &recording).await)
+}
+
+/// The recording of this id, if the caller may see it; others and what is about to be gone look as if they were not there.
+pub(super) fn find(door: &Door, caller: &Caller, segment: &str) -> Result<Recording> {
+    let id = body::decode(segment).ok_or_else(not_found)?;
+    let found = door.control.get(&RecordingId::new(id));
+    let recording = found.map_err(|e| if e.kind == ErrorKind::NotFound { not_found() } else { e })?;
+    if is_going(&recording) || !caller.may_enter(&recording.request.room) {
+        return Err(not_found());
+    }
+    Ok(recording)
+}
+
+/// Somebody asked to have it removed.
+pub(super) fn is_going(recording: &Recording) -> bool {
+    match recording.state {
+        State::Removing { .. } => true,
+        State::Starting
+        | State::Active
+        | State::Ending { .. }
+        | State::Saving { .. }
+        | State::Ended(_)
+        | State::Told(_) => false,
+    }
+}
+
+/// How many there are of this room, and those of one page, newest first.
+fn of_room(door: &Door, room: &str, skip: usize, size: usize) -> Result<(usize, Vec<Recording>)> {
+    let (mut read, mut count, mut found) = (0, 0, Vec::new());
+    loop {
+        let page = door.control.list(read, SCAN)?.recordings;
+        if page.is_empty() {
+            return Ok((count, found));
+        }
+        read += page.len();
+        for recording in page.into_iter().filter(|one| one.request.room == room && !is_going(one)) {
+            if count >= skip && found.len() < size {
+                found.push(recording);
+            }
+            count += 1;
+        }
+    }
+}
+
+async fn shown(door: &Door, caller: &Caller, recording: &Recording) -> Response {
+    let progress = door.control.progress().await.unwrap_or_default();
+    reply::json(200, &item(door, caller, recording, &progress))
+}
+
+fn item(door: &Door, caller: &Caller, recording: &Recording, progress: &HashMap<RecordingId, Progress>) -> Item {
+    let owner = caller.scopes.allow(Scope::Admin);
+    let view = View { public_url: door.public_url.as_deref(), owner, now: Timestamp::now() };
+    Item::of(recording, door.storage.local_path(&recording.key), progress.get(&recording.id), &view)
+}

@@ -1,0 +1,143 @@
+//! What the configuration says about the door: where it is, who may pass, which storage events it takes.
+
+use std::net::SocketAddr;
+
+use crate::api::auth::{ApiToken, Scopes};
+use crate::error::{Error, Result};
+use crate::fields::Fields;
+use crate::secret::Secret;
+
+/// `listen`, `api_token`, `api_tokens`, `public_url`, `media_url` and what `recording` says about the door.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// `api_tokens` and `api_token`: what a client may show as `Authorization: Bearer …`, besides LiveKit's access tokens.
+    pub tokens: Vec<ApiToken>,
+    /// `allow_unauthenticated_loopback`: programs on this machine need no token.
+    pub open: bool,
+    /// `public_url`: where people reach the pages, without a slash at the end.
+    pub public_url: Option<String>,
+    /// `media_url`: the path below which a proxy serves the files it asks `media-auth` about; with slashes around.
+    pub media_url: String,
+    /// `recording.enabled`: `RECORDING_ENABLE`.
+    pub enabled: bool,
+    /// Storage events.
+    pub events: StorageEvents,
+}
+
+/// Which storage events are taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageEvents {
+    /// `RECORDING_STORAGE_EVENT_ENABLE`.
+    pub enabled: bool,
+    /// `RECORDING_STORAGE_EVENT_TOKEN`, of which only the hash is kept; none when `RECORDING_ENABLE_STORAGE_EVENT_AUTH` is off.
+    pub token: Option<ApiToken>,
+    /// `RECORDING_EVENT_PARSER_CLASS`.
+    pub parser: Parser,
+}
+
+/// Who sends storage events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parser {
+    /// MinIO: the object's type is in the event.
+    #[default]
+    Minio,
+    /// AWS and Ceph: the type follows from the key.
+    S3,
+}
+
+/// The shortest token that is accepted.
+const TOKEN_BYTES: usize = 16;
+
+impl Settings {
+    /// The door at `listen` with this one token; see [`Settings::read`] for the rest.
+    pub fn new(listen: &str, token: Option<Secret>) -> Result<Self> {
+        Self::read(listen, token, &mut Fields::default())
+    }
+
+    /// Reads what `root` says besides. Whoever can be reached from elsewhere must know tokens.
+    pub fn read(listen: &str, token: Option<Secret>, root: &mut Fields) -> Result<Self> {
+        let address: SocketAddr = listen.parse().map_err(|_| {
+            Error::invalid("listen", format!("{listen:?} is not an address and port; use 127.0.0.1:7990"))
+        })?;
+        let mut tokens = Vec::new();
+        for mut entry in root.sections("api_tokens")? {
+            let token = ApiToken::read(&mut entry)?;
+            if let Some(unknown) = entry.left().first() {
+                return Err(Error::invalid(unknown, "there is no such field"));
+            }
+            tokens.push(token);
+        }
+        if let Some(token) = token {
+            if token.expose().len() < TOKEN_BYTES {
+                let fix = "make one with `openssl rand -hex 32`";
+                return Err(Error::invalid("api_token", format!("shorter than {TOKEN_BYTES} characters; {fix}")));
+            }
+            tokens.push(ApiToken::hashing("api_token", token.expose(), Scopes::ALL));
+        }
+        let local = address.ip().is_loopback();
+        let open = root.flag("allow_unauthenticated_loopback")?;
+        if open == Some(true) && !local {
+            let why = format!("{address} can be reached from elsewhere; listen on 127.0.0.1 or leave it out");
+            return Err(Error::invalid("allow_unauthenticated_loopback", why));
+        }
+        if tokens.is_empty() && !local && open.is_none() {
+            let fix = "set api_token (GREFFIER_API_TOKEN) or listen on 127.0.0.1";
+            return Err(Error::invalid("listen", format!("{address} can be reached from elsewhere; {fix}")));
+        }
+        let open = open.unwrap_or(tokens.is_empty());
+        // The letters want it too: it is not taken away.
+        let public_url = root.clone().text("public_url")?.filter(|url| !url.is_empty());
+        Ok(Self {
+            listen: address,
+            tokens,
+            open,
+            public_url: public_url.map(|url| crate::api::public_url(&url)).transpose()?,
+            media_url: media_url(root.text("media_url")?)?,
+            enabled: true,
+            events: StorageEvents::default(),
+        })
+    }
+}
+
+fn media_url(text: Option<String>) -> Result<String> {
+    let path = text.unwrap_or_else(|| "/media/".to_owned());
+    if path.starts_with('/') && path.ends_with('/') && path.len() > 1 {
+        return Ok(path);
+    }
+    Err(Error::invalid("media_url", format!("{path:?} is not a path such as /media/, with slashes around")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(listen: &str, root: Value) -> Result<Settings> {
+        Settings::read(listen, None, &mut Fields::of(root, "").unwrap())
+    }
+
+    #[test]
+    fn who_can_be_reached_asks_for_tokens() {
+        let hash = "0".repeat(64);
+        let tokens = json!({"api_tokens": [{"name": "backend", "sha256": hash, "scopes": ["record"]}]});
+        assert!(read("127.0.0.1:1", Value::Null).unwrap().open);
+        assert!(!read("127.0.0.1:1", tokens.clone()).unwrap().open);
+        assert!(!read("0.0.0.0:1", tokens).unwrap().open);
+        let closed = json!({"allow_unauthenticated_loopback": false});
+        assert!(!read("0.0.0.0:1", closed.clone()).unwrap().open, "LiveKit's tokens are enough");
+        assert!(!read("127.0.0.1:1", closed).unwrap().open);
+        let error = |listen, root| read(listen, root).unwrap_err().message;
+        assert!(error("0.0.0.0:1", Value::Null).starts_with("listen: "));
+        let open = json!({"allow_unauthenticated_loopback": true});
+        assert!(error("0.0.0.0:1", open).starts_with("allow_unauthenticated_loopback: "));
+        assert!(error("x", Value::Null).starts_with("listen: "));
+        assert!(error("127.0.0.1:1", json!({"media_url": "media"})).starts_with("media_url: "));
+        assert!(error("127.0.0.1:1", json!({"api_tokens": [{"x": 1}]})).starts_with("api_tokens[0].name: "));
+        assert!(
+            Settings::new("127.0.0.1:1", Some(Secret::new("short"))).unwrap_err().message.starts_with("api_token: ")
+        );
+    }
+}
