@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `make demo`: a LiveKit server, a sample room and the sidecar on this machine; a recording over HTTP; the file checked.
+# `make demo`: a LiveKit server, a sample room and the sidecar on this machine; a recording over HTTP, its whole life: start,
+# stop, saved, letter, page; the file checked.
 # Everything listens on loopback only, and nothing is left running: neither at the end, nor on Ctrl-C, nor on failure.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
@@ -83,7 +84,9 @@ cpu() { awk '{ print $14 + $15 }' "/proc/$greffier/stat"; } # ticks of user + sy
 
 say "POST /api/v1.0/rooms/$room/start-recording/"
 before=$(cpu)
-curl -sS --fail-with-body -X POST -H 'Content-Type: application/json' -d '{"mode": "screen_recording"}' \
+owner='{"email": "ada@example.org", "name": "Ada", "locale": "fr-FR", "time_zone": "Europe/Paris"}'
+curl -sS --fail-with-body -X POST -H 'Content-Type: application/json' \
+    -d "{\"mode\": \"screen_recording\", \"options\": {\"owner\": $owner, \"expires_in_days\": 30}}" \
     "http://127.0.0.1:$api/api/v1.0/rooms/$room/start-recording/" || fail "the recording did not start" "$out/greffier.log"
 echo
 for second in $(seq "$seconds"); do
@@ -102,6 +105,26 @@ recorded() { compgen -G "$out/data/recordings/*.mp4"; }
 wait_for "the finished file" "$out/greffier.log" recorded
 file=$(recorded)
 "$target/debug/greffier" list --url "http://127.0.0.1:$api"
+told() { curl -fs "http://127.0.0.1:$api/api/v1.0/recordings/" | grep -q '"status":"notification_succeeded"'; }
+wait_for "the letter" "$out/greffier.log" told
+
+say "The letter ($out/data/mail)"
+letter=$(compgen -G "$out/data/mail/*.eml") || fail "there is no letter" "$out/greffier.log"
+python3 -c 'import sys, email, email.policy
+letter = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default)
+for name in ("From", "To", "Subject", "Date", "Message-ID"): print(f"{name}: {letter[name]}")
+print(); print(letter.get_body(("plain",)).get_content())' "$letter" | tee "$out/letter.txt"
+
+say "The page behind the link in the letter"
+link=$(grep -o 'http://[^ ]*/recording/[^ ]*' "$out/letter.txt" | head -1)
+page=$(curl -fsS "$link") || fail "the page does not answer: $link" "$out/greffier.log"
+grep -q '<video' <<<"$page" || fail "the page shows no player: $link" "$out/greffier.log"
+if command -v chromium >/dev/null; then
+    chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1000 --virtual-time-budget=4000 \
+        --user-data-dir="$out/chromium" --screenshot="$out/page.png" "$link" >"$out/chromium.log" 2>&1 || true
+    rm -rf "$out/chromium"
+fi
+echo "it has a player; ${out}/page.png shows it, where Chromium is installed"
 
 say "Checking the file by decoding it"
 probe() { ffprobe -v error -select_streams "$1" -show_entries "$2" -of csv=p=0 "$file"; }
@@ -127,4 +150,6 @@ awk -v t="$((after - before))" -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v r="
     'BEGIN { printf "cost       %.2f core (CPU seconds per second of media, whole process), %d MB at most\n", t / hz / s, r }'
 echo "recording  $file"
 echo "a frame    $out/frame.png"
+echo "letter     $letter"
+[ ! -f "$out/page.png" ] || echo "the page   $out/page.png"
 echo "to watch   open it in a browser or any player, e.g.: ffplay '$file'"

@@ -91,6 +91,7 @@ fn the_preflight_names_what_fails_and_its_fix() {
         ("LIVEKIT_API_SECRET", "the-secret-of-the-environment"),
         ("GREFFIER_DATA_DIR", file.to_str().unwrap()),
         ("GREFFIER_REDIS_ADDRESS", "127.0.0.1:1"),
+        ("EGRESS_CONFIG_BODY", "mail: { transport: smtp, from: a@b.example, smtp: { host: 127.0.0.1, port: 1 } }"),
     ];
     let done = greffier(&["check"], &variables);
     let (out, log) = (text(&done.stdout), text(&done.stderr));
@@ -105,6 +106,7 @@ fn the_preflight_names_what_fails_and_its_fix() {
         "FAIL  redis      Redis at 127.0.0.1:1: ",
         "FAIL  data_dir   data_dir: cannot make ",
         "FAIL  storage    ",
+        "warn  mail       127.0.0.1:1: ",
     ] {
         assert!(out.lines().any(|line| format!("{line}\n").starts_with(start)), "no line {start:?}:\n{out}");
     }

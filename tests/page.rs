@@ -338,7 +338,7 @@ async fn it_looks_well_on_every_screen() {
         });
         let failed = State::Ended(Outcome::Failed(Failure::new(
             ErrorKind::Internal,
-            "the encoder failed: no space left on device".into(),
+            "the encoder failed: no space left on device",
         )));
         row(folder.path(), &db, "EG_failed000000", "Retrospective", failed, |_| {});
     }
@@ -384,7 +384,7 @@ async fn every_state_is_said_in_plain_words() {
     let gone;
     {
         let db = Db::open(folder.path()).unwrap();
-        let why = || Failure::new(ErrorKind::Internal, "<b>the disk</b> is full".into());
+        let why = || Failure::new(ErrorKind::Internal, "<b>the disk</b> is full");
         let cut = State::Ended(Outcome::CutShort(why()));
         row(folder.path(), &db, "EG_cut000000000", "<script>alert(1)</script>", cut, |_| {});
         row(folder.path(), &db, "EG_size00000000", "r", State::Told(Outcome::LimitReached(Limit::Size)), |_| {});
@@ -569,7 +569,7 @@ async fn the_dashboard_follows_what_happens() {
         let db = Db::open(folder.path()).unwrap();
         for n in 0..23 {
             let state = match n {
-                3 => State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "the encoder failed".into()))),
+                3 => State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "the encoder failed"))),
                 5 => State::Ended(Outcome::Aborted(Reason::Stopped)),
                 _ => stopped(),
             };

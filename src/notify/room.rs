@@ -16,6 +16,9 @@ use crate::recording::{Event, Recording};
 
 /// A token is used once.
 const LIFETIME: Duration = Duration::from_secs(300);
+/// How long a change may take to appear: this often, this long apart.
+const LOOKS: u32 = 40;
+const LOOK: Duration = Duration::from_millis(50);
 const WHOM: &str = "room notice to LiveKit";
 
 /// The rooms of one server.
@@ -38,11 +41,16 @@ impl Rooms {
         let Some(current) = self.metadata(room).await? else { return Ok(()) };
         // The message first: metadata that is not ours to change must not keep it back.
         if let Some(message) = notice::message(event, about, now) {
-            self.send(room, message.to_string(), event, about).await?;
+            let _there = self.send(room, message.to_string(), event, about).await?;
         }
         match notice::metadata(&current, event, about) {
             Ok(None) => Ok(()),
-            Ok(Some(metadata)) => self.set_metadata(room, metadata).await,
+            Ok(Some(metadata)) => {
+                if self.set_metadata(room, metadata).await? {
+                    self.shown(room, &current).await?;
+                }
+                Ok(())
+            }
             Err(notice::NotAnObject) => {
                 Err(Error::invalid("room metadata", "it is not a JSON object; the recording is not shown in it"))
             }
@@ -59,13 +67,25 @@ impl Rooms {
         Ok(list.rooms.into_iter().find(|found| found.name == room).map(|room| room.metadata))
     }
 
-    async fn set_metadata(&self, room: &str, metadata: String) -> Result<()> {
+    /// The server answers a change before its list shows it: who reads too early takes the old keys for the present ones, and
+    /// an end would find nothing to take away. So this waits; a change that stays unseen is made again by the next try.
+    async fn shown(&self, room: &str, before: &str) -> Result<()> {
+        for _ in 0..LOOKS {
+            match self.metadata(room).await? {
+                Some(now) if now == before => tokio::time::sleep(LOOK).await,
+                Some(_) | None => return Ok(()),
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, format!("{WHOM}: the changed metadata does not appear")))
+    }
+
+    async fn set_metadata(&self, room: &str, metadata: String) -> Result<bool> {
         let request = proto::UpdateRoomMetadataRequest { room: room.to_owned(), metadata };
         self.change("UpdateRoomMetadata", room, &request).await
     }
 
     /// To everybody, reliably, without a topic.
-    async fn send(&self, room: &str, text: String, event: Event, about: &Recording) -> Result<()> {
+    async fn send(&self, room: &str, text: String, event: Event, about: &Recording) -> Result<bool> {
         // The same at every try, so that a client that knows it shows the message once.
         let nonce = digest(&SHA256, format!("notice\n{}\n{}", about.id, event.name()).as_bytes());
         let request = proto::SendDataRequest {
@@ -78,14 +98,15 @@ impl Rooms {
         self.change("SendData", room, &request).await
     }
 
-    async fn change(&self, method: &str, room: &str, request: &impl Message) -> Result<()> {
+    /// False when the room is gone.
+    async fn change(&self, method: &str, room: &str, request: &impl Message) -> Result<bool> {
         let grants = VideoGrants { room_admin: true, room: room.to_owned(), ..VideoGrants::default() };
         let answer = self.call(method, grants, request).await?;
         // It was there a moment ago.
         if answer.status == StatusCode::NOT_FOUND && answer.excerpt().contains("not_found") {
-            return Ok(());
+            return Ok(false);
         }
-        answer.taken(WHOM).map(drop)
+        answer.taken(WHOM).map(|_| true)
     }
 
     async fn call(&self, method: &str, grants: VideoGrants, request: &impl Message) -> Result<http::Answer> {

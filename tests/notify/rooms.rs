@@ -34,9 +34,17 @@ async fn metadata(server: &Server) -> Value {
     }
 }
 
-fn set_metadata(server: &Server, metadata: &str) {
+/// Returns once the server's list shows it.
+async fn set_metadata(server: &Server, text: &str) {
     let grants = VideoGrants { room_admin: true, room: "daily".into(), ..VideoGrants::default() };
-    server.ask("UpdateRoomMetadata", grants, &json!({ "room": "daily", "metadata": metadata }));
+    server.ask("UpdateRoomMetadata", grants, &json!({ "room": "daily", "metadata": text }));
+    let wanted = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    let appears = async {
+        while metadata(server).await != wanted {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), appears).await.expect("the metadata appears");
 }
 
 fn limited(state: State) -> Recording {
@@ -55,7 +63,7 @@ async fn metadata_follows_the_recording_and_other_keys_stay() {
     // No such room: nobody to tell, and none is made.
     tell(Event::Accepted, "EG_a").await.unwrap();
     server.create_room("daily");
-    set_metadata(&server, r#"{"access_level":"public"}"#);
+    set_metadata(&server, r#"{"access_level":"public"}"#).await;
     for (event, status) in [(Event::Accepted, "starting"), (Event::Started, "started"), (Event::Ending, "saving")] {
         tell(event, "EG_a").await.unwrap();
         let wanted = json!({ "access_level": "public", "recording_id": "EG_a",
@@ -68,11 +76,11 @@ async fn metadata_follows_the_recording_and_other_keys_stay() {
     tell(Event::Ended, "EG_b").await.unwrap();
     assert_eq!(metadata(&server).await, json!({ "access_level": "public" }));
     // What is not ours to change is not changed.
-    set_metadata(&server, "free text");
+    set_metadata(&server, "free text").await;
     assert_eq!(tell(Event::Started, "EG_a").await.unwrap_err().kind, ErrorKind::InvalidArgument);
     assert_eq!(metadata(&server).await, "free text");
     // The server takes the messages.
-    set_metadata(&server, "{}");
+    set_metadata(&server, "{}").await;
     let near = limited(State::Active);
     notifier.tell(Event::LimitNear(Limit::Duration), &Target::Room, &near).await.unwrap();
     let reached = limited(State::Ending { then: Outcome::LimitReached(Limit::Duration) });

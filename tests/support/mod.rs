@@ -13,6 +13,7 @@ pub mod redis;
 pub mod server;
 pub mod sidecar;
 pub mod smtp;
+pub mod stage;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

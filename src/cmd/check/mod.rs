@@ -13,6 +13,7 @@ use self::finding::{Finding, Verdict};
 use super::{ConfigArgs, show};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::notify::Transport;
 use crate::psrpc;
 use crate::storage::{Storage, Target};
 
@@ -28,6 +29,8 @@ pub struct CheckArgs {
 
 /// The whole takes less than 10 s, since the probes run side by side and none may take longer than this.
 const PATIENCE: Duration = Duration::from_secs(9);
+/// For the mail server to accept a connection.
+const MAIL: Duration = Duration::from_secs(3);
 
 /// Prints a line for each thing; fails when one of them would keep recordings from being made.
 pub fn run(args: CheckArgs) -> Result<()> {
@@ -53,7 +56,7 @@ pub fn run(args: CheckArgs) -> Result<()> {
 /// All of them, side by side; the lines keep this order.
 async fn probe(config: &Config, room: Option<&str>) -> Vec<Finding> {
     let data_dir = config.data_dir.clone();
-    let (media, server, udp, redis, spool, storage, disk) = tokio::join!(
+    let (media, server, udp, redis, spool, storage, mail, disk) = tokio::join!(
         in_time(
             "gstreamer",
             blocking("gstreamer", || {
@@ -70,9 +73,10 @@ async fn probe(config: &Config, room: Option<&str>) -> Vec<Finding> {
             blocking("data_dir", move || vec![local::data_dir(&data_dir)])
         }),
         in_time("storage", storage(config)),
+        in_time("mail", mail(config)),
         in_time("disk", disk::space(&data_dir)),
     );
-    [media, server, udp, redis, spool, storage, disk].concat()
+    [media, server, udp, redis, spool, storage, mail, disk].concat()
 }
 
 /// What it finds, or that it took too long.
@@ -116,4 +120,21 @@ async fn storage(config: &Config) -> Vec<Finding> {
         Ok(()) => Finding::ok(WHAT, format!("{target}: written, read back, deleted")),
         Err(e) => Finding::failure(WHAT, format!("{} ({target})", e.message)),
     }]
+}
+
+/// Whether the mail server can be reached; a letter would have to be sent to know more.
+async fn mail(config: &Config) -> Vec<Finding> {
+    const WHAT: &str = "mail";
+    let Transport::Smtp(smtp) = &config.notify.mail.transport else {
+        return vec![Finding::skipped(WHAT, "no mail server configured (mail.smtp)")];
+    };
+    let at = format!("{}:{}", smtp.host, smtp.port);
+    let reached = tokio::time::timeout(MAIL, tokio::net::TcpStream::connect((smtp.host.as_str(), smtp.port))).await;
+    let why = match reached {
+        Ok(Ok(_)) => return vec![Finding::ok(WHAT, format!("{at} can be reached; login and sender were not tried"))],
+        Ok(Err(e)) => e.to_string(),
+        Err(_) => "no answer".to_owned(),
+    };
+    // Recordings are made and kept; letters wait.
+    vec![Finding::warning(WHAT, format!("{at}: {why}; check mail.smtp.host, mail.smtp.port and the network"))]
 }

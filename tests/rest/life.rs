@@ -1,202 +1,15 @@
-//! The sidecar as its clients see it: real door, control, store and spool; the recorder is a fake that does as it is told.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+//! What a client sees of a recording's life, and of its own mistakes.
 
-use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
-use greffier::config::{Config, Overrides};
-use greffier::control::{AtClose, Launch, Launcher, Patience, Progress, Running};
+use greffier::control::{AtClose, Patience};
 use greffier::error::ErrorKind;
 use greffier::recording::{Failure, Report};
-use greffier::scene::Layout;
-use greffier::secret::Secret;
 use greffier::sidecar::Sidecar;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-/// What the fake does depends on the room's name.
-struct Fake {
-    launch: Arc<Launch>,
-    /// Every fake that runs, by room, so that a test can let something happen to it.
-    cast: Cast,
-}
-
-type Cast = Arc<Mutex<HashMap<String, Arc<Launch>>>>;
-
-fn launcher(cast: Cast) -> Launcher {
-    Box::new(move |launch: Launch| {
-        let launch = Arc::new(launch);
-        let room = launch.request.room.clone();
-        match room.as_str() {
-            "wrong-key" => tell(&launch, broke("api_key: the server does not accept this key")),
-            "nowhere" => {
-                let failure = Failure::new(ErrorKind::NotFound, "room: \"nowhere\" does not exist");
-                tell(&launch, Report::Broke { failure, salvaged: None });
-            }
-            "deaf" => {}
-            "dies" => return Box::new(Nobody),
-            _ => {
-                fs::write(&launch.path, b"some media").unwrap();
-                tell(&launch, Report::MediaFlowing);
-            }
-        }
-        cast.lock().unwrap().insert(room, launch.clone());
-        Box::new(Fake { launch, cast: cast.clone() })
-    })
-}
-
-/// A recorder whose task is gone: it holds no channel and says nothing.
-struct Nobody;
-
-impl Running for Nobody {
-    fn drain(&self) {}
-    fn show(&self, _: Layout) {}
-    fn progress(&self) -> Progress {
-        Progress::default()
-    }
-}
-
-impl Running for Fake {
-    fn drain(&self) {
-        match self.launch.request.room.as_str() {
-            "hangs" | "deaf" => {}
-            "instant" => tell(&self.launch, Report::Drained { bytes: 0, duration_ns: 0 }),
-            _ => tell(&self.launch, Report::Drained { bytes: 10, duration_ns: 2_500_000_000 }),
-        }
-    }
-
-    fn show(&self, _: Layout) {}
-
-    fn progress(&self) -> Progress {
-        Progress { duration_ns: 1_500_000_000, participants: 3, speaker: Some("Ada".into()), ..Progress::default() }
-    }
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        self.cast.lock().unwrap().remove(&self.launch.request.room);
-    }
-}
-
-fn tell(launch: &Launch, report: Report) {
-    let _ = launch.reports.send((launch.id.clone(), report));
-}
-
-fn broke(why: &str) -> Report {
-    Report::Broke { failure: Failure::new(ErrorKind::Unavailable, why), salvaged: None }
-}
-
-/// A sidecar of its own on a free port, in a folder of its own.
-struct Stage {
-    sidecar: Sidecar,
-    cast: Cast,
-    folder: TempDir,
-    token: Option<String>,
-}
-
-impl Stage {
-    async fn new() -> Self {
-        Self::with(tempfile::tempdir().unwrap(), None).await
-    }
-
-    async fn with(folder: TempDir, token: Option<&str>) -> Self {
-        let cast = Cast::default();
-        let patience = Patience { join: Duration::from_millis(400), drain: Duration::from_millis(400) };
-        let config = config(folder.path(), token);
-        let sidecar = Sidecar::start(&config, launcher(cast.clone()), patience).await.unwrap();
-        Self { sidecar, cast, folder, token: token.map(str::to_owned) }
-    }
-
-    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
-        self.call_raw(method, path, body.map(|body| body.to_string())).await
-    }
-
-    async fn call_raw(&self, method: &str, path: &str, body: Option<String>) -> (u16, Value) {
-        let url = format!("http://{}{path}", self.sidecar.address());
-        let (method, token) = (method.to_owned(), self.token.clone());
-        let call = move || {
-            let agent: ureq::Agent = ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .timeout_global(Some(Duration::from_secs(20)))
-                .build()
-                .into();
-            let mut request = ureq::http::Request::builder().method(method.as_str()).uri(url);
-            if let Some(token) = token {
-                request = request.header("Authorization", format!("Bearer {token}"));
-            }
-            let mut answer = match body {
-                Some(body) => {
-                    agent.run(request.header("Content-Type", "application/json").body(body).unwrap()).unwrap()
-                }
-                None => agent.run(request.body(()).unwrap()).unwrap(),
-            };
-            let text = answer.body_mut().read_to_string().unwrap();
-            (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
-        };
-        tokio::task::spawn_blocking(call).await.unwrap()
-    }
-
-    async fn start(&self, room: &str, mode: &str) -> (u16, Value) {
-        self.call("POST", &format!("/api/v1.0/rooms/{room}/start-recording/"), Some(json!({"mode": mode}))).await
-    }
-
-    async fn stop(&self, room: &str) -> (u16, Value) {
-        self.call("POST", &format!("/api/v1.0/rooms/{room}/stop-recording/"), None).await
-    }
-
-    async fn item(&self, id: &str) -> Value {
-        let (status, item) = self.call("GET", &format!("/api/v1.0/recordings/{id}/"), None).await;
-        assert_eq!(status, 200, "{item}");
-        item
-    }
-
-    /// The recording, once it has this status.
-    async fn until(&self, id: &str, status: &str) -> Value {
-        let begun = Instant::now();
-        loop {
-            let item = self.item(id).await;
-            if item["status"] == status {
-                return item;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(20), "never became {status}: {item}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    fn happens(&self, room: &str, report: Report) {
-        tell(&self.cast.lock().unwrap()[room], report);
-    }
-
-    fn spooled(&self) -> usize {
-        fs::read_dir(self.folder.path().join("spool")).unwrap().count()
-    }
-
-    async fn restart(self) -> Self {
-        let Self { sidecar, folder, token, .. } = self;
-        sidecar.stop(AtClose::Stop).await.unwrap();
-        Self::with(folder, token.as_deref()).await
-    }
-}
-
-fn config(data_dir: &Path, token: Option<&str>) -> Config {
-    let overrides = Overrides {
-        url: Some("ws://127.0.0.1:1".into()),
-        api_key: Some("key".into()),
-        api_secret: Some(Secret::new("secret")),
-        listen: Some("127.0.0.1:0".into()),
-        data_dir: Some(data_dir.to_owned()),
-        api_token: token.map(Secret::new),
-        ..Overrides::default()
-    };
-    Config::parse("", overrides).unwrap().0
-}
-
-fn id(answer: &Value) -> &str {
-    answer["id"].as_str().unwrap()
-}
+use crate::support::stage::{Cast, Stage, broke, config, id, launcher};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_lives_from_start_to_file() {
@@ -464,7 +277,7 @@ async fn what_a_crash_left_behind_is_finished_honestly() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_sidecars_cannot_share_a_folder() {
     let stage = Stage::new().await;
-    let config = config(stage.folder.path(), None);
+    let config = config(stage.folder.path(), None, "");
     let error = Sidecar::start(&config, launcher(Cast::default()), Patience::default()).await.unwrap_err();
     assert!(error.message.starts_with("data_dir: ") && error.message.contains("in use by another greffier"), "{error}");
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
