@@ -83,7 +83,8 @@ $(TOOLS)/minio:
 
 # The independent publisher of the live tests: LiveKit's Python SDK, which is libwebrtc.
 # And the mail server of the letters' tests.
-$(TOOLS)/venv/ready: tests/publisher/requirements.txt tests/smtp/requirements.txt tests/rest/requirements.txt
+$(TOOLS)/venv/ready: tests/publisher/requirements.txt tests/smtp/requirements.txt tests/rest/requirements.txt \
+	tests/twirp/requirements.txt
 	python3 -m venv $(TOOLS)/venv
 	$(TOOLS)/venv/bin/pip install -q $(addprefix -r ,$^)
 	touch $@
