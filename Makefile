@@ -93,7 +93,8 @@ $(TOOLS)/minio:
 
 # The independent publisher of the live tests: LiveKit's Python SDK, which is libwebrtc.
 # And the mail server of the letters' tests, and the server SDK of the drop-in tests at the version that Meet pins.
-$(TOOLS)/venv/ready: tests/publisher/requirements.txt tests/smtp/requirements.txt tests/rest/requirements.txt tests/dropin/requirements.txt
+$(TOOLS)/venv/ready: tests/publisher/requirements.txt tests/smtp/requirements.txt tests/rest/requirements.txt \
+	tests/dropin/requirements.txt tests/twirp/requirements.txt
 	python3 -m venv $(TOOLS)/venv
 	$(TOOLS)/venv/bin/pip install -q $(addprefix -r ,$^)
 	touch $@
