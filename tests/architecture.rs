@@ -60,6 +60,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["psrpc", "outbox"]),
     ("object_store", &["storage"]),
     ("lettre", &["notify"]),
+    ("prometheus_client", &["api"]),
     ("minijinja", &["api", "notify"]),
     ("warp", &["api"]),
     ("cosmic_text", &["compositor"]),

@@ -5,6 +5,7 @@ mod body;
 mod dto;
 pub mod egress;
 mod media;
+mod metrics;
 mod page;
 mod reply;
 mod rest;
@@ -13,6 +14,7 @@ mod share;
 
 pub use auth::{ApiToken, Key, Scope, Scopes};
 pub use dto::Status;
+pub use metrics::{Metrics, Ports, Served};
 pub use settings::{Parser, Settings, StorageEvents};
 pub use share::{Sharer, public_url};
 
@@ -29,6 +31,8 @@ use crate::storage::{Storage, Stores};
 #[derive(Clone, Debug)]
 pub struct Door {
     control: Control,
+    egress: egress::Egress,
+    metrics: Metrics,
     storage: Storage,
     stores: Stores,
     modes: WorkerClasses,
@@ -48,6 +52,10 @@ pub struct Door {
 pub struct Parts {
     /// What it is a door to.
     pub control: Control,
+    /// LiveKit's API, for its Twirp door.
+    pub egress: egress::Egress,
+    /// Figures, for `/metrics`.
+    pub metrics: Metrics,
     /// Where finished files are.
     pub stores: Stores,
     /// The modes a client may name.
@@ -65,13 +73,15 @@ pub struct Parts {
 impl Door {
     /// A door; `settings` say who may pass.
     pub fn new(parts: Parts, settings: &Settings) -> Self {
-        let Parts { control, stores, modes, policy, limits, key, sharer } = parts;
+        let Parts { control, egress, metrics, stores, modes, policy, limits, key, sharer } = parts;
         let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.open);
         let (enabled, events) = (settings.enabled, settings.events.clone());
         let (public_url, media_url) = (settings.public_url.clone(), settings.media_url.clone());
         let storage = stores.usual().clone();
         Self {
             control,
+            egress,
+            metrics,
             storage,
             stores,
             modes,
@@ -95,6 +105,8 @@ impl Door {
     /// Every route; what none of them knows is answered in JSON too.
     pub fn routes(&self) -> impl warp::Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone + use<> {
         let pages = page::routes(self).or(media::media(self)).unify();
+        let pages = pages.or(egress::routes(&self.egress, &self.guard)).unify();
+        let pages = pages.or(metrics::routes(&self.metrics, &self.guard)).unify();
         rest::routes(self)
             .or(pages)
             .unify()

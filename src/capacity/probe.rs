@@ -32,8 +32,13 @@ pub fn read() -> Option<Counters> {
     Some(Counters { at: Instant::now(), machine: busy(&machine)?, process: used(&process)? })
 }
 
-/// Cores this process may use: those of the machine, or fewer if its cgroup says so.
+/// Cores this process may use: what `LIVEKIT_CPU_REQUEST` says, as for LiveKit Egress; else those of the machine, or fewer if
+/// its cgroup says so.
 pub fn cores() -> f64 {
+    let said = std::env::var("LIVEKIT_CPU_REQUEST").ok().and_then(|text| text.parse().ok());
+    if let Some(cores) = said.filter(|cores: &f64| cores.is_finite() && *cores > 0.0) {
+        return cores;
+    }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     #[allow(clippy::cast_precision_loss, reason = "there are not that many")]
     let cores = cores as f64;

@@ -123,8 +123,9 @@ impl Driver {
             }
             Order::RoomClosed { room, why } => {
                 let of_room = |live: &&Live| live.recording.request.room == room && live.recording.state.holds_room();
-                if let Some(id) = self.live.values().find(of_room).map(|live| live.recording.id.clone()) {
-                    self.report(&id, Report::RoomClosed(why), None).await;
+                let ids: Vec<_> = self.live.values().filter(of_room).map(|live| live.recording.id.clone()).collect();
+                for id in ids {
+                    self.report(&id, Report::RoomClosed(why.clone()), None).await;
                 }
             }
             Order::Expire { now, reply } => {
@@ -175,7 +176,10 @@ impl Driver {
             return Err(Error::new(ErrorKind::Unavailable, "greffier is shutting down"));
         }
         let holds = |live: &&Live| live.recording.request.room == request.room && live.recording.state.holds_room();
-        if let Some(other) = self.live.values().find(holds) {
+        // LiveKit's API knows no such rule: a backend may want a picture and a transcript of the same room.
+        if options.asked.is_none()
+            && let Some(other) = self.live.values().find(holds)
+        {
             let message = format!("A recording is already in progress for room {}", request.room);
             tracing::debug!(room = request.room, recording = %other.recording.id, "refused a second recording");
             return Err(Error::new(ErrorKind::AlreadyExists, message));

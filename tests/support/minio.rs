@@ -14,8 +14,10 @@ use tempfile::TempDir;
 
 /// The bucket that is there.
 pub const BUCKET: &str = "films";
-const KEY: &str = "greffier-tests";
-const SECRET: &str = "a secret of the tests";
+/// Its access key.
+pub const KEY: &str = "greffier-tests";
+/// That key's secret.
+pub const SECRET: &str = "a secret of the tests";
 
 /// The server; it ends with this.
 pub struct Minio {
@@ -91,7 +93,20 @@ impl Minio {
         self.ask(&format!("/{BUCKET}?list-type=2"))
     }
 
+    /// Content type and bytes of this object.
+    pub fn object(&self, key: &str) -> (String, Vec<u8>) {
+        let mut answer = self.request(&format!("/{BUCKET}/{key}"));
+        let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.to_owned();
+        let bytes = answer.body_mut().with_config().limit(1 << 30).read_to_vec().expect("the object");
+        (kind, bytes)
+    }
+
     fn ask(&self, place: &str) -> String {
+        self.request(place).body_mut().read_to_string().expect("an answer")
+    }
+
+    fn request(&self, place: &str) -> ureq::http::Response<ureq::Body> {
         let url = format!("{}{place}", self.url());
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         *request.uri_mut() = url.parse().expect("a URL");
@@ -101,8 +116,7 @@ impl Minio {
         for (name, value) in request.headers() {
             call = call.header(name.as_str(), value.to_str().expect("text"));
         }
-        let mut answer = call.call().unwrap_or_else(|error| panic!("{url}: {error}"));
-        answer.body_mut().read_to_string().expect("an answer")
+        call.call().unwrap_or_else(|error| panic!("{url}: {error}"))
     }
 
     fn log(&self) -> String {

@@ -36,6 +36,11 @@ impl LiveKit {
 
     /// `timeout`: seconds an empty room stays open.
     pub fn start_with(timeout: u32) -> Self {
+        Self::configured(timeout, "")
+    }
+
+    /// The same, with more YAML at the end of its configuration.
+    pub fn configured(timeout: u32, more: &str) -> Self {
         let turn = File::create(std::env::temp_dir().join("greffier-live-tests.lock")).expect("a lock file");
         turn.lock().expect("the lock of the live tests");
         let port = free_port(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
@@ -49,7 +54,8 @@ impl LiveKit {
              \x20 enable_loopback_candidate: true, interfaces: {{ includes: [lo] }} }}\n\
              keys: {{ {api_key}: '{api_secret}' }}\n\
              room: {{ empty_timeout: {timeout}, departure_timeout: {timeout} }}\n\
-             logging: {{ level: info }}\n"
+             logging: {{ level: info }}\n\
+             {more}"
         );
         let mut server = Self {
             url: format!("ws://127.0.0.1:{port}"),

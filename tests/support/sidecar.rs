@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::redis::Redis;
 use super::server::LiveKit;
 
 /// A running sidecar on a free port, with a data directory of its own. Killed when dropped; its log is printed when the
@@ -16,6 +18,7 @@ pub struct Sidecar {
     child: Child,
     url: String,
     arguments: Vec<String>,
+    config: Option<String>,
     folder: TempDir,
 }
 
@@ -27,14 +30,40 @@ impl Sidecar {
         let livekit = ["--url", &server.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret];
         let own = ["--listen", "127.0.0.1:0", "--data-dir", &data];
         let arguments = livekit.into_iter().chain(own).map(str::to_owned).collect();
-        let (child, url) = launch(&arguments, &folder);
-        Self { child, url, arguments, folder }
+        let (child, url) = launch(&arguments, None, &folder);
+        Self { child, url, arguments, config: None, folder }
+    }
+
+    /// Starts it where LiveKit's own egress stood: with that one's configuration, in its variable, and with nothing else.
+    pub fn in_place_of_egress(server: &LiveKit, redis: &Redis) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let config = format!(
+            "log_level: debug\napi_key: {}\napi_secret: {:?}\nws_url: {}\ninsecure: true\n\
+             redis: {{ address: {} }}\ndata_dir: {:?}\nlisten: 127.0.0.1:0\n",
+            server.api_key,
+            server.api_secret,
+            server.url,
+            redis.address(),
+            folder.path().join("data"),
+        );
+        let (child, url) = launch(&Vec::new(), Some(&config), &folder);
+        Self { child, url, arguments: Vec::new(), config: Some(config), folder }
+    }
+
+    /// Everything it has written to its log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("sidecar.log")).unwrap_or_default()
+    }
+
+    /// Log and data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Ends it without notice and starts it again with the same data.
     pub fn kill_and_restart(&mut self) {
         self.kill();
-        (self.child, self.url) = launch(&self.arguments, &self.folder);
+        (self.child, self.url) = launch(&self.arguments, self.config.as_deref(), &self.folder);
     }
 
     /// Starts a recording; its id, once media flows.
@@ -72,18 +101,20 @@ impl Drop for Sidecar {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("sidecar.log")).unwrap_or_default();
-            eprintln!("--- greffier serve ---\n{log}");
+            eprintln!("--- greffier serve ---\n{}", self.log());
         }
     }
 }
 
 /// The process, and where it says that it listens.
-fn launch(arguments: &Vec<String>, folder: &TempDir) -> (Child, String) {
+fn launch(arguments: &Vec<String>, config: Option<&str>, folder: &TempDir) -> (Child, String) {
     let log = File::options().append(true).create(true).open(folder.path().join("sidecar.log")).expect("a log file");
     let mut child = Command::new(env!("CARGO_BIN_EXE_greffier"))
         .arg("serve")
         .args(arguments)
+        .envs(config.map(|config| ("EGRESS_CONFIG_BODY", config)))
+        // Other work on this machine is no reason to refuse a test.
+        .env("LIVEKIT_CPU_REQUEST", "64")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

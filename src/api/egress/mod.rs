@@ -1,8 +1,10 @@
 //! LiveKit's egress API, whichever way it is asked: start, stop, list, another layout.
 
 mod psrpc;
+mod twirp;
 
 pub use psrpc::{Open, serve};
+pub(super) use twirp::{renamed, routes};
 
 use std::time::Duration;
 
@@ -48,7 +50,8 @@ impl Egress {
         if let Ok(recording) = self.control.get(&known)
             && recording.state != State::Starting
         {
-            return Ok(self.starting(&recording));
+            // The server asks again with the same id when it did not get the answer.
+            return self.answer(&recording);
         }
         let egress::Start { id, mode, request, mut options, store } =
             egress::read(request, self.limits, by_server, &Zoned::now())?;
@@ -71,7 +74,11 @@ impl Egress {
                 None => storage.object_url(&key).await.ok().map(String::from),
             };
         }
-        let recording = self.control.record_as(id, mode.to_owned(), request, options).await?;
+        let recording = match self.control.record_as(id.clone(), mode.to_owned(), request, options).await {
+            Ok(recording) => recording,
+            // It was tried: to the server `unavailable` would mean that it should ask again, eight times.
+            Err(error) => return self.control.get(&id).map_or(Err(error), |recording| self.answer(&recording)),
+        };
         if by_server {
             self.created(&recording.id).await;
         }
@@ -116,6 +123,21 @@ impl Egress {
     /// What `EgressInfo` says of it now.
     pub fn info(&self, recording: &Recording) -> proto::EgressInfo {
         egress::proto::info(recording, &recording.key)
+    }
+
+    /// What a start came to: the recording, or why there is none.
+    fn answer(&self, recording: &Recording) -> Result<proto::EgressInfo> {
+        match recording.state.outcome() {
+            Some(Outcome::Failed(failure)) if recording.started_at.is_none() => {
+                let kind = match failure.kind {
+                    ErrorKind::Unavailable | ErrorKind::DeadlineExceeded => ErrorKind::Internal,
+                    kind => kind,
+                };
+                Err(Error::new(kind, failure.to_string()))
+            }
+            Some(Outcome::Aborted(reason)) => Err(Error::new(ErrorKind::FailedPrecondition, reason.to_string())),
+            Some(_) | None => Ok(self.starting(recording)),
+        }
     }
 
     fn starting(&self, recording: &Recording) -> proto::EgressInfo {

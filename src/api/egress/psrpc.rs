@@ -22,6 +22,8 @@ const LINGER: SignedDuration = SignedDuration::from_mins(10);
 const SWEEP: Duration = Duration::from_secs(60);
 /// Recordings that a start of this process looks through for those that may still be asked about.
 const RECENT: usize = 200;
+/// How long Redis is waited for; a subscription that stands later is as good.
+const HEARD: Duration = Duration::from_secs(2);
 /// The bid for what only a browser can do: anybody who can wins, and alone we can say quickly that we cannot.
 const LAST_RESORT: f32 = 0.01;
 
@@ -43,12 +45,14 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
     let handlers = Handlers::default();
     // What an earlier process began is asked for here.
     let recent = egress.control.list(0, RECENT).map(|page| page.recordings).unwrap_or_default();
-    for recording in recent.iter().filter(|recording| is_asked_for(recording, Timestamp::now())) {
-        register(&server, &handlers, &egress, recording.id.as_str()).await;
-    }
+    let asked_for = recent.iter().filter(|recording| is_asked_for(recording, Timestamp::now()));
+    futures_util::future::join_all(
+        asked_for.map(|recording| register(&server, &handlers, &egress, recording.id.as_str())),
+    )
+    .await;
     let (bidder, starter) = (egress.clone(), egress.clone());
     let (at, of) = (server.clone(), handlers.clone());
-    let start = server.serve(
+    let mut start = server.serve(
         Method::new("EgressInternal", "StartEgress", cluster_id).reads::<rpc::StartEgressRequest>(),
         Kind::claim(move |raw| bid(&bidder, raw)),
         move |raw| {
@@ -63,6 +67,8 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
             }
         },
     );
+    // Who sees that we listen may start at once; a Redis that is away does not keep the other doors closed.
+    let _ = tokio::time::timeout(HEARD, start.ready()).await;
     let lister = egress.clone();
     let list = server.serve(Method::new("EgressInternal", "ListActiveEgress", ""), Kind::Multi, move |_| {
         let egress = lister.clone();
@@ -123,8 +129,11 @@ async fn register(server: &Server, handlers: &Handlers, egress: &Egress, id: &st
     let mut update = server.serve(update, Kind::Queue, |_| async {
         Err(Error::new(ErrorKind::InvalidArgument, "UpdateStream called on non-streaming egress"))
     });
-    stop.ready().await;
-    update.ready().await;
+    let _ = tokio::time::timeout(HEARD, async {
+        stop.ready().await;
+        update.ready().await;
+    })
+    .await;
     lock(handlers).insert(id.to_owned(), vec![stop, update]);
 }
 
