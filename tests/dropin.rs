@@ -426,7 +426,8 @@ async fn a_start_that_is_repeated_and_a_redis_that_restarts_change_nothing() {
         request: Some(rpc::Asked::RoomComposite(composite)),
     };
     let raw = Bytes::from(request.encode_to_vec());
-    let start = || client.call("StartEgress", "", raw.clone(), &Options::best(Duration::from_secs(10)));
+    let patience = Options::best(Duration::from_secs(10));
+    let start = || client.call("StartEgress", "", raw.clone(), &patience);
     // As the server does when it waits in vain: the same again, the second time while the first is on its way.
     let (first, second) = tokio::join!(start(), start());
     let (first, second) = (first.unwrap(), second.unwrap());
