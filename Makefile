@@ -10,14 +10,14 @@ LIVEKIT_SERVER_VERSION := v1.13.5
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 
 # What the program links to and runs with; what the tests and the demo need besides.
-DEBIAN_BUILD := build-essential pkg-config libclang-dev libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
+DEBIAN_BUILD := $(shell sed -n 's/^build *//p' docker/packages.txt)
 DEBIAN_RUN := gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
 	gstreamer1.0-libav fonts-dejavu-core fonts-noto-core fonts-noto-color-emoji fonts-droid-fallback ca-certificates
 DEBIAN_TEST := gstreamer1.0-tools ffmpeg chromium python3-venv curl procps redis-server
 
-.PHONY: help demo test live check bench bless media tools debian fmt
+.PHONY: help demo test live check bench bless media tools debian fmt image image-test
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: debian $(TOOLS)/livekit-server ## record a sample room for 20 s on a real LiveKit server and check the file
 	cargo build --locked --bin greffier --example sample_room
@@ -40,6 +40,16 @@ check: debian ## format, lints, docs
 bench: debian $(TOOLS)/livekit-server ## cost of a recording, side by side with its limit (ARGS="--rounds 1 ours")
 	cargo build --locked --release --bin greffier --example sample_room
 	GREFFIER_TOOLS="$(TOOLS)" cargo bench --locked --bench cost -- $(ARGS)
+
+image: ## the container image, by Docker
+	docker build -f docker/Dockerfile -t greffier:0.1.0 .
+
+image-test: debian ## the Dockerfile performed and started without Docker (root; 15 min the first time, then seconds)
+	cargo build --locked --bin greffier
+	sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	for tool in debootstrap:debootstrap ip:iproute2 npx:npm; do command -v $${tool%:*} >/dev/null \
+		|| $$sudo apt-get install -yq --no-install-recommends $${tool#*:}; done; \
+	$$sudo bash docker/clean-room.sh "$(TARGET)/debug/greffier"
 
 bless: ## write the golden files anew; git shows what changed
 	UPDATE_GOLDENS=1 cargo test --locked --test scenes --test lifecycle
@@ -83,7 +93,8 @@ $(TOOLS)/minio:
 
 # The independent publisher of the live tests: LiveKit's Python SDK, which is libwebrtc.
 # And the mail server of the letters' tests, and the server SDK of the drop-in tests at the version that Meet pins.
-$(TOOLS)/venv/ready: tests/publisher/requirements.txt tests/smtp/requirements.txt tests/rest/requirements.txt tests/dropin/requirements.txt
+$(TOOLS)/venv/ready: tests/publisher/requirements.txt tests/smtp/requirements.txt tests/rest/requirements.txt \
+	tests/dropin/requirements.txt tests/twirp/requirements.txt
 	python3 -m venv $(TOOLS)/venv
 	$(TOOLS)/venv/bin/pip install -q $(addprefix -r ,$^)
 	touch $@

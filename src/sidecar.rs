@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::api::egress::Egress;
-use crate::api::{self, Door, Key, Sharer};
+use crate::api::{self, Door, Key, Metrics, Ports, Served, Sharer};
 use crate::capacity::{Capacity, Class, Reservation};
 use crate::config::Config;
 use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience, Progress, Running};
@@ -50,6 +50,8 @@ pub struct Sidecar {
     stop: oneshot::Sender<()>,
     door: JoinHandle<()>,
     server_door: Option<api::egress::Open>,
+    metrics: Metrics,
+    ports: Served,
     driver: JoinHandle<()>,
     post: JoinHandle<()>,
     clock: JoinHandle<()>,
@@ -61,6 +63,7 @@ impl Sidecar {
         let spool = Spool::open(&config.data_dir)?;
         let db = Db::open(&config.data_dir)?;
         let listener = api::bind(&config.api).await?;
+        let ports = Ports::bind(config.health_port, config.prometheus_port).await?;
         let address =
             listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
         // A store that does not answer now may do so later: recordings wait in the spool.
@@ -69,7 +72,7 @@ impl Sidecar {
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);
         let bus = config.redis.clone().map(Bus::start);
-        let notifier = notifier(config, sharer.clone(), storage.clone(), bus.as_ref())?;
+        let notifier = notifier(config, sharer.clone(), storage, bus.as_ref())?;
         let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
         let (news_sender, news) = mpsc::unbounded_channel();
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
@@ -81,14 +84,18 @@ impl Sidecar {
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
         let bucket_only = config.disallow_local_storage;
-        let egress = Egress { control: control.clone(), stores, capacity, limits, bucket_only };
+        let egress = Egress { control: control.clone(), stores: stores.clone(), capacity, limits, bucket_only };
+        let metrics = Metrics::new(egress.clone(), Timestamp::now());
+        let ports = ports.serve(&metrics);
         let server_door = match &bus {
-            Some(bus) => Some(api::egress::serve(egress, bus, &config.cluster_id).await),
+            Some(bus) => Some(api::egress::serve(egress.clone(), bus, &config.cluster_id).await),
             None => None,
         };
         let parts = api::Parts {
             control: control.clone(),
-            storage,
+            egress,
+            metrics: metrics.clone(),
+            stores,
             modes: config.worker_classes.clone(),
             policy: config.policy.clone(),
             limits,
@@ -100,7 +107,7 @@ impl Sidecar {
             let _ = stopped.await;
         }));
         let clock = tokio::spawn(expire(control.clone()));
-        Ok(Self { address, control, patience, stop, door, server_door, driver, post, clock })
+        Ok(Self { address, control, patience, stop, door, server_door, metrics, ports, driver, post, clock })
     }
 
     /// Where it listens.
@@ -111,8 +118,9 @@ impl Sidecar {
     /// Refuses new recordings, ends the others or waits until they end, waits (bounded, if they are to end) until their files
     /// are stored, then closes the doors.
     pub async fn stop(self, running: AtClose) -> Result<()> {
-        let Self { control, patience, stop, door, server_door, driver, post, clock, .. } = self;
+        let Self { control, patience, stop, door, server_door, metrics, ports, driver, post, clock, .. } = self;
         clock.abort();
+        metrics.closing();
         let mut server_door = server_door;
         server_door.iter_mut().for_each(api::egress::Open::refuse);
         let bound = match running {
@@ -125,7 +133,8 @@ impl Sidecar {
         if tokio::time::timeout(LAST_ANSWERS, door).await.is_err() {
             abort.abort();
         }
-        drop(server_door);
+        ports.close().await;
+        drop((server_door, metrics));
         // The driver ends with its last handle, and with it the store is closed.
         drop(control);
         let _ = tokio::time::timeout(LAST_ANSWERS, driver).await;

@@ -5,6 +5,7 @@ mod body;
 mod dto;
 pub mod egress;
 mod media;
+mod metrics;
 mod page;
 mod reply;
 mod rest;
@@ -13,6 +14,7 @@ mod share;
 
 pub use auth::{ApiToken, Key, Scope, Scopes};
 pub use dto::Status;
+pub use metrics::{Metrics, Ports, Served};
 pub use settings::{Parser, Settings, StorageEvents};
 pub use share::{Sharer, public_url};
 
@@ -22,14 +24,17 @@ use warp::reply::Response;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::recording::{Limits, Policy, WorkerClasses};
-use crate::storage::Storage;
+use crate::recording::{Limits, Policy, Recording, WorkerClasses};
+use crate::storage::{Storage, Stores};
 
 /// What every route may need.
 #[derive(Clone, Debug)]
 pub struct Door {
     control: Control,
+    egress: egress::Egress,
+    metrics: Metrics,
     storage: Storage,
+    stores: Stores,
     modes: WorkerClasses,
     policy: Policy,
     limits: Limits,
@@ -47,8 +52,12 @@ pub struct Door {
 pub struct Parts {
     /// What it is a door to.
     pub control: Control,
+    /// LiveKit's API, for its Twirp door.
+    pub egress: egress::Egress,
+    /// Figures, for `/metrics`.
+    pub metrics: Metrics,
     /// Where finished files are.
-    pub storage: Storage,
+    pub stores: Stores,
     /// The modes a client may name.
     pub modes: WorkerClasses,
     /// What holds for every recording.
@@ -64,16 +73,40 @@ pub struct Parts {
 impl Door {
     /// A door; `settings` say who may pass.
     pub fn new(parts: Parts, settings: &Settings) -> Self {
-        let Parts { control, storage, modes, policy, limits, key, sharer } = parts;
+        let Parts { control, egress, metrics, stores, modes, policy, limits, key, sharer } = parts;
         let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.open);
         let (enabled, events) = (settings.enabled, settings.events.clone());
         let (public_url, media_url) = (settings.public_url.clone(), settings.media_url.clone());
-        Self { control, storage, modes, policy, limits, key, sharer, guard, enabled, public_url, media_url, events }
+        let storage = stores.usual().clone();
+        Self {
+            control,
+            egress,
+            metrics,
+            storage,
+            stores,
+            modes,
+            policy,
+            limits,
+            key,
+            sharer,
+            guard,
+            enabled,
+            public_url,
+            media_url,
+            events,
+        }
+    }
+
+    /// Where this recording's file is, or will be.
+    fn storage_of(&self, recording: &Recording) -> Result<Storage> {
+        self.stores.of(recording.options.store.as_ref().map(|store| store.0.as_slice()))
     }
 
     /// Every route; what none of them knows is answered in JSON too.
     pub fn routes(&self) -> impl warp::Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone + use<> {
         let pages = page::routes(self).or(media::media(self)).unify();
+        let pages = pages.or(egress::routes(&self.egress, &self.guard)).unify();
+        let pages = pages.or(metrics::routes(&self.metrics, &self.guard)).unify();
         rest::routes(self)
             .or(pages)
             .unify()

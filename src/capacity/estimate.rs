@@ -109,6 +109,11 @@ impl Estimate {
         (self.cores * self.share - self.machine - reserved).max(0.0)
     }
 
+    /// How much of the machine is in use, from 0 to 1.
+    pub fn load(&self) -> f64 {
+        (self.machine / self.cores).clamp(0.0, 1.0)
+    }
+
     /// May one more of this class begin?
     pub fn verdict(&self, class: Class, now: Instant) -> Verdict {
         if self.running == [0, 0] {
@@ -173,6 +178,7 @@ mod tests {
         let Verdict::Fits(_) = estimate.verdict(Class::Video, later) else { panic!() };
         assert!((estimate.cost[0] - 0.4).abs() < 0.01, "{estimate:?}");
         assert!((estimate.available(later) - 7.6).abs() < 0.01);
+        assert!((estimate.load() - 0.05).abs() < 0.01);
     }
 
     #[test]

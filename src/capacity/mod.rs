@@ -50,6 +50,11 @@ impl Capacity {
         Reservation { capacity: self.clone(), class }
     }
 
+    /// How much of the machine is in use, by whatever, from 0 to 1.
+    pub fn load(&self) -> f64 {
+        lock(&self.estimate).load()
+    }
+
     /// Cores that are free for recordings now.
     pub fn available(&self) -> f64 {
         lock(&self.estimate).available(Instant::now())

@@ -335,7 +335,7 @@ fn the_table_is_sound() {
             Kind::Flag | Kind::NotFlag => "true",
             Kind::List => "[x]",
             Kind::Length | Kind::Millis => "1s",
-            Kind::Tree if entry.path == "storage.s3.metadata" => "{ x: y }",
+            Kind::Tree if entry.path == "storage.s3.metadata" => "{ x: text }",
             Kind::Tree => "{ x: { class: audio_composite } }",
         };
         let yaml = entry.path.rsplit('.').fold(value.to_owned(), |inner, key| format!("{{ {key}: {inner} }}"));

@@ -184,6 +184,13 @@ impl Driver {
             tracing::debug!(room = request.room, recording = %other.recording.id, "refused a second recording");
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
+        // LiveKit's clients may write over their own objects, as LiveKit Egress lets them.
+        if let Some(key) = options.key.as_ref().filter(|_| options.asked.is_none() && options.store.is_none())
+            && self.db.with_key(key)?.is_some()
+        {
+            let message = format!("options.output_key: {key:?} is the key of another recording");
+            return Err(Error::new(ErrorKind::AlreadyExists, message));
+        }
         let id = id.unwrap_or_else(new_id);
         let now = Timestamp::now();
         let (recording, effects) = Recording::begin(id.clone(), mode, request, options, &self.policy, now);

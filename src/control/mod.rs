@@ -229,6 +229,11 @@ impl Control {
         Ok(self.db.jobs_of(id)?.iter().any(is_it))
     }
 
+    /// Uploads and messages that wait, of every recording.
+    pub fn jobs(&self) -> Result<Vec<Job>> {
+        self.db.jobs()
+    }
+
     /// `limit` recordings after the first `skip`, newest first.
     pub fn list(&self, skip: usize, limit: usize) -> Result<Page> {
         self.db.page(skip, limit)

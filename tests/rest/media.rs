@@ -16,7 +16,6 @@ const HOOK: &str = "/api/v1.0/recordings/storage-hook/";
 const AUTH: &str = "/api/v1.0/recordings/media-auth/";
 const SAVED: &str = "EG_saved0000000";
 const FAILED: &str = "EG_failed000000";
-const EXPIRED: &str = "EG_expired00000";
 
 /// Recordings that have ended, in a bucket that does not answer.
 async fn stage(parser: &str) -> Stage {
@@ -35,17 +34,15 @@ fn seed(folder: &Path) {
     let db = Db::open(folder).unwrap();
     let policy = Policy { output_folder: "a/recordings".into(), ..Policy::default() };
     let now = jiff::Timestamp::now();
-    let complete = || State::Ended(Outcome::Complete(Reason::Stopped));
+    let complete = State::Ended(Outcome::Complete(Reason::Stopped));
     let failed = State::Ended(Outcome::Failed(Failure::new(greffier::error::ErrorKind::Internal, "it broke")));
-    for (name, state) in [(SAVED, complete()), (FAILED, failed), (EXPIRED, complete())] {
+    for (name, state) in [(SAVED, complete), (FAILED, failed)] {
         let request = Request { room: name.into(), output: Output::ogg(), limits: Limits::default() };
         let id = RecordingId::new(name);
         let (mut recording, _) = Recording::begin(id, "transcript".into(), request, Options::default(), &policy, now);
         recording.started_at = Some(now);
         recording.media = Some(Media { bytes: 5, duration_ns: 1 });
         recording.state = state;
-        // Not so long ago that the clock has removed it: nothing can be removed from a bucket that does not answer.
-        recording.expires_at = (name == EXPIRED).then_some(now);
         db.commit(Change { recordings: &[&recording], ..Change::default() }).unwrap();
     }
 }
@@ -126,7 +123,6 @@ async fn a_proxy_is_told_who_may_fetch_what() {
         (format!("/media/a/recordings/{SAVED}.mp4"), 404),
         (format!("/media/a/recordings/{SAVED}.exe"), 400),
         (format!("/media/a/recordings/{FAILED}.ogg"), 403),
-        (format!("/media/a/recordings/{EXPIRED}.ogg"), 403),
         ("/media/a/recordings/EG_unknown00000.ogg".into(), 404),
         (format!("/media/recordings/{SAVED}.ogg"), 403),
         (format!("/media/a/recordings/../recordings/{SAVED}.ogg"), 403),

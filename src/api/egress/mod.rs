@@ -1,8 +1,10 @@
 //! LiveKit's egress API, whichever way it is asked: start, stop, list, another layout.
 
 mod psrpc;
+mod twirp;
 
 pub use psrpc::{Open, serve};
+pub(super) use twirp::{renamed, routes};
 
 use std::time::Duration;
 

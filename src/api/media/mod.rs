@@ -70,7 +70,7 @@ async fn answer(
     if phase != Phase::Ready {
         return Err(missing(&format!("There is no file to see: {}.", phase.name())));
     }
-    let bytes = size(&door.storage, &recording).await?;
+    let bytes = size(&door.storage_of(&recording)?, &recording).await?;
     // What is stored is never changed.
     let etag = format!("\"{id}-{bytes:x}\"");
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
@@ -86,7 +86,7 @@ async fn answer(
     let mut response = if *method == Method::HEAD || wanted.is_empty() {
         Response::default()
     } else {
-        warp::reply::stream(body(&door.storage, &recording, wanted.clone()).await?).into_response()
+        warp::reply::stream(body(&door.storage_of(&recording)?, &recording, wanted.clone()).await?).into_response()
     };
     *response.status_mut() = status;
     let mut set = |name: HeaderName, value: &str| {

@@ -94,6 +94,21 @@ fn denied(why: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::{Limits, Options, Output, Policy, Reason, Request, State};
+
+    #[test]
+    fn only_what_is_saved_and_has_not_expired_may_be_fetched() {
+        let request = Request { room: "daily".into(), output: Output::ogg(), limits: Limits::default() };
+        let (id, now) = (RecordingId::new("EG_x"), Timestamp::UNIX_EPOCH);
+        let policy = Policy { expires_after: Some(jiff::SignedDuration::from_secs(10)), ..Policy::default() };
+        let mut one = Recording::begin(id, "transcript".into(), request, Options::default(), &policy, now).0;
+        assert!(may_be_fetched(&one, now).is_err());
+        one.state = State::Ended(Outcome::Complete(Reason::Stopped));
+        assert!(may_be_fetched(&one, now).is_ok());
+        assert!(may_be_fetched(&one, Timestamp::from_second(10).unwrap()).is_err(), "expired, though not removed yet");
+        one.state = State::Ended(Outcome::Aborted(Reason::Stopped));
+        assert!(may_be_fetched(&one, now).is_err());
+    }
 
     #[test]
     fn the_key_is_what_follows_the_media_path() {

@@ -145,5 +145,6 @@ async fn shown(door: &Door, caller: &Caller, recording: &Recording) -> Response 
 fn item(door: &Door, caller: &Caller, recording: &Recording, progress: &HashMap<RecordingId, Progress>) -> Item {
     let owner = caller.scopes.allow(Scope::Admin);
     let view = View { public_url: door.public_url.as_deref(), owner, now: Timestamp::now() };
-    Item::of(recording, door.storage.local_path(&recording.key), progress.get(&recording.id), &view)
+    let file = door.storage_of(recording).ok().and_then(|storage| storage.local_path(&recording.key));
+    Item::of(recording, file, progress.get(&recording.id), &view)
 }

@@ -1,0 +1,195 @@
+//! `POST /twirp/livekit.Egress/…`: the same API over HTTP (Twirp 7), where there is no Redis, and for tools that talk to us
+//! directly. Who calls shows a LiveKit token with `roomRecord`, as at LiveKit's own server.
+
+mod failure;
+mod json;
+mod wire;
+
+pub(in crate::api) use json::renamed;
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use livekit_protocol as proto;
+use warp::Filter as _;
+use warp::filters::BoxedFilter;
+use warp::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use warp::http::{HeaderMap, Method as Verb};
+use warp::path::FullPath;
+use warp::reply::Response;
+
+use super::Egress;
+use crate::api::auth::{Asker, Caller, Guard, NOBODY, Scope};
+use crate::api::body::{self, Body};
+use crate::control::new_id;
+use crate::egress::rpc::{self, Asked};
+use crate::error::{Error, ErrorKind};
+use crate::ids::RecordingId;
+use failure::Failure;
+use wire::Wire;
+
+/// Everything below is answered in Twirp's words.
+const PREFIX: &str = "/twirp/";
+/// What we serve.
+const SERVICE: &str = "/twirp/livekit.Egress/";
+/// Of a body; credentials of a bucket are the longest thing in it.
+const BYTES: usize = 64 * 1024;
+
+type Result<T> = std::result::Result<T, Failure>;
+
+/// What the service can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    StartEgress,
+    StartRoomComposite,
+    StartWeb,
+    StartParticipant,
+    StartTrackComposite,
+    StartTrack,
+    UpdateLayout,
+    UpdateStream,
+    List,
+    Stop,
+}
+
+/// The service; rejects what is not below `/twirp/`.
+pub(in crate::api) fn routes(egress: &Egress, guard: &Guard) -> BoxedFilter<(Response,)> {
+    let (egress, guard) = (egress.clone(), guard.clone());
+    let ours = warp::path::full().and_then(async |path: FullPath| {
+        if path.as_str().starts_with(PREFIX) { Ok(path) } else { Err(warp::reject::not_found()) }
+    });
+    warp::method()
+        .and(ours)
+        .and(warp::header::headers_cloned())
+        .and(warp::addr::remote())
+        .and(warp::body::stream())
+        .then(move |verb: Verb, path: FullPath, headers: HeaderMap, peer: Option<SocketAddr>, stream| {
+            let (egress, guard) = (egress.clone(), guard.clone());
+            let asker = Asker { headers, peer: peer.map_or(NOBODY, |peer| peer.ip()) };
+            let body = body::boxed(stream);
+            async move {
+                let answer = answer(&egress, &guard, &verb, path.as_str(), &asker, body).await;
+                answer.unwrap_or_else(|failure| failure.response(&format!("{verb} {}", path.as_str())))
+            }
+        })
+        .boxed()
+}
+
+async fn answer(
+    egress: &Egress,
+    guard: &Guard,
+    verb: &Verb,
+    path: &str,
+    asker: &Asker,
+    body: Body,
+) -> Result<Response> {
+    let nothing = || Failure::bad_route(format!("no handler for path {path:?}"));
+    let method = path.strip_prefix(SERVICE).and_then(Method::named).ok_or_else(nothing)?;
+    if verb != Verb::POST {
+        return Err(Failure::bad_route(format!("unsupported method \"{verb}\" (only POST is allowed)")));
+    }
+    let kind = asker.header(CONTENT_TYPE).unwrap_or_default();
+    let wire = Wire::of(kind).ok_or_else(|| Failure::bad_route(format!("unexpected Content-Type: {kind:?}")))?;
+    let caller = admit(guard, asker)?;
+    let body = body::bytes(body, BYTES).await?;
+    let asked = match method {
+        Method::StartEgress => Asked::Egress(wire.read(&body)?),
+        Method::StartRoomComposite => Asked::RoomComposite(wire.read(&body)?),
+        Method::StartWeb => Asked::Web(wire.read(&body)?),
+        Method::StartParticipant => Asked::Participant(wire.read(&body)?),
+        Method::StartTrackComposite => Asked::TrackComposite(wire.read(&body)?),
+        Method::StartTrack => Asked::Track(wire.read(&body)?),
+        Method::UpdateLayout => {
+            let request: proto::UpdateLayoutRequest = wire.read(&body)?;
+            known(egress, &caller, &request.egress_id)?;
+            return Ok(wire.info(&egress.update_layout(&request.egress_id, &request.layout).await.map_err(unknown)?));
+        }
+        Method::UpdateStream => {
+            let request: proto::UpdateStreamRequest = wire.read(&body)?;
+            known(egress, &caller, &request.egress_id)?;
+            let message = "UpdateStream called on non-streaming egress";
+            return Err(Error::new(ErrorKind::InvalidArgument, message).into());
+        }
+        Method::List => {
+            let mut list = egress.list(&wire.read(&body)?).map_err(unknown)?;
+            list.items.retain(|info| caller.may_enter(&info.room_name));
+            return Ok(wire.list(&list));
+        }
+        Method::Stop => {
+            let request: proto::StopEgressRequest = wire.read(&body)?;
+            known(egress, &caller, &request.egress_id)?;
+            return Ok(wire.info(&egress.stop(&request.egress_id).await.map_err(unknown)?));
+        }
+    };
+    caller.enter(room(&asked)).map_err(|_| Failure::denied())?;
+    let egress_id = new_id().to_string();
+    let request = rpc::StartEgressRequest { egress_id, request: Some(asked), ..Default::default() };
+    Ok(wire.info(&egress.start(request, false).await.map_err(no_room)?))
+}
+
+impl Method {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "StartEgress" => Self::StartEgress,
+            "StartRoomCompositeEgress" => Self::StartRoomComposite,
+            "StartWebEgress" => Self::StartWeb,
+            "StartParticipantEgress" => Self::StartParticipant,
+            "StartTrackCompositeEgress" => Self::StartTrackComposite,
+            "StartTrackEgress" => Self::StartTrack,
+            "UpdateLayout" => Self::UpdateLayout,
+            "UpdateStream" => Self::UpdateStream,
+            "ListEgress" => Self::List,
+            "StopEgress" => Self::Stop,
+            _ => return None,
+        })
+    }
+}
+
+/// Who it is. A token is asked for on this machine too: clients of LiveKit always show one.
+fn admit(guard: &Guard, asker: &Asker) -> Result<Caller> {
+    let admitted = match asker.header(AUTHORIZATION) {
+        Some(_) => guard.admit(asker, Scope::Record, Instant::now()),
+        None => {
+            let error = Error::new(ErrorKind::Unauthenticated, "Authorization: missing");
+            Err(guard.refuse(asker.peer, error, Instant::now()))
+        }
+    };
+    admitted.map_err(|refused| match refused.wait {
+        Some(wait) => Failure::wait(refused.error, wait),
+        None => Failure::denied(),
+    })
+}
+
+/// The caller may know of this egress, and there is one.
+fn known(egress: &Egress, caller: &Caller, id: &str) -> Result<()> {
+    let recording = egress.control.get(&RecordingId::new(id)).map_err(unknown)?;
+    caller.enter(&recording.request.room).map_err(|_| Failure::denied())
+}
+
+/// The room it is about; empty when it is about none.
+fn room(asked: &Asked) -> &str {
+    match asked {
+        Asked::RoomComposite(request) => &request.room_name,
+        Asked::TrackComposite(request) => &request.room_name,
+        Asked::Track(request) => &request.room_name,
+        Asked::Participant(request) => &request.room_name,
+        Asked::Egress(request) => &request.room_name,
+        Asked::Web(_) | Asked::Replay(_) => "",
+    }
+}
+
+/// LiveKit's server's words.
+fn unknown(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "egress does not exist"),
+        _ => error,
+    }
+}
+
+/// Of a start, only the room can be missing.
+fn no_room(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "requested room does not exist"),
+        _ => error,
+    }
+}

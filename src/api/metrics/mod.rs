@@ -1,0 +1,160 @@
+//! Figures for those who watch machines: Prometheus' text and LiveKit Egress' health answer.
+
+mod ports;
+mod tally;
+mod text;
+
+pub use ports::{Ports, Served};
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use livekit_protocol::egress_info::Request as Asked;
+use serde_json::{Map, Value, json};
+use warp::Filter as _;
+use warp::filters::BoxedFilter;
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use warp::http::{HeaderMap, HeaderValue};
+use warp::reply::Response;
+
+use crate::api::auth::{Asker, Guard, NOBODY, Scope};
+use crate::api::egress::{Egress, renamed};
+use crate::api::reply;
+use crate::capacity::{Class, Verdict};
+use crate::error::{Error, ErrorKind};
+use crate::recording::{Recording, State};
+use tally::Tally;
+use text::Facts;
+
+/// Recordings that are looked through; older ones have ended.
+const LOOKED_AT: usize = 1000;
+
+/// Whoever reads figures. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    egress: Egress,
+    tally: Arc<Mutex<Tally>>,
+    closing: Arc<AtomicBool>,
+}
+
+impl Metrics {
+    /// Figures of this engine; what ended before `now` is not counted.
+    pub fn new(egress: Egress, now: Timestamp) -> Self {
+        Self { egress, tally: Arc::new(Mutex::new(Tally::new(now))), closing: Arc::default() }
+    }
+
+    /// From now on nothing more is accepted.
+    pub fn closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// In OpenMetrics' text format.
+    async fn text(&self) -> String {
+        let Egress { control, capacity, .. } = &self.egress;
+        // A store that cannot be read says so in the log; the other figures are still worth having.
+        let page = control.list(0, LOOKED_AT).inspect_err(|error| tracing::warn!(%error, "metrics")).ok();
+        let (count, recordings) = page.map_or((0, Vec::new()), |page| (page.count, page.recordings));
+        let progress = control.progress().await.unwrap_or_default();
+        let jobs = control.jobs().inspect_err(|error| tracing::warn!(%error, "metrics")).unwrap_or_default();
+        let closing = self.closing.load(Ordering::Relaxed);
+        let video = capacity.verdict(Class::Video);
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.take_in(&recordings, &progress);
+        text::text(&Facts {
+            idle: video == Verdict::Idle && !closing,
+            accepts: !closing && !matches!(video, Verdict::Full { .. }),
+            closing,
+            load: capacity.load(),
+            count,
+            recordings: &recordings,
+            jobs: &jobs,
+            tally: &tally,
+        })
+    }
+
+    /// What LiveKit Egress answers on `health_port`: the free cores, and what runs with its request, without secrets.
+    fn health(&self) -> Value {
+        let mut status = Map::new();
+        status.insert("CpuLoad".to_owned(), self.egress.capacity.available().into());
+        let page = self.egress.control.list(0, LOOKED_AT).map(|page| page.recordings).unwrap_or_default();
+        for recording in page.iter().filter(|recording| runs(recording)) {
+            let request = self.egress.info(recording).request;
+            status.insert(recording.id.to_string(), request.map_or(Value::Null, |request| shown(&request)));
+        }
+        Value::Object(status)
+    }
+}
+
+/// `GET /metrics`, for those who may see recordings, all of them.
+pub(super) fn routes(metrics: &Metrics, guard: &Guard) -> BoxedFilter<(Response,)> {
+    let (metrics, guard) = (metrics.clone(), guard.clone());
+    warp::path!("metrics")
+        .and(warp::get())
+        .and(warp::header::headers_cloned())
+        .and(warp::addr::remote())
+        .then(move |headers: HeaderMap, peer: Option<SocketAddr>| {
+            let (metrics, guard) = (metrics.clone(), guard.clone());
+            async move {
+                let asker = Asker { headers, peer: peer.map_or(NOBODY, |peer| peer.ip()) };
+                match guard.admit(&asker, Scope::Read, Instant::now()) {
+                    Ok(caller) if caller.room.is_none() => open_metrics(metrics.text().await),
+                    Ok(_) => {
+                        let why = "the token is for one room, and this is about all of them";
+                        reply::error(&Error::new(ErrorKind::PermissionDenied, why))
+                    }
+                    Err(refused) => reply::refused(&refused),
+                }
+            }
+        })
+        .boxed()
+}
+
+/// `health_port`: every path, to everybody.
+fn health(metrics: &Metrics) -> BoxedFilter<(Response,)> {
+    let metrics = metrics.clone();
+    warp::any().map(move || reply::json(200, &metrics.health())).boxed()
+}
+
+/// `prometheus_port`: every path, to everybody.
+fn prometheus(metrics: &Metrics) -> BoxedFilter<(Response,)> {
+    let metrics = metrics.clone();
+    warp::any()
+        .then(move || {
+            let metrics = metrics.clone();
+            async move { open_metrics(metrics.text().await) }
+        })
+        .boxed()
+}
+
+fn open_metrics(text: String) -> Response {
+    let mut response = Response::new(text.into());
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A recorder is at work.
+fn runs(recording: &Recording) -> bool {
+    match recording.state {
+        State::Starting | State::Active | State::Ending { .. } => true,
+        State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => false,
+    }
+}
+
+/// The request as LiveKit Egress shows it: under the name of its kind.
+fn shown(request: &Asked) -> Value {
+    let (kind, value) = match request {
+        Asked::RoomComposite(request) => ("RoomComposite", serde_json::to_value(request)),
+        Asked::Web(request) => ("Web", serde_json::to_value(request)),
+        Asked::Participant(request) => ("Participant", serde_json::to_value(request)),
+        Asked::TrackComposite(request) => ("TrackComposite", serde_json::to_value(request)),
+        Asked::Track(request) => ("Track", serde_json::to_value(request)),
+        Asked::Egress(request) => ("Egress", serde_json::to_value(request)),
+        Asked::Replay(request) => ("Replay", serde_json::to_value(request)),
+    };
+    json!({ kind: value.map_or(Value::Null, renamed) })
+}

@@ -1,0 +1,129 @@
+//! Pure. Counts what has ended, from one look at the recordings to the next: rows are forgotten, counters only grow.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use livekit_protocol::EgressInfo;
+use livekit_protocol::egress_info::Request as Asked;
+use prost::Message as _;
+
+use crate::control::Progress;
+use crate::ids::RecordingId;
+use crate::recording::{Outcome, Recording};
+
+/// What was counted since the process began.
+#[derive(Debug)]
+pub struct Tally {
+    since: Timestamp,
+    /// Those that are in view: nanoseconds counted, and whether its end was.
+    known: HashMap<RecordingId, (u64, bool)>,
+    media_ns: u128,
+    results: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+impl Tally {
+    /// Counts what ends from `since` on.
+    pub fn new(since: Timestamp) -> Self {
+        Self { since, known: HashMap::new(), media_ns: 0, results: BTreeMap::new() }
+    }
+
+    /// Takes in what there is now, the newest first; who falls out of view is not counted again.
+    pub fn take_in(&mut self, recordings: &[Recording], progress: &HashMap<RecordingId, Progress>) {
+        let mut known = HashMap::with_capacity(recordings.len());
+        for recording in recordings {
+            let outcome = recording.state.outcome();
+            if outcome.is_some() && recording.ended_at.is_some_and(|at| at < self.since) {
+                continue;
+            }
+            let (mut counted, mut ended) = self.known.remove(&recording.id).unwrap_or_default();
+            let media = recording.media.map(|media| media.duration_ns);
+            let running = progress.get(&recording.id).map(|progress| progress.duration_ns);
+            let now = media.or(running).unwrap_or(counted).max(counted);
+            self.media_ns += u128::from(now - counted);
+            counted = now;
+            if let (Some(outcome), false) = (outcome, ended) {
+                *self.results.entry((kind(recording), result(outcome))).or_default() += 1;
+                ended = true;
+            }
+            known.insert(recording.id.clone(), (counted, ended));
+        }
+        self.known = known;
+    }
+
+    /// Seconds of media.
+    #[allow(clippy::cast_precision_loss, reason = "seconds are shown with three places")]
+    pub fn media_seconds(&self) -> f64 {
+        (self.media_ns / 1_000_000) as f64 / 1000.0
+    }
+
+    /// How many of each kind ended like this.
+    pub fn results(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        self.results.iter().map(|((kind, result), count)| (*kind, *result, *count))
+    }
+}
+
+/// LiveKit Egress' word for what was asked for. We make room composites; the second version of the API calls them templates.
+pub fn kind(recording: &Recording) -> &'static str {
+    let asked = recording.options.asked.as_ref();
+    let told = asked.and_then(|asked| EgressInfo::decode(asked.request.as_slice()).ok()?.request);
+    if matches!(told, Some(Asked::Egress(_))) { "template" } else { "room_composite" }
+}
+
+/// LiveKit Egress' word for how it ended.
+fn result(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::CutShort(_) => "completed",
+        Outcome::Aborted(_) => "aborted",
+        Outcome::Failed(_) => "process_error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::recording::{Failure, Limits, Media, Options, Output, Policy, Reason, Request, State};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn recording(id: &str, state: State, ended: Option<i64>, seconds: Option<u64>) -> Recording {
+        let request = Request { room: "daily".into(), output: Output::ogg(), limits: Limits::default() };
+        let id = RecordingId::new(id);
+        let (options, policy) = (Options::default(), Policy::default());
+        let (mut one, _) = Recording::begin(id, "transcript".into(), request, options, &policy, at(1));
+        one.state = state;
+        one.ended_at = ended.map(at);
+        one.media = seconds.map(|seconds| Media { bytes: 1, duration_ns: seconds * 1_000_000_000 });
+        one
+    }
+
+    fn at_work(id: &str, seconds: u64) -> HashMap<RecordingId, Progress> {
+        let progress = Progress { duration_ns: seconds * 1_000_000_000, ..Progress::default() };
+        [(RecordingId::new(id), progress)].into()
+    }
+
+    #[test]
+    fn everything_is_counted_once_and_nothing_twice() {
+        let complete = || State::Ended(Outcome::Complete(Reason::Stopped));
+        let failed = State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "x")));
+        let mut tally = Tally::new(at(100));
+        let old = recording("old", complete(), Some(99), Some(50));
+        tally.take_in(&[recording("a", State::Active, None, None), old.clone()], &at_work("a", 4));
+        assert_eq!((tally.media_seconds(), tally.results().count()), (4.0, 0));
+        // The recorder is gone, and nothing is said of its media yet.
+        let ending = State::Ending { then: Outcome::Complete(Reason::Stopped) };
+        tally.take_in(&[recording("a", ending, None, None)], &HashMap::new());
+        assert_eq!(tally.media_seconds(), 4.0);
+        let ended = [recording("b", failed, Some(120), None), recording("a", complete(), Some(120), Some(6)), old];
+        for _ in 0..3 {
+            tally.take_in(&ended, &HashMap::new());
+            let wanted = [("room_composite", "completed", 1), ("room_composite", "process_error", 1)];
+            assert_eq!(tally.results().collect::<Vec<_>>(), wanted);
+            assert_eq!(tally.media_seconds(), 6.0);
+        }
+        tally.take_in(&[], &HashMap::new());
+        assert_eq!((tally.media_seconds(), tally.results().count()), (6.0, 2), "forgotten, yet counted");
+    }
+}

@@ -1,0 +1,262 @@
+//! Every method, every refusal.
+
+use std::time::{Duration, Instant};
+
+use greffier::recording::Report;
+use livekit_api::access_token::VideoGrants;
+use livekit_protocol as proto;
+use prost::Message as _;
+use proto::{EgressInfo, EgressStatus};
+use serde_json::{Value, json};
+
+use crate::support::stage::Stage;
+use crate::{Answer, bearer, call, call_json, close, file_of, listed, post, recorder, started};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_from_start_to_end_in_protobuf() {
+    let stage = Stage::new().await;
+    let info: EgressInfo = call(&stage, "StartRoomCompositeEgress", &file_of("daily")).await.message();
+    assert!(info.egress_id.starts_with("EG_") && info.egress_id.len() == 15, "{}", info.egress_id);
+    assert_eq!((info.status(), info.room_name.as_str()), (EgressStatus::EgressStarting, "daily"));
+    let id = info.egress_id;
+
+    let one = proto::ListEgressRequest { egress_id: id.clone(), ..Default::default() };
+    let info = listed(&stage, one.clone()).await.remove(0);
+    assert_eq!((info.status(), info.ended_at), (EgressStatus::EgressActive, 0));
+    let Some(proto::egress_info::Request::RoomComposite(asked)) = &info.request else { panic!("{info:?}") };
+    assert_eq!(asked.layout, "speaker-light", "what was asked for is told back");
+
+    let layout = proto::UpdateLayoutRequest { egress_id: id.clone(), layout: "grid".into() };
+    assert_eq!(call(&stage, "UpdateLayout", &layout).await.message::<EgressInfo>().egress_id, id);
+
+    let stop = proto::StopEgressRequest { egress_id: id.clone() };
+    let info: EgressInfo = call(&stage, "StopEgress", &stop).await.message();
+    assert_eq!(info.status(), EgressStatus::EgressEnding);
+    let info = until(&stage, &id, EgressStatus::EgressComplete).await;
+    assert_eq!((info.error_code, info.details.as_str()), (0, "End reason: StopEgress API"));
+    let [file] = info.file_results.as_slice() else { panic!("{info:?}") };
+    assert_eq!((file.filename.as_str(), file.size, file.duration), ("recordings/daily.mp4", 10, 2_500_000_000));
+    assert!(file.location.ends_with("recordings/daily.mp4") && info.ended_at >= info.started_at);
+
+    let info: EgressInfo = call(&stage, "StopEgress", &stop).await.message();
+    assert_eq!(info.status(), EgressStatus::EgressEnding, "clients take any other word for a failure");
+    assert_eq!(listed(&stage, one).await[0].status(), EgressStatus::EgressComplete);
+    close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_in_json() {
+    let stage = Stage::new().await;
+    // As `curl` users write it, and as the SDK for JavaScript does.
+    let output = json!([{"file_type": "MP4", "filepath": "a/b.mp4"}]);
+    let ours = json!({"room_name": "daily", "layout": "grid", "file_outputs": output});
+    let output = json!([{"fileType": "MP4", "filepath": "a/c.mp4"}]);
+    let theirs = json!({"roomName": "weekly", "layout": "grid", "customBaseUrl": null, "fileOutputs": output});
+    for request in [ours, theirs] {
+        let answer = call_json(&stage, "StartRoomCompositeEgress", &request).await;
+        assert_eq!((answer.status, answer.kind.as_str()), (200, "application/json"));
+        let info = answer.json();
+        assert_eq!((&info["status"], &info["ended_at"]), (&json!("EGRESS_STARTING"), &json!("0")), "{info}");
+        assert_eq!(info["room_composite"]["layout"], "grid");
+        let stop = json!({"egress_id": info["egress_id"]});
+        let info = call_json(&stage, "StopEgress", &stop).await.json();
+        assert_eq!(info["status"], "EGRESS_ENDING", "{info}");
+    }
+    let list = call_json(&stage, "ListEgress", &json!({"room_name": "weekly"})).await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
+    assert_eq!((&list["items"][0]["room_name"], &list["next_page_token"]), (&json!("weekly"), &Value::Null));
+    close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_version_of_the_api() {
+    let stage = Stage::new().await;
+    let request = json!({"room_name": "daily", "template": {"layout": "speaker", "audio_only": true},
+        "outputs": [{"file": {"filepath": "a/b.ogg"}}]});
+    let info = call_json(&stage, "StartEgress", &request).await.json();
+    assert_eq!(info["egress"]["template"]["audio_only"], true, "{info}");
+    assert_eq!(info["file_results"][0]["filename"], "a/b.ogg");
+    close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_filtered() {
+    let stage = Stage::new().await;
+    let first = started(&stage, "daily").await;
+    call(&stage, "StopEgress", &proto::StopEgressRequest { egress_id: first.clone() }).await;
+    until(&stage, &first, EgressStatus::EgressComplete).await;
+    let second = started(&stage, "daily").await;
+    let third = started(&stage, "weekly").await;
+    assert!(first != second && second != third);
+    let ids = async |room_name: &str, egress_id: &str, active: bool| {
+        let request = proto::ListEgressRequest {
+            room_name: room_name.into(),
+            egress_id: egress_id.into(),
+            active,
+            ..Default::default()
+        };
+        let items = listed(&stage, request).await;
+        items.into_iter().map(|info| info.egress_id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("", "", false).await, [&*third, &second, &first], "the newest first");
+    assert_eq!(ids("daily", "", false).await, [&*second, &first]);
+    assert_eq!(ids("daily", "", true).await, [&*second]);
+    assert_eq!(ids("", "", true).await, [&*third, &second]);
+    assert_eq!(ids("", &first, false).await, [&*first]);
+    assert_eq!(ids("", &first, true).await, [""; 0]);
+    assert_eq!(ids("nobody's", "", false).await, [""; 0]);
+    close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_has_twirps_code_and_says_why() {
+    let stage = Stage::new().await;
+    let id = started(&stage, "daily").await;
+    let asked = file_of("weekly");
+    let with = |change: &dyn Fn(&mut proto::RoomCompositeEgressRequest)| {
+        let mut asked = asked.clone();
+        change(&mut asked);
+        asked.encode_to_vec()
+    };
+    let start = "StartRoomCompositeEgress";
+    let missing = "request has missing or invalid field: ";
+    let web = proto::WebEgressRequest { url: "https://example.org".into(), ..Default::default() };
+    let participant = proto::ParticipantEgressRequest { room_name: "daily".into(), ..Default::default() };
+    let tracks = proto::TrackCompositeEgressRequest { room_name: "daily".into(), ..Default::default() };
+    let track = proto::TrackEgressRequest { room_name: "daily".into(), ..Default::default() };
+    let stop = |id: &str| proto::StopEgressRequest { egress_id: id.into() }.encode_to_vec();
+    let layout = |id: &str| proto::UpdateLayoutRequest { egress_id: id.into(), layout: "grid".into() }.encode_to_vec();
+    let stream = |id: &str| proto::UpdateStreamRequest { egress_id: id.into(), ..Default::default() }.encode_to_vec();
+    let list = proto::ListEgressRequest { egress_id: "EG_none".into(), ..Default::default() }.encode_to_vec();
+    let table = [
+        (start, file_of("nowhere").encode_to_vec(), 404, "not_found", "requested room does not exist"),
+        (start, with(&|r| r.room_name.clear()), 400, "invalid_argument", &format!("{missing}room_name")),
+        (start, with(&|r| r.file_outputs.clear()), 400, "invalid_argument", &format!("{missing}output")),
+        (start, with(&|r| r.custom_base_url = "https://x".into()), 501, "unimplemented", "custom_base_url needs"),
+        (start, file_of("wrong-key").encode_to_vec(), 503, "unavailable", "api_key"),
+        (start, file_of("daily").encode_to_vec(), 409, "already_exists", ""),
+        ("StartEgress", Vec::new(), 400, "invalid_argument", &format!("{missing}source")),
+        ("StartWebEgress", web.encode_to_vec(), 501, "unimplemented", "web egress needs a browser"),
+        ("StartParticipantEgress", participant.encode_to_vec(), 501, "unimplemented", "participant egress"),
+        ("StartTrackCompositeEgress", tracks.encode_to_vec(), 501, "unimplemented", "track composite egress"),
+        ("StartTrackEgress", track.encode_to_vec(), 501, "unimplemented", "track egress"),
+        ("StopEgress", stop("EG_none"), 404, "not_found", "egress does not exist"),
+        ("StopEgress", stop(""), 404, "not_found", "egress does not exist"),
+        ("UpdateLayout", layout("EG_none"), 404, "not_found", "egress does not exist"),
+        ("UpdateStream", stream("EG_none"), 404, "not_found", "egress does not exist"),
+        ("UpdateStream", stream(&id), 400, "invalid_argument", "UpdateStream called on non-streaming egress"),
+        ("ListEgress", list, 404, "not_found", "egress does not exist"),
+        ("StopEgress", b"\x0a\xff".to_vec(), 400, "malformed", "the protobuf request could not be decoded"),
+        ("StopEgress", vec![0; 65 * 1024], 400, "invalid_argument", "body: longer than 65536 bytes"),
+        ("DeleteEgress", Vec::new(), 404, "bad_route", "no handler for path \"/twirp/livekit.Egress/DeleteEgress\""),
+    ];
+    for (method, body, status, code, words) in table {
+        let answer = post(&stage, method, "application/protobuf", Some(&recorder()), body).await;
+        let (found, said) = (answer.code(), answer.json()["msg"].as_str().unwrap().to_owned());
+        assert_eq!((answer.status, found.as_str()), (status, code), "{method}: {said}");
+        assert!(said.starts_with(words), "{method}: {said}");
+    }
+    assert_eq!(listed(&stage, Default::default()).await.len(), 3, "what is checked before begins nothing");
+
+    let json = async |kind: &str, body: &str| -> Answer {
+        post(&stage, "ListEgress", kind, Some(&recorder()), body.as_bytes().to_vec()).await
+    };
+    for (kind, body, status, code) in [
+        ("application/json", "{\"a\"", 400, "malformed"),
+        ("application/json", "", 400, "malformed"),
+        ("application/json", "{\"active\": \"perhaps\"}", 400, "malformed"),
+        ("text/plain", "{}", 404, "bad_route"),
+    ] {
+        let answer = json(kind, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{kind} {body}");
+    }
+    assert_eq!(json("application/json; charset=utf-8", "{\"of_next_year\": 1}").await.status, 200);
+    close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_post_or_of_another_service_is_a_bad_route() {
+    let stage = Stage::new().await;
+    let at = stage.sidecar.address();
+    let client = reqwest::Client::new();
+    let bearer = recorder();
+    for (request, route) in [
+        (client.get(format!("http://{at}/twirp/livekit.Egress/ListEgress")), "GET /twirp/livekit.Egress/ListEgress"),
+        (
+            client.post(format!("http://{at}/twirp/livekit.RoomService/ListRooms")),
+            "POST /twirp/livekit.RoomService/ListRooms",
+        ),
+        (client.post(format!("http://{at}/twirp/")), "POST /twirp/"),
+    ] {
+        let answer = crate::answer(request.header("Authorization", &bearer)).await;
+        assert_eq!((answer.status, answer.code().as_str()), (404, "bad_route"), "{route}");
+        assert_eq!(answer.json()["meta"]["twirp_invalid_route"], route);
+    }
+    close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_may_record_is_let_in() {
+    let stage = Stage::new().await;
+    let id = started(&stage, "daily").await;
+    let grants = |room: &str| VideoGrants { room_record: true, room: room.into(), ..Default::default() };
+    let may_not = VideoGrants { room_join: true, room_admin: true, room: "daily".into(), ..Default::default() };
+    let (forged, joiner) = (bearer("forged", grants("")), bearer("secret", may_not));
+    let other = bearer("secret", grants("weekly"));
+    let stop = proto::StopEgressRequest { egress_id: id.clone() }.encode_to_vec();
+    let start = file_of("monthly").encode_to_vec();
+    let kind = "application/protobuf";
+    for (bearer, why) in [
+        (None, "none, on this machine too"),
+        (Some("Bearer x"), "nonsense"),
+        (Some("Basic eDp4"), "another scheme"),
+        (Some(forged.as_str()), "another secret"),
+        (Some(joiner.as_str()), "no roomRecord"),
+        (Some(other.as_str()), "for another room"),
+    ] {
+        for (method, body) in [("StopEgress", &stop), ("StartRoomCompositeEgress", &start)] {
+            let answer = post(&stage, method, kind, bearer, body.clone()).await;
+            assert_eq!((answer.status, answer.code().as_str()), (401, "unauthenticated"), "{why}");
+            assert_eq!(answer.json()["msg"], "permissions denied", "{why}");
+        }
+    }
+    let list = async |bearer: String| -> Vec<EgressInfo> {
+        let answer = post(&stage, "ListEgress", kind, Some(&bearer), Vec::new()).await;
+        answer.message::<proto::ListEgressResponse>().items
+    };
+    assert_eq!(list(other).await, [], "others' rooms are not seen");
+    assert_eq!(list(bearer("secret", grants("daily"))).await.len(), 1);
+    assert_eq!(list(recorder()).await[0].status(), EgressStatus::EgressActive, "nothing was stopped or started");
+    close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_it_ended_is_told_in_livekits_words() {
+    let stage = Stage::new().await;
+    let id = started(&stage, "instant").await;
+    let stop = proto::StopEgressRequest { egress_id: id.clone() };
+    call(&stage, "StopEgress", &stop).await.message::<EgressInfo>();
+    let info = until(&stage, &id, EgressStatus::EgressAborted).await;
+    assert_eq!(info.error_code, 412);
+    let info: EgressInfo = call(&stage, "StopEgress", &stop).await.message();
+    assert_eq!(info.status(), EgressStatus::EgressAborted, "there is no file");
+    let id = started(&stage, "daily").await;
+    stage.happens("daily", Report::RoomClosed("the room was deleted".into()));
+    stage.happens("daily", Report::Drained { bytes: 10, duration_ns: 1_000_000_000 });
+    assert_eq!(until(&stage, &id, EgressStatus::EgressComplete).await.details, "End reason: Source closed");
+    close(stage).await;
+}
+
+/// The egress, once it has this status.
+async fn until(stage: &Stage, id: &str, status: EgressStatus) -> EgressInfo {
+    let begun = Instant::now();
+    loop {
+        let info =
+            listed(stage, proto::ListEgressRequest { egress_id: id.into(), ..Default::default() }).await.remove(0);
+        if info.status() == status {
+            return info;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "never became {status:?}: {info:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
