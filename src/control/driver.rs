@@ -320,6 +320,11 @@ impl Driver {
     /// Commits the step with its jobs, performs its effects, answers who waited for it.
     async fn take(&mut self, mut recording: Recording, step: Step, done: Option<Job>) {
         let (id, before) = (recording.id.clone(), recording.state.clone());
+        if before == State::Starting && step.state == State::Active {
+            // Media began when the recorder had joined; that it flows is learnt later.
+            let running = self.live.get(&id).and_then(|live| live.running.as_ref());
+            recording.started_at = running.and_then(|running| running.progress().started_at);
+        }
         let effects = recording.take(step, Timestamp::now());
         if recording.state != before {
             tracing::info!(recording = %id, state = ?recording.state, "changed");

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -73,6 +74,8 @@ struct Driver {
     attached: HashMap<TrackId, Codec>,
     wanted: Vec<Wanted>,
     watcher: Watcher,
+    /// The wall clock at media time zero.
+    started_at: Timestamp,
     /// Something has reached the muxer.
     flowing: bool,
     progress: watch::Sender<Progress>,
@@ -99,6 +102,7 @@ impl Driver {
             attached: HashMap::new(),
             wanted: Vec::new(),
             watcher: Watcher::new(job.request.limits, &output, start),
+            started_at: Timestamp::now(),
             flowing: false,
             progress,
             reports,
@@ -191,6 +195,8 @@ impl Driver {
         match event {
             pipeline::Event::Flowing => {
                 self.flowing = true;
+                // First the time: whoever hears the report looks for it.
+                self.publish();
                 self.tell(Report::MediaFlowing);
                 self.watch();
             }
@@ -296,6 +302,7 @@ impl Driver {
     fn publish(&self) {
         let stats = self.pipeline.stats();
         let _ = self.progress.send(Progress {
+            started_at: self.flowing.then_some(self.started_at),
             duration_ns: stats.duration_ns,
             participants: self.people(),
             speaker: self.director.speaker().map(str::to_owned),

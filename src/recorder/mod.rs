@@ -11,6 +11,7 @@ pub use crate::pipeline::salvage as finish_interrupted;
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::ids::RecordingId;
@@ -21,6 +22,8 @@ use crate::scene::Layout;
 /// What a running recording looks like right now, for status lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
+    /// The wall clock at media time zero, once media flows.
+    pub started_at: Option<Timestamp>,
     /// Nanoseconds of media written.
     pub duration_ns: u64,
     /// People in the room, without hidden ones.
