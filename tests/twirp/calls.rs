@@ -1,7 +1,5 @@
 //! Every method, every refusal.
 
-use std::time::{Duration, Instant};
-
 use greffier::recording::Report;
 use livekit_api::access_token::VideoGrants;
 use livekit_protocol as proto;
@@ -10,7 +8,7 @@ use proto::{EgressInfo, EgressStatus};
 use serde_json::{Value, json};
 
 use crate::support::stage::Stage;
-use crate::{Answer, bearer, call, call_json, close, file_of, listed, post, recorder, started};
+use crate::{Answer, bearer, call, call_json, close, file_of, listed, made, post, recorder, started, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_from_start_to_end_in_protobuf() {
@@ -242,26 +240,4 @@ async fn how_it_ended_is_told_in_livekits_words() {
     stage.happens("daily", Report::RoomClosed("the room was deleted".into()));
     assert_eq!(until(&stage, &id, EgressStatus::EgressComplete).await.details, "End reason: Source closed");
     close(stage).await;
-}
-
-/// Starts one and ends it: a busy machine takes no second one beside it.
-async fn made(stage: &Stage, room: &str) -> String {
-    let id = started(stage, room).await;
-    call(stage, "StopEgress", &proto::StopEgressRequest { egress_id: id.clone() }).await;
-    until(stage, &id, EgressStatus::EgressComplete).await;
-    id
-}
-
-/// The egress, once it has this status.
-async fn until(stage: &Stage, id: &str, status: EgressStatus) -> EgressInfo {
-    let begun = Instant::now();
-    loop {
-        let info =
-            listed(stage, proto::ListEgressRequest { egress_id: id.into(), ..Default::default() }).await.remove(0);
-        if info.status() == status {
-            return info;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(20), "never became {status:?}: {info:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }

@@ -8,6 +8,8 @@ mod sdk;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::time::{Duration, Instant};
+
 use greffier::control::AtClose;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use livekit_protocol as proto;
@@ -88,6 +90,28 @@ pub async fn started(stage: &Stage, room: &str) -> String {
 
 pub async fn listed(stage: &Stage, request: proto::ListEgressRequest) -> Vec<proto::EgressInfo> {
     call(stage, "ListEgress", &request).await.message::<proto::ListEgressResponse>().items
+}
+
+/// Starts one and ends it: a busy machine takes no second one beside it.
+pub async fn made(stage: &Stage, room: &str) -> String {
+    let id = started(stage, room).await;
+    call(stage, "StopEgress", &proto::StopEgressRequest { egress_id: id.clone() }).await;
+    until(stage, &id, proto::EgressStatus::EgressComplete).await;
+    id
+}
+
+/// The egress, once it has this status.
+pub async fn until(stage: &Stage, id: &str, status: proto::EgressStatus) -> proto::EgressInfo {
+    let begun = Instant::now();
+    loop {
+        let info =
+            listed(stage, proto::ListEgressRequest { egress_id: id.into(), ..Default::default() }).await.remove(0);
+        if info.status() == status {
+            return info;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "never became {status:?}: {info:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Ends the sidecar: nothing may be left that holds its store.
