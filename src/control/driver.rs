@@ -93,7 +93,7 @@ impl Driver {
 
     async fn order(&mut self, order: Order) {
         match order {
-            Order::Start { id, mode, request, options, reply } => match self.begin(id, mode, request, options).await {
+            Order::Start { id, mode, request, options, reply } => match self.begin(id, mode, request, *options).await {
                 Ok(Begun::Joining(id)) => {
                     if let Some(live) = self.live.get_mut(&id) {
                         live.starters.push(reply);

@@ -125,7 +125,8 @@ enum Order {
         id: Option<RecordingId>,
         mode: String,
         request: Request,
-        options: Options,
+        // Boxed, because it is much larger than the rest.
+        options: Box<Options>,
         reply: oneshot::Sender<Result<Recording>>,
     },
     Stop {
@@ -183,7 +184,7 @@ impl Control {
     /// the key is another recording's, `Unavailable` with the reason when the recorder could not join, `FailedPrecondition` when it
     /// was stopped before.
     pub async fn record(&self, mode: String, request: Request, options: Options) -> Result<Recording> {
-        self.ask(|reply| Order::Start { id: None, mode, request, options, reply }).await?
+        self.ask(|reply| Order::Start { id: None, mode, request, options: Box::new(options), reply }).await?
     }
 
     /// The same under a name that somebody else has given; when it is known already, nothing starts and the recording is given
@@ -195,7 +196,7 @@ impl Control {
         request: Request,
         options: Options,
     ) -> Result<Recording> {
-        self.ask(|reply| Order::Start { id: Some(id), mode, request, options, reply }).await?
+        self.ask(|reply| Order::Start { id: Some(id), mode, request, options: Box::new(options), reply }).await?
     }
 
     /// Asks the room's recording to end; does not wait for the file. `NotFound` when there is none.

@@ -160,16 +160,10 @@ impl Egress {
 
 /// LiveKit Egress' words.
 fn not_found(error: Error) -> Error {
-    match error.kind {
-        ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "egress not found"),
-        _ => error,
-    }
+    if error.kind == ErrorKind::NotFound { Error::new(ErrorKind::NotFound, "egress not found") } else { error }
 }
 
 /// What is wrong with the storage of a request is the request's fault.
 fn not_writable(error: Error) -> Error {
-    match error.kind {
-        ErrorKind::InvalidArgument | ErrorKind::Unimplemented => error,
-        _ => Error::new(ErrorKind::InvalidArgument, error.message),
-    }
+    if error.kind == ErrorKind::Unimplemented { error } else { Error::new(ErrorKind::InvalidArgument, error.message) }
 }

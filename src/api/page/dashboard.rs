@@ -93,9 +93,10 @@ pub fn state(pages: &Pages) -> BoxedFilter<(Response,)> {
 async fn answer(pages: &Pages, headers: &HeaderMap, query: &Query) -> Result<Response> {
     let language = pages.language(headers);
     if let Err(e) = member_of_all(&pages.door, headers) {
-        return match e.kind {
-            ErrorKind::Unauthenticated => pages.notice(401, &language, "sign_in", Some("/")),
-            _ => pages.notice(403, &language, "denied", None),
+        return if e.kind == ErrorKind::Unauthenticated {
+            pages.notice(401, &language, "sign_in", Some("/"))
+        } else {
+            pages.notice(403, &language, "denied", None)
         };
     }
     let board = board(pages, &language, number(query)).await?;
