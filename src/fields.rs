@@ -73,7 +73,9 @@ impl Fields {
             Value::Array(values) => {
                 values.into_iter().enumerate().map(|(n, value)| Self::of(value, &format!("{path}[{n}]"))).collect()
             }
-            other => Err(Error::invalid(&path, format!("expected a list, found {}", kind(&other)))),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                Err(Error::invalid(&path, format!("expected a list, found {}", kind(&other))))
+            }
         }
     }
 

@@ -8,6 +8,8 @@ mod sdk;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::time::{Duration, Instant};
+
 use greffier::control::AtClose;
 use livekit_api::access_token::{AccessToken, VideoGrants};
 use livekit_protocol as proto;
@@ -16,81 +18,103 @@ use serde_json::Value;
 use support::stage::Stage;
 
 /// `Bearer` and a token of LiveKit's.
-pub fn bearer(secret: &str, grants: VideoGrants) -> String {
+fn bearer(secret: &str, grants: VideoGrants) -> String {
     let token = AccessToken::with_api_key("key", secret).with_identity("backend").with_grants(grants);
     format!("Bearer {}", token.to_jwt().unwrap())
 }
 
 /// The one that may record.
-pub fn recorder() -> String {
+fn recorder() -> String {
     bearer("secret", VideoGrants { room_record: true, ..Default::default() })
 }
 
 /// What was answered.
-pub struct Answer {
-    pub status: u16,
-    pub kind: String,
-    pub body: Vec<u8>,
+struct Answer {
+    status: u16,
+    kind: String,
+    body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {:?}", String::from_utf8_lossy(&self.body)))
     }
 
     /// Twirp's code, of an error.
-    pub fn code(&self) -> String {
+    fn code(&self) -> String {
         assert_eq!(self.kind, "application/json", "errors are JSON, whatever was sent");
         self.json()["code"].as_str().unwrap().to_owned()
     }
 
-    pub fn message<M: Message + Default>(&self) -> M {
+    fn message<M: Message + Default>(&self) -> M {
         assert_eq!((self.status, self.kind.as_str()), (200, "application/protobuf"), "{:?}", self.body);
         M::decode(self.body.as_slice()).unwrap()
     }
 }
 
 /// One request to the service.
-pub async fn post(stage: &Stage, method: &str, kind: &str, bearer: Option<&str>, body: Vec<u8>) -> Answer {
+async fn post(stage: &Stage, method: &str, kind: &str, bearer: Option<&str>, body: Vec<u8>) -> Answer {
     let url = format!("http://{}/twirp/livekit.Egress/{method}", stage.sidecar.address());
     let request = reqwest::Client::new().post(url).header("Content-Type", kind).body(body);
     let request = bearer.iter().fold(request, |request, bearer| request.header("Authorization", *bearer));
     answer(request).await
 }
 
-pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let kind = response.headers().get("Content-Type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default();
     Answer { status: response.status().as_u16(), kind, body: response.bytes().await.unwrap().to_vec() }
 }
 
 /// In protobuf, as LiveKit's SDKs for Python, Go and Rust do.
-pub async fn call(stage: &Stage, method: &str, request: &impl Message) -> Answer {
+async fn call(stage: &Stage, method: &str, request: &impl Message) -> Answer {
     post(stage, method, "application/protobuf", Some(&recorder()), request.encode_to_vec()).await
 }
 
 /// In JSON, as the SDK for JavaScript and `curl` do.
-pub async fn call_json(stage: &Stage, method: &str, request: &Value) -> Answer {
+async fn call_json(stage: &Stage, method: &str, request: &Value) -> Answer {
     post(stage, method, "application/json", Some(&recorder()), request.to_string().into()).await
 }
 
 /// A file of this room.
-pub fn file_of(room: &str) -> proto::RoomCompositeEgressRequest {
+fn file_of(room: &str) -> proto::RoomCompositeEgressRequest {
     let file = proto::EncodedFileOutput { filepath: format!("recordings/{room}.mp4"), ..Default::default() };
     let (room_name, layout) = (room.into(), "speaker-light".into());
     proto::RoomCompositeEgressRequest { room_name, layout, file_outputs: vec![file], ..Default::default() }
 }
 
 /// Starts it; its egress id.
-pub async fn started(stage: &Stage, room: &str) -> String {
+async fn started(stage: &Stage, room: &str) -> String {
     call(stage, "StartRoomCompositeEgress", &file_of(room)).await.message::<proto::EgressInfo>().egress_id
 }
 
-pub async fn listed(stage: &Stage, request: proto::ListEgressRequest) -> Vec<proto::EgressInfo> {
+async fn listed(stage: &Stage, request: proto::ListEgressRequest) -> Vec<proto::EgressInfo> {
     call(stage, "ListEgress", &request).await.message::<proto::ListEgressResponse>().items
 }
 
+/// Starts one and ends it: a busy machine takes no second one beside it.
+async fn made(stage: &Stage, room: &str) -> String {
+    let id = started(stage, room).await;
+    call(stage, "StopEgress", &proto::StopEgressRequest { egress_id: id.clone() }).await;
+    until(stage, &id, proto::EgressStatus::EgressComplete).await;
+    id
+}
+
+/// The egress, once it has this status.
+async fn until(stage: &Stage, id: &str, status: proto::EgressStatus) -> proto::EgressInfo {
+    let begun = Instant::now();
+    loop {
+        let info =
+            listed(stage, proto::ListEgressRequest { egress_id: id.into(), ..Default::default() }).await.remove(0);
+        if info.status() == status {
+            return info;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "never became {status:?}: {info:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Ends the sidecar: nothing may be left that holds its store.
-pub async fn close(stage: Stage) {
+async fn close(stage: Stage) {
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }

@@ -75,7 +75,7 @@ async fn figures_follow_what_happens() {
     assert_eq!(status[&id]["RoomComposite"]["room_name"], "daily", "{status}");
 
     call(&stage, "StopEgress", &proto::StopEgressRequest { egress_id: id.clone() }).await;
-    stage.until(&id, "notification_succeeded").await;
+    stage.until(&id, "saved").await;
     for _ in 0..2 {
         let after = scrape().await;
         assert_eq!(after["livekit_egress_handler_results_total{type=\"room_composite\",result=\"completed\"}"], 1.0);

@@ -1,7 +1,7 @@
 //! Pure. Counts failed attempts per address: so many are answered, then fewer.
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// Failures at once.

@@ -86,3 +86,35 @@ impl From<Error> for Failure {
         Self::new(code, status, error.message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_twirps_code_and_status() {
+        let table = [
+            (ErrorKind::InvalidArgument, "invalid_argument", 400),
+            (ErrorKind::Unauthenticated, "unauthenticated", 401),
+            (ErrorKind::PermissionDenied, "permission_denied", 403),
+            (ErrorKind::NotFound, "not_found", 404),
+            (ErrorKind::DeadlineExceeded, "deadline_exceeded", 408),
+            (ErrorKind::AlreadyExists, "already_exists", 409),
+            (ErrorKind::FailedPrecondition, "failed_precondition", 412),
+            (ErrorKind::ResourceExhausted, "resource_exhausted", 429),
+            (ErrorKind::Internal, "internal", 500),
+            (ErrorKind::Unimplemented, "unimplemented", 501),
+            (ErrorKind::Unavailable, "unavailable", 503),
+        ];
+        for (kind, code, status) in table {
+            let failure = Failure::from(Error::new(kind, "why"));
+            assert_eq!((failure.code, failure.status, failure.response("").status().as_u16()), (code, status, status));
+        }
+    }
+
+    #[test]
+    fn who_must_wait_is_told_how_long() {
+        let failure = Failure::wait(Error::new(ErrorKind::ResourceExhausted, "wait"), Duration::from_secs(3));
+        assert_eq!(failure.response("").headers()[RETRY_AFTER], "3");
+    }
+}
