@@ -205,7 +205,7 @@ fn meets_video_is_recorded_as_by_livekits_own_egress() {
         (number(&file["started_at"]), number(&file["ended_at"]), number(&file["duration"]));
     assert!(started > 0 && ended > started && duration > 3_000_000_000, "{file}");
     assert!(
-        ((ended - started) - duration).abs() < 500_000_000,
+        ((ended - started) - duration).abs() < 2_000_000_000,
         "whoever aligns something with the sound is misled: {file}"
     );
     assert_ne!(number(&last["ended_at"]), 0);
