@@ -172,6 +172,7 @@ mod tests {
         });
         let wanted = serde_json::json!({
             "egressId": "EG_KKqSWgJVLsTx", "roomName": "demo room", "status": "EGRESS_COMPLETE",
+            "sourceType": "EGRESS_SOURCE_TYPE_SDK",
             "startedAt": "10000000000", "endedAt": "13000000000", "updatedAt": "10000000000",
             "roomComposite": { "roomName": "demo room", "audioOnly": true,
                 "fileOutputs": [{ "fileType": "OGG", "filepath": "recordings/EG_KKqSWgJVLsTx.ogg" }] },

@@ -169,17 +169,16 @@ impl Settings {
         let storage_hook = url(&mut fields, "url")?.map(|url| StorageHook { url, token, bucket });
         unknown.extend(fields.left());
         let mut fields = root.section("transcription")?;
-        let mut transcription = None;
-        if let Some(endpoint) = url(&mut fields, "endpoint")? {
-            transcription = Some(Transcription {
-                endpoint,
-                api_token: fields.text("api_token")?.map(Secret::new),
-                webhook_token: fields.text("webhook_token")?.map(Secret::new),
-                language: fields.text("language")?,
-                form_link: url(&mut fields, "form_link")?,
-                auto_create_summary: fields.flag("auto_create_summary")?.unwrap_or(false),
-            });
-        }
+        // Read whether they are used or not: a key that waits for its endpoint is no unknown key.
+        let service = Transcription {
+            endpoint: url(&mut fields, "endpoint")?.unwrap_or_default(),
+            api_token: fields.text("api_token")?.map(Secret::new),
+            webhook_token: fields.text("webhook_token")?.map(Secret::new),
+            language: fields.text("language")?,
+            form_link: url(&mut fields, "form_link")?,
+            auto_create_summary: fields.flag("auto_create_summary")?.unwrap_or(false),
+        };
+        let transcription = Some(service).filter(|service| !service.endpoint.is_empty());
         unknown.extend(fields.left());
         let webhooks = Some(webhooks).filter(|hooks| !hooks.urls.is_empty());
         Ok((Self { public_url, mail, webhooks, room_notices, storage_hook, transcription }, unknown))

@@ -76,6 +76,7 @@ impl Egress {
         }
         let recording = match self.control.record_as(id.clone(), mode.to_owned(), request, options).await {
             Ok(recording) => recording,
+            Err(error) if error.kind == ErrorKind::NotFound => return Err(error),
             // It was tried: to the server `unavailable` would mean that it should ask again, eight times.
             Err(error) => return self.control.get(&id).map_or(Err(error), |recording| self.answer(&recording)),
         };
