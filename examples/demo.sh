@@ -116,7 +116,7 @@ for name in ("From", "To", "Subject", "Date", "Message-ID"): print(f"{name}: {le
 print(); print(letter.get_body(("plain",)).get_content())' "$letter" | tee "$out/letter.txt"
 
 say "The page behind the link in the letter"
-link=$(grep -o 'http://[^ ]*/recording/[^ ]*' "$out/letter.txt" | head -1)
+link=$(grep -o 'http://[^ >]*/recording/[^ >]*' "$out/letter.txt" | head -1)
 page=$(curl -fsS "$link") || fail "the page does not answer: $link" "$out/greffier.log"
 grep -q '<video' <<<"$page" || fail "the page shows no player: $link" "$out/greffier.log"
 if command -v chromium >/dev/null; then

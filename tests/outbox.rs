@@ -61,7 +61,7 @@ struct House {
 
 impl House {
     async fn open(folder: &Path, verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static, tried: &Tried) -> Self {
-        let (db, spool) = (Db::open(folder).unwrap(), Spool::open(folder).unwrap());
+        let (db, spool) = (reopened(folder).await, Spool::open(folder).unwrap());
         let (news_sender, news) = mpsc::unbounded_channel();
         let tried = tried.clone();
         let perform: Perform = Arc::new(move |job: Job| {
@@ -112,6 +112,19 @@ impl House {
             let _ = task.await;
         }
     }
+}
+
+/// The store, once whoever had it before has let go of it: a write that was under way ends first.
+async fn reopened(folder: &Path) -> Db {
+    let free = async {
+        loop {
+            match Db::open(folder) {
+                Ok(db) => return db,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), free).await.expect("the store is free again")
 }
 
 fn busy() -> Verdict {

@@ -130,7 +130,7 @@ async fn every_refusal_has_twirps_code_and_says_why() {
         (start, with(&|r| r.room_name.clear()), 400, "invalid_argument", &format!("{missing}room_name")),
         (start, with(&|r| r.file_outputs.clear()), 400, "invalid_argument", &format!("{missing}output")),
         (start, with(&|r| r.custom_base_url = "https://x".into()), 501, "unimplemented", "custom_base_url needs"),
-        (start, file_of("wrong-key").encode_to_vec(), 503, "unavailable", "api_key"),
+        (start, file_of("wrong-key").encode_to_vec(), 500, "internal", "api_key"),
         ("StartEgress", Vec::new(), 400, "invalid_argument", &format!("{missing}source")),
         ("StartWebEgress", web.encode_to_vec(), 501, "unimplemented", "web egress needs a browser"),
         ("StartParticipantEgress", participant.encode_to_vec(), 501, "unimplemented", "participant egress"),
