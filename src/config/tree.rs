@@ -45,7 +45,7 @@ impl Tree {
                     self.merge(&path, value, origin);
                 }
             }
-            value => {
+            value @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
                 if put(&mut self.values, path, value) {
                     self.forget(path);
                     self.origins.insert(path.to_owned(), origin.to_owned());

@@ -34,7 +34,7 @@ pub fn inventory() -> Result<Inventory> {
     let mut names: Vec<_> = descriptions.iter().flat_map(|text| template::elements(text)).collect();
     names.sort();
     names.dedup();
-    let missing = names.into_iter().filter(|name| !elements::installed(name)).map(|name| elements::fault(&name));
+    let missing = names.into_iter().filter(|name| !elements::installed(name)).map(elements::fault);
     Ok(Inventory {
         version: gst::version_string().to_string(),
         encoder: encoder.to_owned(),

@@ -130,10 +130,8 @@ impl Egress {
     fn answer(&self, recording: &Recording) -> Result<proto::EgressInfo> {
         match recording.state.outcome() {
             Some(Outcome::Failed(failure)) if recording.started_at.is_none() => {
-                let kind = match failure.kind {
-                    ErrorKind::Unavailable | ErrorKind::DeadlineExceeded => ErrorKind::Internal,
-                    kind => kind,
-                };
+                let passing = matches!(failure.kind, ErrorKind::Unavailable | ErrorKind::DeadlineExceeded);
+                let kind = if passing { ErrorKind::Internal } else { failure.kind };
                 Err(Error::new(kind, failure.to_string()))
             }
             Some(Outcome::Aborted(reason)) => Err(Error::new(ErrorKind::FailedPrecondition, reason.to_string())),

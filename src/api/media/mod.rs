@@ -154,8 +154,9 @@ fn missing(why: &str) -> Error {
 /// What is missing is said so; a store that does not answer is another thing.
 fn lost(recording: &Recording, e: Error) -> Error {
     tracing::warn!(recording = %recording.id, key = recording.key, "the stored file cannot be read: {e}");
-    match e.kind {
-        ErrorKind::NotFound => missing("The file is not at its place any more."),
-        _ => Error::new(ErrorKind::Unavailable, "The storage does not answer; try again."),
+    if e.kind == ErrorKind::NotFound {
+        missing("The file is not at its place any more.")
+    } else {
+        Error::new(ErrorKind::Unavailable, "The storage does not answer; try again.")
     }
 }

@@ -180,16 +180,11 @@ fn room(asked: &Asked) -> &str {
 
 /// LiveKit's server's words.
 fn unknown(error: Error) -> Error {
-    match error.kind {
-        ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "egress does not exist"),
-        _ => error,
-    }
+    if error.kind == ErrorKind::NotFound { Error::new(ErrorKind::NotFound, "egress does not exist") } else { error }
 }
 
 /// Of a start, only the room can be missing.
 fn no_room(error: Error) -> Error {
-    match error.kind {
-        ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "requested room does not exist"),
-        _ => error,
-    }
+    let missing = error.kind == ErrorKind::NotFound;
+    if missing { Error::new(ErrorKind::NotFound, "requested room does not exist") } else { error }
 }
