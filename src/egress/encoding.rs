@@ -5,8 +5,8 @@ use livekit_protocol as proto;
 use crate::egress::filename::invalid;
 use crate::egress::store::unimplemented;
 use crate::error::Result;
-use crate::recording::{Container, Output, VideoSettings};
-use crate::scene::{Even, Layout, Size};
+use crate::recording::{Container, Output, Preset, VideoSettings};
+use crate::scene::{Even, Layout};
 
 /// `preset` or `advanced`, or neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,12 +19,10 @@ pub struct Asked {
 
 /// The output these wishes amount to.
 pub fn output(container: Container, layout: Layout, asked: &Asked) -> Result<Output> {
-    let mut video = VideoSettings::preset(layout);
-    if let Some(preset) = asked.preset {
-        let (width, height, framerate, bitrate) = preset_of(preset)?;
-        video.size = Size { width: Even::floor(width), height: Even::floor(height) };
-        (video.framerate, video.bitrate) = (framerate, bitrate);
-    }
+    let mut video = match asked.preset {
+        Some(preset) => preset_of(preset, layout)?,
+        None => VideoSettings::preset(layout),
+    };
     if let Some(wish) = asked.advanced {
         check_codecs(container, &wish)?;
         if let Some(width) = number("width", wish.width)? {
@@ -55,20 +53,12 @@ pub fn output(container: Container, layout: Layout, asked: &Asked) -> Result<Out
     }
 }
 
-/// Width, height, frames per second, kbit/s of a preset.
-fn preset_of(number: i32) -> Result<(u32, u32, u32, u32)> {
-    use proto::EncodingOptionsPreset as Preset;
-    Ok(match Preset::try_from(number).map_err(|_| invalid("preset"))? {
-        Preset::H264720p30 => (1280, 720, 30, 3000),
-        Preset::H264720p60 => (1280, 720, 60, 4500),
-        Preset::H2641080p30 => (1920, 1080, 30, 4500),
-        Preset::H2641080p60 => (1920, 1080, 60, 6000),
-        Preset::PortraitH264720p30 => (720, 1280, 30, 3000),
-        Preset::PortraitH264720p60 => (720, 1280, 60, 4500),
-        Preset::PortraitH2641080p30 => (1080, 1920, 30, 4500),
-        Preset::PortraitH2641080p60 => (1080, 1920, 60, 6000),
-        Preset::Passthrough => return Err(unimplemented("passthrough; it is for single tracks")),
-    })
+/// What a preset stands for.
+fn preset_of(number: i32, layout: Layout) -> Result<VideoSettings> {
+    if number == i32::from(proto::EncodingOptionsPreset::Passthrough) {
+        return Err(unimplemented("passthrough; it is for single tracks"));
+    }
+    Preset::numbered(number).map(|preset| preset.video(layout)).ok_or_else(|| invalid("preset"))
 }
 
 fn check_codecs(container: Container, wish: &proto::EncodingOptions) -> Result<()> {

@@ -1,8 +1,6 @@
-//! A recording as LiveKit's `EgressInfo` sees it.
+//! A recording's status as LiveKit's `EgressInfo` has it.
 
-use jiff::Timestamp;
-
-use crate::recording::{Outcome, Recording, State};
+use crate::recording::{Outcome, State};
 
 /// LiveKit's `EgressStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,25 +19,6 @@ pub enum Status {
     Aborted,
     /// 6.
     LimitReached,
-}
-
-/// The part of `EgressInfo` that exists so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Info {
-    /// `egress_id`.
-    pub egress_id: String,
-    /// `status`.
-    pub status: Status,
-    /// `room_name`.
-    pub room_name: String,
-    /// `started_at`.
-    pub started_at: Option<Timestamp>,
-    /// `ended_at`.
-    pub ended_at: Option<Timestamp>,
-    /// `error`; empty when there is none.
-    pub error: String,
-    /// `details`: what ended it; empty while it runs.
-    pub details: String,
 }
 
 impl Status {
@@ -82,31 +61,6 @@ impl Status {
             Self::Failed => "EGRESS_FAILED",
             Self::Aborted => "EGRESS_ABORTED",
             Self::LimitReached => "EGRESS_LIMIT_REACHED",
-        }
-    }
-}
-
-impl Info {
-    /// What LiveKit is told about this recording.
-    pub fn of(recording: &Recording) -> Self {
-        let (error, details) = match &recording.state {
-            State::Starting | State::Active => (String::new(), String::new()),
-            State::Ending { then } | State::Saving { then, .. } => (String::new(), then.words()),
-            State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => match outcome {
-                Outcome::Failed(failure) => (failure.to_string(), String::new()),
-                Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::CutShort(_) | Outcome::Aborted(_) => {
-                    (String::new(), outcome.words())
-                }
-            },
-        };
-        Self {
-            egress_id: recording.id.to_string(),
-            status: Status::of(&recording.state),
-            room_name: recording.request.room.clone(),
-            started_at: recording.started_at,
-            ended_at: recording.ended_at,
-            error,
-            details,
         }
     }
 }

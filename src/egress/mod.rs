@@ -10,7 +10,7 @@ pub mod rpc;
 mod store;
 mod table;
 
-pub use info::{Info, Status};
+pub use info::Status;
 pub use manifest::{Manifest, manifest};
 pub use request::{Start, read};
 pub use table::{Row, table};
