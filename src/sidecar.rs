@@ -19,7 +19,7 @@ use crate::notify::{Links, LiveKit, Notifier};
 use crate::outbox::{Outbox, Worker};
 use crate::psrpc::Bus;
 use crate::recorder::Recorder;
-use crate::recording::Target;
+use crate::recording::{Quality, Target};
 use crate::room::Server;
 use crate::scene::Layout;
 use crate::spool::Spool;
@@ -33,6 +33,9 @@ const LAST_FILES: Duration = Duration::from_secs(10);
 
 /// How often expired recordings are looked for.
 const EXPIRE: Duration = Duration::from_secs(60);
+
+/// How often is looked whether recordings keep up.
+const STRAIN: Duration = Duration::from_secs(1);
 
 /// How long the link in a letter is good, when the recording does not end before.
 const LETTER_LINK: SignedDuration = SignedDuration::from_hours(24 * 90);
@@ -78,6 +81,7 @@ impl Sidecar {
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
         let capacity = Capacity::start(SHARE);
         let launcher = metered(launcher, capacity.clone());
+        let strained = capacity.clone();
         let mut policy = config.policy.clone();
         policy.targets.extend(bus.is_some().then_some(Target::LiveKit));
         let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
@@ -106,7 +110,10 @@ impl Sidecar {
         let door = tokio::spawn(door.serve(listener, async move {
             let _ = stopped.await;
         }));
-        let clock = tokio::spawn(expire(control.clone()));
+        let (one, other) = (expire(control.clone()), watch_strain(control.clone(), strained));
+        let clock = tokio::spawn(async move {
+            tokio::join!(one, other);
+        });
         Ok(Self { address, control, patience, stop, door, server_door, metrics, ports, driver, post, clock })
     }
 
@@ -189,6 +196,16 @@ impl Running for Metered {
 
     fn progress(&self) -> Progress {
         self.running.progress()
+    }
+}
+
+/// Keeps a machine from taking more while a recording on it does not keep up, for ever.
+async fn watch_strain(control: Control, capacity: Capacity) {
+    let mut ticks = tokio::time::interval(STRAIN);
+    loop {
+        ticks.tick().await;
+        let Ok(progress) = control.progress().await else { return };
+        capacity.strained(progress.values().any(|progress| progress.quality != Quality::Full));
     }
 }
 

@@ -37,9 +37,11 @@ pub fn run(path: &Path, bitrate: u32) -> Reading {
     let reading = measured.join().expect("the meter");
     std::thread::sleep((start + MEDIA).saturating_duration_since(Instant::now()));
     pipeline.drain();
+    let mut whole = true;
     let last = std::iter::from_fn(|| events.blocking_recv())
         .inspect(|event| assert!(!matches!(event, Event::Undecodable(..)), "{event:?}"))
+        .inspect(|event| whole &= !matches!(event, Event::Strained { .. }))
         .find(|event| matches!(event, Event::Drained { .. } | Event::Broke(_)));
     assert!(matches!(last, Some(Event::Drained { .. })), "{last:?}");
-    Reading { whole: pipeline.stats().dropped == 0, ..reading }
+    Reading { whole: whole && pipeline.stats().dropped == 0, ..reading }
 }

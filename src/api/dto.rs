@@ -101,6 +101,7 @@ struct ProgressItem {
     speaker: Option<String>,
     frames: u64,
     dropped: u64,
+    quality: &'static str,
     bytes: u64,
 }
 
@@ -195,6 +196,7 @@ impl Item {
                 speaker: progress.speaker.clone(),
                 frames: progress.frames,
                 dropped: progress.dropped,
+                quality: progress.quality.name(),
                 bytes: progress.bytes,
             }),
         }

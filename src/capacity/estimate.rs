@@ -55,6 +55,8 @@ pub struct Estimate {
     running: [u32; 2],
     /// Those that do not show in the measurements yet: class, since when.
     young: Vec<(Class, Instant)>,
+    /// One that runs does not keep up.
+    strained: bool,
 }
 
 impl Class {
@@ -69,7 +71,7 @@ impl Class {
 impl Estimate {
     /// Of a machine with this many cores, of which `share` may be used.
     pub fn new(cores: f64, share: f64) -> Self {
-        Self { cores, share, machine: 0.0, cost: [VIDEO, AUDIO], running: [0, 0], young: Vec::new() }
+        Self { cores, share, machine: 0.0, cost: [VIDEO, AUDIO], running: [0, 0], young: Vec::new(), strained: false }
     }
 
     /// Takes in what was used in the last second.
@@ -102,8 +104,16 @@ impl Estimate {
         }
     }
 
+    /// Whether one that runs does not keep up: then nothing is free, whatever the figures say.
+    pub fn strained(&mut self, strained: bool) {
+        self.strained = strained;
+    }
+
     /// Cores that are free for recordings.
     pub fn available(&self, now: Instant) -> f64 {
+        if self.strained {
+            return 0.0;
+        }
         let young = self.young.iter().filter(|(_, since)| now.duration_since(*since) < SHOWS_AFTER);
         let reserved: f64 = young.map(|(class, _)| self.cost[class.index()]).sum();
         (self.cores * self.share - self.machine - reserved).max(0.0)
@@ -179,6 +189,17 @@ mod tests {
         assert!((estimate.cost[0] - 0.4).abs() < 0.01, "{estimate:?}");
         assert!((estimate.available(later) - 7.6).abs() < 0.01);
         assert!((estimate.load() - 0.05).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_machine_that_does_not_keep_up_takes_no_more() {
+        let now = Instant::now();
+        let mut estimate = Estimate::new(8.0, 1.0);
+        estimate.began(Class::Video, now);
+        estimate.strained(true);
+        assert!(matches!(estimate.verdict(Class::Audio, now), Verdict::Full { free: 0.0, .. }));
+        estimate.strained(false);
+        assert!(matches!(estimate.verdict(Class::Audio, now), Verdict::Fits(_)));
     }
 
     #[test]

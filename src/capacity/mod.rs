@@ -50,6 +50,11 @@ impl Capacity {
         Reservation { capacity: self.clone(), class }
     }
 
+    /// Whether a recording here does not keep up; as long as one does not, no other may begin.
+    pub fn strained(&self, strained: bool) {
+        lock(&self.estimate).strained(strained);
+    }
+
     /// How much of the machine is in use, by whatever, from 0 to 1.
     pub fn load(&self) -> f64 {
         lock(&self.estimate).load()

@@ -5,11 +5,13 @@ use std::time::Duration;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::recorder::{Connection, Progress};
+use crate::recording::Quality;
 
 /// One line on standard error. Where that is no terminal, only what is said once is written.
 pub(super) struct StatusLine {
     bar: ProgressBar,
     connection: Connection,
+    quality: Quality,
 }
 
 impl StatusLine {
@@ -20,7 +22,7 @@ impl StatusLine {
         }
         bar.set_message("joining");
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, connection: Connection::default() }
+        Self { bar, connection: Connection::default(), quality: Quality::default() }
     }
 
     /// A line that stays.
@@ -33,7 +35,7 @@ impl StatusLine {
         }
     }
 
-    /// The figures of now. That the connection was lost or regained is said.
+    /// The figures of now. What changes for a while, the connection and the quality, is said.
     pub fn show(&mut self, progress: &Progress) {
         if self.connection != progress.connection {
             self.connection = progress.connection.clone();
@@ -43,6 +45,12 @@ impl StatusLine {
                 Connection::Resumed => self.say("connection resumed"),
                 Connection::Rejoined => self.say("joined anew; what was said meanwhile is missing"),
             }
+        }
+        if self.quality != progress.quality {
+            let less = progress.quality > self.quality;
+            self.quality = progress.quality;
+            let why = if less { "this machine does not keep up" } else { "there is room again" };
+            self.say(&format!("{why}: from now on {}", self.quality.words()));
         }
         self.bar.set_message(text(progress));
     }
@@ -65,8 +73,11 @@ fn text(progress: &Progress) -> String {
     if progress.frames > 0 {
         parts.push(format!("{} frames", progress.frames));
     }
+    if progress.quality != Quality::Full {
+        parts.push(format!("this machine is too slow: {}", progress.quality.words()));
+    }
     if progress.dropped > 0 {
-        parts.push(format!("{} dropped: this machine is too slow", progress.dropped));
+        parts.push(format!("{} dropped", progress.dropped));
     }
     parts.push(HumanBytes(progress.bytes).to_string());
     if let Connection::Lost(_) = progress.connection {
@@ -90,5 +101,11 @@ mod tests {
             ..Progress::default()
         };
         assert_eq!(text(&progress), "01:02:03  3 participants  speaking: Ada  111690 frames  2.00 KiB");
+        let less = Progress { quality: Quality::HalfRate, dropped: 7, ..progress };
+        assert!(
+            text(&less).contains("  this machine is too slow: every second picture  7 dropped  "),
+            "{}",
+            text(&less)
+        );
     }
 }

@@ -1,10 +1,12 @@
 //! Figures that the threads count and the owner reads.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Event;
+use crate::recording::Quality;
 
 /// What has been made so far.
 #[derive(Debug)]
@@ -13,7 +15,9 @@ pub struct Counters {
     pub samples: AtomicU64,
     /// Pictures given to the output.
     pub frames: AtomicU64,
-    /// Pictures left out.
+    /// Pictures that could have been made in the time that is covered.
+    pub ticks: AtomicU64,
+    /// Pictures left out because they were too late.
     pub dropped: AtomicU64,
     flowing: AtomicBool,
     events: UnboundedSender<Event>,
@@ -25,10 +29,17 @@ impl Counters {
         Self {
             samples: AtomicU64::new(0),
             frames: AtomicU64::new(0),
+            ticks: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             flowing: AtomicBool::new(false),
             events,
         }
+    }
+
+    /// From now on this much is done for the picture; the owner is told.
+    pub fn strained(&self, quality: Quality, late: Duration) {
+        let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
+        let _ = self.events.send(Event::Strained { quality, late_ms });
     }
 
     /// Something was given to the output; the first time, the owner is told.

@@ -4,6 +4,7 @@ mod bus;
 mod conductor;
 mod counters;
 mod elements;
+mod encoder;
 mod frames;
 mod gate;
 mod input;
@@ -19,6 +20,7 @@ mod painter;
 mod plan;
 mod salvage;
 mod sound;
+mod strain;
 mod template;
 
 pub use inventory::{Inventory, inventory};
@@ -28,7 +30,7 @@ pub use salvage::salvage;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Instant;
 
@@ -38,7 +40,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ParticipantId, TrackId};
 use crate::media::{Codec, SenderReport, Unit};
-use crate::recording::Output;
+use crate::recording::{Output, Quality};
 use crate::scene::Scene;
 
 /// What the pipeline tells its owner.
@@ -52,6 +54,13 @@ pub enum Event {
     Decoding(TrackId),
     /// This track cannot be decoded (missing decoder, broken stream): show initials instead.
     Undecodable(TrackId, String),
+    /// The machine does not keep up, or does again: this much is done for the picture from now on.
+    Strained {
+        /// What is done.
+        quality: Quality,
+        /// Milliseconds by which the picture was late.
+        late_ms: u64,
+    },
     /// The file is whole. Bytes, and nanoseconds of media. The last event.
     Drained {
         /// File size.
@@ -94,15 +103,27 @@ impl Pipeline {
         gst::init().map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("GStreamer does not start: {e}")))?;
         let pace = pace::Pace::new(start);
         let (orders, to_conductor) = channel();
-        let (sound, to_sound) = channel();
         let file = output::File::open(output, path.clone(), orders.clone())?;
+        Self::with(file, output, path, pace, (orders, to_conductor), events)
+    }
+
+    /// Writes into this file.
+    fn with(
+        file: output::File,
+        output: &Output,
+        path: PathBuf,
+        pace: pace::Pace,
+        (orders, to_conductor): (Sender<order::Order>, Receiver<order::Order>),
+        events: UnboundedSender<Event>,
+    ) -> Result<Self> {
+        let (sound, to_sound) = channel();
         let counters = Arc::new(counters::Counters::new(events.clone()));
         let mut painter = None;
         if let (Some(video), Some(sink)) = (output.video(), file.video.clone()) {
             let (to_painter, receiver) = channel();
             let (size, framerate, counters) = (video.size, video.framerate, Arc::clone(&counters));
-            let broke = orders.clone();
-            spawn("painter", move || match painter::Painter::new(receiver, sink, pace, counters, size, framerate) {
+            let (broke, outlet) = (orders.clone(), painter::Outlet { sink, encoder: file.encoder.clone() });
+            spawn("painter", move || match painter::Painter::new(receiver, outlet, pace, counters, size, framerate) {
                 Ok(painter) => painter.run(),
                 Err(e) => drop(broke.send(order::Order::OutputBroke(format!("the painter does not start: {e}")))),
             })?;
@@ -163,9 +184,10 @@ impl Pipeline {
     pub fn stats(&self) -> Stats {
         let frames = self.counters.frames.load(Ordering::Relaxed);
         let dropped = self.counters.dropped.load(Ordering::Relaxed);
+        let ticks = self.counters.ticks.load(Ordering::Relaxed);
         let samples = self.counters.samples.load(Ordering::Relaxed);
         let duration = match self.framerate {
-            Some(framerate) => pace::span(frames + dropped, framerate),
+            Some(framerate) => pace::span(ticks, framerate),
             None => pace::span(samples, mixer::RATE as u64),
         };
         Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes: output::length(&self.path) }

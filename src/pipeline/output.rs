@@ -10,6 +10,7 @@ use gstreamer_app as gst_app;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{Container, Output};
 
+use super::encoder::Encoder;
 use super::order::Order;
 use super::{bus, elements, mp4, plan};
 
@@ -23,6 +24,8 @@ pub struct File {
     pub video: Option<gst_app::AppSrc>,
     /// Where sound goes.
     pub audio: gst_app::AppSrc,
+    /// Where a cheaper video encoder can be put, if there is one.
+    pub encoder: Option<Encoder>,
     /// Samples the audio encoder puts before the sound.
     pub priming: usize,
 }
@@ -59,8 +62,10 @@ impl File {
             bus::close(&pipeline);
             return Err(internal(format!("writing {}: the encoders do not start", path.display())));
         }
+        let encoder = plan.encoder.zip(plan.fast_encoder);
+        let encoder = encoder.map(|(factory, (usual, fast))| Encoder::new(&pipeline, factory, usual, fast));
         tracing::info!(encoder = plan.encoder, path = %path.display(), "output opened");
-        Ok(Self { pipeline, path, container: output.container(), video, audio, priming: plan.priming })
+        Ok(Self { pipeline, path, container: output.container(), video, audio, encoder, priming: plan.priming })
     }
 
     /// After the end of the streams: makes the file whole and says how many bytes it has.

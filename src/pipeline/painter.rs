@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -18,9 +18,11 @@ use crate::scene::{Face, Scene, Size};
 use crate::timeline::RecordingTime;
 
 use super::counters::Counters;
+use super::encoder::Encoder;
 use super::frames::Frames;
 use super::order::Generation;
 use super::pace::{PATIENCE, Pace, nanos, span};
+use super::strain::Strain;
 
 /// What the painter is told.
 #[derive(Debug)]
@@ -35,10 +37,19 @@ pub enum Order {
     Finish(u64),
 }
 
+/// Where pictures go.
+#[derive(Debug)]
+pub struct Outlet {
+    /// To the encoder.
+    pub sink: gst_app::AppSrc,
+    /// Where a cheaper encoder can be put, if there is one.
+    pub encoder: Option<Encoder>,
+}
+
 /// The painter and where its pictures go.
 pub struct Painter {
     orders: Receiver<Order>,
-    sink: gst_app::AppSrc,
+    outlet: Outlet,
     pace: Pace,
     counters: Arc<Counters>,
     framerate: u64,
@@ -50,11 +61,14 @@ pub struct Painter {
     coming: VecDeque<(RecordingTime, Scene)>,
     /// The next tick.
     tick: u64,
+    /// How many ticks are behind us: painted, or left out.
+    done: u64,
     /// How many ticks there will be.
     end: Option<u64>,
     pool: gst::BufferPool,
     last: Option<gst::Buffer>,
     complained: Option<Instant>,
+    strain: Strain,
 }
 
 #[derive(Default)]
@@ -70,7 +84,7 @@ impl Painter {
     /// A painter of this size and rate. Slow the first time: fonts are read.
     pub fn new(
         orders: Receiver<Order>,
-        sink: gst_app::AppSrc,
+        outlet: Outlet,
         pace: Pace,
         counters: Arc<Counters>,
         size: Size,
@@ -79,12 +93,12 @@ impl Painter {
         let pool = gst::BufferPool::new();
         let mut config = pool.config();
         let bytes = size.width.get() * size.height.get() * 3 / 2;
-        config.set_params(sink.caps().as_ref(), bytes, 0, 0);
+        config.set_params(outlet.sink.caps().as_ref(), bytes, 0, 0);
         pool.set_config(config)?;
         pool.set_active(true)?;
         Ok(Self {
             orders,
-            sink,
+            outlet,
             pace,
             counters,
             framerate: u64::from(framerate),
@@ -94,10 +108,12 @@ impl Painter {
             visible: HashSet::new(),
             coming: VecDeque::new(),
             tick: 0,
+            done: 0,
             end: None,
             pool,
             last: None,
             complained: None,
+            strain: Strain::new(),
         })
     }
 
@@ -111,16 +127,20 @@ impl Painter {
         self.wait()?;
         if let Some(end) = self.end {
             if self.tick >= end {
-                let _ = self.sink.end_of_stream();
+                let _ = self.outlet.sink.end_of_stream();
                 return Err(Stop);
             }
         } else {
-            self.catch_up();
+            self.keep_up();
         }
         self.change();
         self.collect();
         self.paint()?;
-        self.tick += 1;
+        self.done = self.tick + 1;
+        self.counters.ticks.store(self.done, Ordering::Relaxed);
+        let every = self.strain.quality().every();
+        self.tick += every - self.tick % every;
+        self.hold_end();
         Ok(())
     }
 
@@ -164,7 +184,10 @@ impl Painter {
                 self.coming.retain(|(at, _)| *at < from);
                 self.coming.push_back((from, scene));
             }
-            Order::Finish(end) => self.end = Some(end.max(1)),
+            Order::Finish(end) => {
+                self.end = Some(end.max(1));
+                self.hold_end();
+            }
         }
     }
 
@@ -195,16 +218,36 @@ impl Painter {
         }
     }
 
-    /// Leaves out ticks when the machine does not keep up.
-    fn catch_up(&mut self) {
-        let late = Instant::now().saturating_duration_since(self.pace.due(span(self.tick, self.framerate)));
+    /// The last picture is always made: the file's picture ends with its sound.
+    fn hold_end(&mut self) {
+        if let Some(end) = self.end {
+            self.tick = self.tick.min(end - 1).max(self.done);
+        }
+    }
+
+    /// Does less when the machine does not keep up, and more when there is room again.
+    fn keep_up(&mut self) {
+        let now = Instant::now();
+        let late = now.saturating_duration_since(self.pace.due(span(self.tick, self.framerate)));
+        let fast = self.strain.quality().fast();
+        if let Some(quality) = self.strain.late(late, now) {
+            self.counters.strained(quality, late);
+            if let Some(encoder) = self.outlet.encoder.as_ref().filter(|_| quality.fast() != fast) {
+                encoder.exchange(quality.fast());
+            }
+        }
+        self.catch_up(late);
+    }
+
+    /// Leaves out ticks when doing less is not enough.
+    fn catch_up(&mut self, late: Duration) {
         // The first picture is never left out: the file begins with it.
         if late <= PATIENCE || self.tick == 0 {
             return;
         }
         let ticks = nanos(late).unsigned_abs() * self.framerate / 1_000_000_000;
         self.tick += ticks;
-        self.counters.dropped.fetch_add(ticks, Ordering::Relaxed);
+        self.counters.dropped.fetch_add(ticks / self.strain.quality().every(), Ordering::Relaxed);
         if self.complained.is_none_or(|at| at.elapsed() >= PATIENCE) {
             self.complained = Some(Instant::now());
             tracing::warn!(pictures = ticks, "the machine does not keep up: pictures are left out");
@@ -242,7 +285,7 @@ impl Painter {
         }
         self.last = Some(buffer.clone());
         // Waits while the encoder has enough to do; an error is told on the output's bus too.
-        self.sink.push_buffer(buffer).map_err(|_| Stop)?;
+        self.outlet.sink.push_buffer(buffer).map_err(|_| Stop)?;
         self.counters.flowing();
         self.counters.frames.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -283,5 +326,88 @@ fn draw(compositor: &mut Compositor, track: &TrackId, sample: &gst::Sample) {
     let plane = |n: u32| Some(Plane { data: frame.plane_data(n).ok()?, stride: stride(n as usize)? });
     if let (Some(y), Some(u), Some(v)) = (plane(0), plane(1), plane(2)) {
         compositor.paint(track, Frame { width: frame.width(), height: frame.height(), planes: [y, u, v] });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::pipeline::{Event, Pipeline, output};
+    use crate::recording::{Output, Quality, VideoSettings};
+    use crate::scene::Layout;
+
+    /// Longer than anything here takes on the slowest machine.
+    const AT_MOST: Duration = Duration::from_secs(300);
+
+    /// Seconds of each stream, and how many pictures.
+    fn probe(path: &Path) -> (f64, f64, u64) {
+        let of = |stream: &str| {
+            let out = Command::new("ffprobe")
+                .args(["-v", "error", "-select_streams", stream, "-of", "csv=p=0"])
+                .args(["-show_entries", "stream=duration,nb_frames"])
+                .arg(path)
+                .output()
+                .expect("ffprobe is installed: apt install ffmpeg");
+            let text = String::from_utf8(out.stdout).unwrap();
+            let (seconds, frames) = text.trim().split_once(',').unwrap();
+            (seconds.parse::<f64>().unwrap(), frames.parse::<u64>().unwrap())
+        };
+        (of("v").0, of("a").0, of("v").1)
+    }
+
+    #[tokio::test]
+    async fn a_slow_output_gets_fewer_pictures_until_it_is_quick_again() {
+        gst::init().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slow.mp4");
+        let size = Size::new(320, 180).unwrap();
+        let video = VideoSettings { size, framerate: 30, ..VideoSettings::preset(Layout::from_name("speaker")) };
+        let output = Output::mp4(video).unwrap();
+        let (orders, to_conductor) = channel();
+        let (tell, mut events) = tokio::sync::mpsc::unbounded_channel();
+        let file = output::File::open(&output, path.clone(), orders.clone()).unwrap();
+        // The encoder takes this many milliseconds longer for each picture.
+        let load = Arc::new(AtomicU64::new(80));
+        let slow = Arc::clone(&load);
+        let pad = file.video.as_ref().unwrap().static_pad("src").unwrap();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+            std::thread::sleep(Duration::from_millis(slow.load(Ordering::Relaxed)));
+            gst::PadProbeReturn::Ok
+        });
+        let pace = Pace::new(Instant::now());
+        let mut pipeline = Pipeline::with(file, &output, path.clone(), pace, (orders, to_conductor), tell).unwrap();
+        let mut way = Vec::new();
+        let last = loop {
+            let event = tokio::time::timeout(AT_MOST, events.recv()).await.expect("an event").unwrap();
+            match event {
+                Event::Strained { quality, late_ms } => {
+                    eprintln!("{quality:?} at {late_ms} ms");
+                    way.push(quality);
+                    if quality == Quality::FastPreset {
+                        load.store(0, Ordering::Relaxed);
+                    }
+                    if quality == Quality::Full {
+                        pipeline.drain();
+                    }
+                }
+                Event::Drained { .. } | Event::Broke(_) => break event,
+                Event::Flowing | Event::NeedKeyframe(_) | Event::Decoding(_) | Event::Undecodable(..) => {}
+            }
+        };
+        assert!(way.starts_with(&[Quality::HalfRate, Quality::FastPreset]), "{way:?}");
+        assert!(way.ends_with(&[Quality::HalfRate, Quality::Full]), "{way:?}");
+        let Event::Drained { duration_ns, .. } = last else { panic!("{last:?}") };
+        let (stats, seconds) = (pipeline.stats(), duration_ns as f64 / 1e9);
+        let (picture, sound, frames) = probe(&path);
+        eprintln!("{seconds} s, picture {picture} s, sound {sound} s, {frames} pictures, {stats:?}");
+        assert!((sound - seconds).abs() < 0.03 && (picture - seconds).abs() < 0.01, "{picture} {sound} {seconds}");
+        assert_eq!(stats.duration_ns, duration_ns);
+        assert_eq!(frames, stats.frames);
+        assert!((frames as f64) < seconds * 30.0 * 0.8, "{frames} pictures in {seconds} s");
     }
 }

@@ -12,6 +12,8 @@ pub struct Plan {
     pub description: String,
     /// The video encoder's element.
     pub encoder: Option<&'static str>,
+    /// The encoder as it is described, and one of the same kind that costs less, with the same headers, if there is one.
+    pub fast_encoder: Option<(String, String)>,
     /// Samples of silence the audio encoder puts before the sound without saying so in the file.
     pub priming: usize,
 }
@@ -37,13 +39,14 @@ pub fn output(output: &Output, installed: impl Fn(&str) -> bool) -> Result<Plan,
     let mut values = vec![("audio_bitrate", (output.audio().bitrate * 1000).to_string())];
     let Some(video) = output.video() else {
         let description = fill(include_str!("../../pipelines/outputs/ogg.gst"), &values)?;
-        return Ok(Plan { description, encoder: None, priming: 0 });
+        return Ok(Plan { description, encoder: None, fast_encoder: None, priming: 0 });
     };
     let fallback = !installed("x264enc") && installed("openh264enc");
-    let (encoder, text) = if fallback {
-        ("openh264enc", include_str!("../../pipelines/encoders/openh264.gst"))
+    let (encoder, text, fast) = if fallback {
+        ("openh264enc", include_str!("../../pipelines/encoders/openh264.gst"), None)
     } else {
-        ("x264enc", include_str!("../../pipelines/encoders/x264.gst"))
+        let fast = include_str!("../../pipelines/encoders/x264-fast.gst");
+        ("x264enc", include_str!("../../pipelines/encoders/x264.gst"), Some(fast))
     };
     values.extend([
         ("width", video.size.width.get().to_string()),
@@ -53,9 +56,13 @@ pub fn output(output: &Output, installed: impl Fn(&str) -> bool) -> Result<Plan,
         ("video_bitrate_bps", (video.bitrate * 1000).to_string()),
         ("key_interval", (video.key_frame_interval * video.framerate).to_string()),
     ]);
-    values.push(("encoder", fill(text, &values)?));
+    let usual = fill(text, &values)?;
+    let fast = fast.map(|fast| fill(fast, &values)).transpose()?;
+    values.push(("encoder", usual.clone()));
     let text = match output.container() {
         Container::Mp4 | Container::Ogg => include_str!("../../pipelines/outputs/mp4.gst"),
     };
-    Ok(Plan { description: fill(text, &values)?, encoder: Some(encoder), priming: AAC_PRIMING })
+    let description = fill(text, &values)?;
+    let fast_encoder = fast.map(|fast| (usual, fast));
+    Ok(Plan { description, encoder: Some(encoder), fast_encoder, priming: AAC_PRIMING })
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::ids::{ParticipantId, TrackId};
 use crate::room::{Participant, Roster, Track, TrackSource};
-use crate::scene::{ActiveSpeaker, Candidate, Face, Layout, Scene, Size, Source, Subject, arrange, rank};
+use crate::scene::{ActiveSpeaker, Arrangement, Candidate, Face, Layout, Scene, Size, Source, Subject, arrange, rank};
 
 /// A new scene, and what brought it about: some things are learnt later than others.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub(super) struct Director {
 struct View {
     layout: Layout,
     size: Size,
+    /// Only what is in focus is to be decoded.
+    stage_only: bool,
     shown: Vec<Subject>,
     scene: Option<Scene>,
 }
@@ -53,7 +55,13 @@ impl Director {
     /// `picture` is `None` when only sound is recorded; then there are no scenes, but still an active speaker.
     pub fn new(picture: Option<(Layout, Size)>) -> Self {
         Self {
-            view: picture.map(|(layout, size)| View { layout, size, shown: Vec::new(), scene: None }),
+            view: picture.map(|(layout, size)| View {
+                layout,
+                size,
+                stage_only: false,
+                shown: Vec::new(),
+                scene: None,
+            }),
             roster: Roster::default(),
             active: ActiveSpeaker::new(),
             last_spoke: HashMap::new(),
@@ -101,6 +109,12 @@ impl Director {
         self.direct(Cause::Told)
     }
 
+    /// From now on only what is in focus is decoded, and the others are initials; or everybody is seen again.
+    pub fn set_stage_only(&mut self, stage_only: bool) -> Option<Cut> {
+        self.view.as_mut()?.stage_only = stage_only;
+        self.direct(Cause::Told)
+    }
+
     /// This track has its first picture, or pictures again.
     pub fn decoding(&mut self, track: &TrackId) -> Option<Cut> {
         self.undecodable.remove(track);
@@ -124,13 +138,14 @@ impl Director {
     /// Tracks that are not on screen but soon may be, and how large they are wanted: shares, which go on stage with their
     /// first picture, and the camera that is next in rank, so that a new speaker is seen at once.
     pub fn ahead(&self) -> HashMap<TrackId, Size> {
-        let Some(View { size, shown, scene: Some(scene), .. }) = &self.view else { return HashMap::new() };
+        let Some(View { size, shown, scene: Some(scene), stage_only, .. }) = &self.view else { return HashMap::new() };
         let tracks = self.roster.participants().flat_map(|p| &p.tracks);
         let shares = tracks
             .filter(|t| t.source == TrackSource::ScreenShare && self.visible(t) && !self.decoding.contains(&t.id))
             .map(|t| (t.id.clone(), *size));
         let off_screen = |track: &&TrackId| !scene.tiles.iter().any(|tile| tile.face == Face::Track((*track).clone()));
         let cameras = shown.iter().filter(|s| s.source == Source::Camera).filter_map(|s| s.track.as_ref());
+        let cameras = cameras.filter(|_| !stage_only);
         let small = Size { width: size.width.fraction(1, 4), height: size.height.fraction(1, 4) };
         shares.chain(cameras.filter(off_screen).take(1).map(|track| (track.clone(), small))).collect()
     }
@@ -154,7 +169,11 @@ impl Director {
         let candidates: Vec<_> = self.roster.participants().flat_map(|p| self.candidates(p)).collect();
         let view = self.view.as_mut()?;
         view.shown = rank(view.layout, &candidates, self.active.current(), &view.shown);
-        let scene = arrange(view.layout, view.size, &view.shown);
+        let mut scene = arrange(view.layout, view.size, &view.shown);
+        if view.stage_only {
+            let focus = focus(view.layout, &view.shown, self.active.current());
+            spare(&mut scene, focus, &self.roster);
+        }
         if view.scene.as_ref() == Some(&scene) {
             return None;
         }
@@ -194,13 +213,36 @@ impl Director {
     }
 }
 
+/// Which track is in focus: what has the stage, or in a grid the active speaker, else the first.
+fn focus<'a>(layout: Layout, shown: &'a [Subject], speaker: Option<&ParticipantId>) -> Option<&'a TrackId> {
+    let first = || shown.iter().find(|s| s.source == Source::ScreenShare).or(shown.first());
+    let share = shown.iter().any(|s| s.source == Source::ScreenShare);
+    let subject = match layout.arrangement.with_share(share) {
+        Arrangement::Grid => shown.iter().find(|s| Some(&s.participant) == speaker && s.track.is_some()).or_else(first),
+        Arrangement::Speaker | Arrangement::SingleSpeaker => first(),
+    };
+    subject?.track.as_ref()
+}
+
+/// Puts initials in the place of all pictures but this one.
+fn spare(scene: &mut Scene, focus: Option<&TrackId>, roster: &Roster) {
+    for tile in &mut scene.tiles {
+        if let Face::Track(track) = &tile.face
+            && Some(track) != focus
+            && let Some((person, _)) = roster.track(track)
+        {
+            tile.face = Face::Initials(person.id.clone());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::recorder::subscription::wanted;
-    use crate::scene::{Arrangement, Theme};
+    use crate::scene::Theme;
 
     const LAYOUT: Layout = Layout { arrangement: Arrangement::Speaker, theme: Theme::Dark };
 
@@ -260,6 +302,39 @@ mod tests {
         let wants = wanted(director.roster(), director.scene(), &director.ahead());
         let sizes: Vec<_> = wants.iter().map(|w| (w.track.as_str(), w.size)).collect();
         assert_eq!(sizes, [("a", Some((1280, 720))), ("b", Some((320, 180)))]);
+    }
+
+    #[test]
+    fn without_the_filmstrip_only_the_stage_is_decoded() {
+        for (arrangement, kept) in [(Arrangement::Speaker, "share"), (Arrangement::Grid, "share")] {
+            let layout = Layout { arrangement, theme: Theme::Dark };
+            let mut director = Director::new(Some((layout, Size::new(1280, 720).unwrap())));
+            let mut people = ["a", "b", "c"].map(|id| person(id, vec![track(id, TrackSource::Camera, false)])).to_vec();
+            people[1].tracks.push(track("share", TrackSource::ScreenShare, false));
+            people[1].tracks.push(track("mic", TrackSource::Audio, false));
+            director.handle_roster(Roster::new(people, vec![]), Instant::now());
+            let before = faces(director.decoding(&TrackId::new(kept)));
+            assert_eq!(before.len(), 4);
+            let after = faces(director.set_stage_only(true));
+            assert_eq!((after.len(), &after[0]), (4, &shows(kept)), "{arrangement:?}");
+            assert!(after[1..].iter().all(|face| matches!(face, Face::Initials(_))), "{arrangement:?}: {after:?}");
+            let wants = wanted(director.roster(), director.scene(), &director.ahead());
+            assert_eq!(wants.iter().map(|w| w.track.as_str()).collect::<Vec<_>>(), ["share", "mic"], "{arrangement:?}");
+            assert!(director.set_stage_only(true).is_none(), "the same scene is not shown again");
+            assert_eq!(faces(director.set_stage_only(false)), before);
+        }
+    }
+
+    #[test]
+    fn in_a_grid_who_speaks_stays_in_the_picture() {
+        let layout = Layout { arrangement: Arrangement::Grid, theme: Theme::Dark };
+        let mut director = Director::new(Some((layout, Size::new(1280, 720).unwrap())));
+        let people = ["a", "b", "c"].map(|id| person(id, vec![track(id, TrackSource::Camera, false)])).to_vec();
+        let now = Instant::now();
+        director.handle_roster(Roster::new(people.clone(), vec![]), now);
+        director.handle_roster(Roster::new(people, vec![(ParticipantId::new("b"), 0.5)]), now);
+        let initials = |id| Face::Initials(ParticipantId::new(id));
+        assert_eq!(faces(director.set_stage_only(true)), [initials("a"), shows("b"), initials("c")]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::error::ErrorKind;
 use crate::ids::{RecordingId, TrackId};
 use crate::media::{Codec, Unit};
 use crate::pipeline::{self, LATENCY, LEAD, Pipeline};
-use crate::recording::{Container, Failure, Report, Request};
+use crate::recording::{Container, Failure, Quality, Report, Request};
 use crate::room::{self, Closed, Room, Server, Wanted};
 use crate::scene::Layout;
 
@@ -82,6 +82,7 @@ struct Driver {
     reports: Reports,
     draining: bool,
     connection: Connection,
+    quality: Quality,
 }
 
 impl Driver {
@@ -108,6 +109,7 @@ impl Driver {
             reports,
             draining: false,
             connection: Connection::default(),
+            quality: Quality::default(),
         })
     }
 
@@ -210,6 +212,7 @@ impl Driver {
                 let cut = self.director.undecodable(&track);
                 self.show(cut);
             }
+            pipeline::Event::Strained { quality, late_ms } => self.strained(quality, late_ms),
             pipeline::Event::Drained { bytes, duration_ns } => {
                 self.publish();
                 return Some(Report::Drained { bytes, duration_ns });
@@ -225,6 +228,20 @@ impl Driver {
             }
         }
         None
+    }
+
+    /// Another quality from now on; everybody who looks is told.
+    fn strained(&mut self, quality: Quality, late_ms: u64) {
+        let before = std::mem::replace(&mut self.quality, quality);
+        let (level, dropped) = (quality.name(), self.pipeline.stats().dropped);
+        if quality > before {
+            tracing::warn!(level, late_ms, dropped, "the machine does not keep up: from now on {}", quality.words());
+        } else {
+            tracing::warn!(level, "there is room again: from now on {}", quality.words());
+        }
+        let cut = self.director.set_stage_only(quality.stage_only());
+        self.show(cut);
+        self.publish();
     }
 
     /// Shows a new scene from when it was true, and wants what is now to be seen and heard.
@@ -308,6 +325,7 @@ impl Driver {
             speaker: self.director.speaker().map(str::to_owned),
             frames: stats.frames,
             dropped: stats.dropped,
+            quality: self.quality,
             bytes: stats.bytes,
             room_id: Some(self.room.sid()).filter(|sid| !sid.is_empty()).map(str::to_owned),
             connection: self.connection.clone(),

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::ids::RecordingId;
-use crate::recording::{Report, Request};
+use crate::recording::{Quality, Report, Request};
 use crate::room::Server;
 use crate::scene::Layout;
 
@@ -34,6 +34,8 @@ pub struct Progress {
     pub frames: u64,
     /// Video frames left out because the machine could not keep up.
     pub dropped: u64,
+    /// How much is done for the picture: less when the machine does not keep up.
+    pub quality: Quality,
     /// Bytes written.
     pub bytes: u64,
     /// The LiveKit room's `sid`, once it has been joined.

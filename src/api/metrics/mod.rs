@@ -25,7 +25,7 @@ use crate::api::egress::{Egress, renamed};
 use crate::api::reply;
 use crate::capacity::{Class, Verdict};
 use crate::error::{Error, ErrorKind};
-use crate::recording::{Recording, State};
+use crate::recording::{Quality, Recording, State};
 use tally::Tally;
 use text::Facts;
 
@@ -58,6 +58,7 @@ impl Metrics {
         let page = control.list(0, LOOKED_AT).inspect_err(|error| tracing::warn!(%error, "metrics")).ok();
         let (count, recordings) = page.map_or((0, Vec::new()), |page| (page.count, page.recordings));
         let progress = control.progress().await.unwrap_or_default();
+        let qualities: Vec<Quality> = progress.values().map(|progress| progress.quality).collect();
         let jobs = control.jobs().inspect_err(|error| tracing::warn!(%error, "metrics")).unwrap_or_default();
         let closing = self.closing.load(Ordering::Relaxed);
         let video = capacity.verdict(Class::Video);
@@ -70,6 +71,7 @@ impl Metrics {
             load: capacity.load(),
             count,
             recordings: &recordings,
+            qualities: &qualities,
             jobs: &jobs,
             tally: &tally,
         })

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use super::tally::{Tally, kind};
 use crate::api::Status;
-use crate::recording::{Job, Recording};
+use crate::recording::{Job, Quality, Recording};
 
 /// What is told.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Facts<'a> {
     pub count: usize,
     /// The newest of them.
     pub recordings: &'a [Recording],
+    /// How much is done for the pictures of those that run.
+    pub qualities: &'a [Quality],
     /// Work that waits.
     pub jobs: &'a [Job],
     /// What was counted.
@@ -74,6 +76,14 @@ pub fn text(facts: &Facts) -> String {
     let known: Gauge = Gauge::default();
     known.set(i64::try_from(facts.count).unwrap_or(i64::MAX));
     registry.register("greffier_recordings_known", "Recordings in the store", known);
+
+    let degraded = Family::<Labels, Gauge>::default();
+    for quality in Quality::ALL.iter().filter(|quality| **quality != Quality::Full) {
+        let count = facts.qualities.iter().filter(|one| *one == quality).count();
+        let gauge = degraded.get_or_create(&vec![("level", quality.name().to_owned())]);
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    registry.register("greffier_recordings_degraded", "Those for which the machine does not keep up", degraded);
 
     let jobs = Family::<Labels, Gauge>::default();
     jobs.get_or_create(&vec![("lane", "object".to_owned())]).set(0);
@@ -129,6 +139,7 @@ mod tests {
             load: 0.25,
             count: 1,
             recordings: &recordings,
+            qualities: &[Quality::Full, Quality::HalfRate],
             jobs: &[job],
             tally: &tally,
         });
@@ -140,6 +151,8 @@ mod tests {
             "livekit_egress_requests{type=\"room_composite\"} 1",
             "greffier_recordings{state=\"initiated\"} 1",
             "greffier_recordings_known 1",
+            "greffier_recordings_degraded{level=\"half_rate\"} 1",
+            "greffier_recordings_degraded{level=\"quarter_rate\"} 0",
             "greffier_outbox_jobs{lane=\"webhook\"} 1",
             "greffier_outbox_jobs_failing{lane=\"webhook\"} 1",
             "greffier_outbox_jobs{lane=\"object\"} 0",
