@@ -112,7 +112,7 @@ impl Driver {
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
         // LiveKit's clients may write over their own objects, as LiveKit Egress lets them.
-        if let Some(key) = options.key.as_ref().filter(|_| options.asked.is_none() && options.store.is_none())
+        if let Some(key) = options.key.as_ref().filter(|_| options.asked.is_none())
             && self.db.with_key(key)?.is_some()
         {
             let message = format!("options.output_key: {key:?} is the key of another recording");

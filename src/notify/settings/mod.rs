@@ -33,7 +33,7 @@ pub struct Settings {
 }
 
 /// `webhooks`, as LiveKit's server has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Webhooks {
     /// `urls`.
     pub urls: Vec<String>,
