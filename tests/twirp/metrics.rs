@@ -11,7 +11,7 @@ use livekit_protocol as proto;
 use serde_json::Value;
 
 use crate::support::stage::{Cast, Stage, config, launcher};
-use crate::{Answer, answer, bearer, call, close, recorder, started};
+use crate::{Answer, answer, bearer, call, close, file_of, recorder, started};
 
 /// Ports that were free a moment ago.
 fn ports() -> (u16, u16) {
@@ -88,6 +88,32 @@ async fn figures_follow_what_happens() {
     assert_eq!(status.as_object().unwrap().len(), 1, "only what runs: {status}");
     close(stage).await;
     assert!(reqwest::get(format!("http://127.0.0.1:{health}/")).await.is_err(), "the ports are closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_does_not_keep_up_says_so_and_takes_no_more() {
+    let stage = Stage::new().await;
+    let url = format!("http://{}/metrics", stage.sidecar.address());
+    let full = |figures: &BTreeMap<String, f64>| figures["livekit_egress_can_accept_request"] < 1.0;
+    let id = started(&stage, "heavy").await;
+    // The one who looks after it does so now and then.
+    let figures = loop {
+        let figures = parsed(&get(&url, None).await);
+        if full(&figures) {
+            break figures;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    for (level, count) in [("half_rate", 1.0), ("fast_preset", 0.0), ("no_filmstrip", 0.0), ("quarter_rate", 0.0)] {
+        assert_eq!(figures[&format!("greffier_recordings_degraded{{level=\"{level}\"}}")], count, "{level}");
+    }
+    assert_eq!(stage.item(&id).await["progress"]["quality"], "half_rate");
+    let refused = call(&stage, "StartRoomCompositeEgress", &file_of("daily")).await;
+    assert_eq!(refused.json()["code"], "unavailable");
+    call(&stage, "StopEgress", &proto::StopEgressRequest { egress_id: id.clone() }).await;
+    stage.until(&id, "saved").await;
+    assert!(!full(&parsed(&get(&url, None).await)), "nothing runs any more");
+    close(stage).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
