@@ -84,7 +84,9 @@ impl Sidecar {
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
         let bucket_only = config.disallow_local_storage;
-        let egress = Egress { control: control.clone(), stores: stores.clone(), capacity, limits, bucket_only };
+        let unsupported = config.unsupported;
+        let egress =
+            Egress { control: control.clone(), stores: stores.clone(), capacity, limits, bucket_only, unsupported };
         let metrics = Metrics::new(egress.clone(), Timestamp::now());
         let ports = ports.serve(&metrics);
         let server_door = match &bus {
@@ -167,7 +169,7 @@ fn notifier(config: &Config, sharer: Sharer, storage: Storage, bus: Option<&Bus>
 fn metered(launcher: Launcher, capacity: Capacity) -> Launcher {
     Box::new(move |launch| {
         let class = if launch.request.output.video().is_some() { Class::Video } else { Class::Audio };
-        let reservation = capacity.reserve(class);
+        let reservation = capacity.reserve(launch.id.as_str(), class);
         Box::new(Metered { running: launcher(launch), _reservation: reservation })
     })
 }
