@@ -14,6 +14,9 @@ const SHOWS_AFTER: Duration = Duration::from_secs(15);
 const FOLLOW: f64 = 0.1;
 /// A bid counts so long without having been decided: LiveKit's server decides within a second.
 const UNDECIDED: Duration = Duration::from_secs(2);
+/// So many recordings more than there are bids might be undecided: with the first bids of a burst a node that has one recording
+/// more than another would otherwise never win.
+const UNSURE: f64 = 4.0;
 /// What another node has got is left to it this long: the server's tries with the same egress id end within two and a half
 /// minutes.
 const ELSEWHERE: Duration = Duration::from_mins(3);
@@ -216,7 +219,9 @@ impl Estimate {
     fn spare(&self, class: Class, part: f64, now: Instant) -> f64 {
         // The account does not fluctuate; what is measured counts where it tells of something else.
         let used = (self.accounted() + self.claimed(true, now)).max(self.machine - NOISE * self.cores);
-        let wanted = self.cost[class.index()] + part * self.claimed(false, now);
+        let (cost, bids) = (self.cost[class.index()], self.claimed(false, now));
+        let undecided = if bids > 0.0 { bids + UNSURE * cost } else { 0.0 };
+        let wanted = cost + part * undecided;
         ((self.cores * self.share - used - wanted) / self.cores).clamp(-1.0, 1.0)
     }
 

@@ -12,16 +12,17 @@ fn a_room_that_is_created_with_an_egress_is_recorded_until_it_ends() {
     let _sidecar = world.sidecar();
     let room = "auto";
     let grants = VideoGrants { room_create: true, ..VideoGrants::default() };
-    let egress = json!({ "room": world.video(room, "recordings/auto.mp4") });
-    let created = world.server.ask("CreateRoom", grants, &json!({ "name": room, "egress": egress }));
-    println!("{created}");
+    let mut request = world.video(room, "recordings/auto.mp4");
+    // Which room is said already: the server fills it in.
+    request.as_object_mut().unwrap().remove("room_name");
+    let asked = json!({ "name": room, "egress": { "room": request } });
+    let created = world.server.ask("CreateRoom", grants, &asked);
+    assert_eq!(created["active_recording"], true, "it runs when the room is there: {created}");
     let list = world.backend.call("list", json!({ "room_name": room })).ok();
-    println!("{list}");
     let id = list["items"][0]["egress_id"].as_str().unwrap().to_owned();
     assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
     let _people = Publisher::start(Kind::SampleRoom, &world.server, room, 1, &[]);
     world.hooks.until(&id, "egress_updated ACTIVE");
-    std::thread::sleep(std::time::Duration::from_secs(1));
     let grants = VideoGrants { room_create: true, ..VideoGrants::default() };
     world.server.ask("DeleteRoom", grants, &json!({ "room": room }));
     world.hooks.until(&id, "egress_ended COMPLETE");

@@ -184,5 +184,7 @@ async fn a_server_that_restarts_hears_how_it_went_on() {
     let last = world.listed(&id);
     assert_eq!(last["status"].as_u64(), Some(COMPLETE), "{last}");
     assert_eq!(world.minio.object("recordings/restart.ogg").0, "audio/ogg");
-    println!("after the server was back: {last}");
+    let told = crate::number(&last["file_results"][0]["duration"]) as f64 / 1e9;
+    println!("over the server's restart: {told:.2} s are recorded");
+    assert!(told > 2.0, "{last}");
 }

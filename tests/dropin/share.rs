@@ -113,7 +113,8 @@ async fn thirty_starts_at_once_are_spread_over_three_and_outlive_one() {
     assert_eq!(sizes.iter().sum::<usize>(), STARTS, "one was taken twice: {shares:?}");
     assert_eq!(shares.iter().flatten().collect::<BTreeSet<_>>().len(), STARTS);
     assert_eq!(BTreeSet::from_iter(busy(&world.redis).await), shares.iter().cloned().collect());
-    assert!(sizes.iter().all(|size| *size >= 5), "badly spread: {sizes:?}");
+    // Nobody knows of the others while all are undecided: ten each is the mean of what chance gives, four its outermost edge.
+    assert!(sizes.iter().all(|size| *size >= 4), "badly spread: {sizes:?}");
 
     // One dies; the others notice nothing, and what they do is still stopped through the server.
     let [dead, alive, also_alive] = &shares[..] else { panic!("three sidecars") };
