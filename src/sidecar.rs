@@ -90,9 +90,16 @@ impl Sidecar {
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
         let bucket_only = config.disallow_local_storage;
-        let api_key = config.server.api_key.clone();
-        let egress =
-            Egress { control: control.clone(), stores: stores.clone(), capacity, limits, bucket_only, api_key };
+        let (api_key, unsupported) = (config.server.api_key.clone(), config.unsupported);
+        let egress = Egress {
+            control: control.clone(),
+            stores: stores.clone(),
+            capacity,
+            limits,
+            bucket_only,
+            api_key,
+            unsupported,
+        };
         let metrics = Metrics::new(egress.clone(), Timestamp::now());
         let ports = ports.serve(&metrics);
         let server_door = match &bus {
@@ -189,7 +196,7 @@ fn mode_stores(config: &Config, stores: &Stores) -> Result<HashMap<String, Seale
 fn metered(launcher: Launcher, capacity: Capacity) -> Launcher {
     Box::new(move |launch| {
         let class = if launch.request.output.video().is_some() { Class::Video } else { Class::Audio };
-        let reservation = capacity.reserve(class);
+        let reservation = capacity.reserve(launch.id.as_str(), class);
         Box::new(Metered { running: launcher(launch), _reservation: reservation })
     })
 }

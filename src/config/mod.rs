@@ -62,6 +62,8 @@ pub struct Config {
     pub cluster_id: String,
     /// `disallow_local_storage`.
     pub disallow_local_storage: bool,
+    /// `unsupported_requests`.
+    pub unsupported: api::egress::Unsupported,
     /// `redis`: LiveKit's, by which its egress API is served; none without an address.
     pub redis: Option<psrpc::Settings>,
     /// `storage`: where finished files go.
@@ -176,6 +178,7 @@ impl Config {
             log_level,
             cluster_id: root.text("cluster_id")?.unwrap_or_default(),
             disallow_local_storage: root.flag("disallow_local_storage")?.unwrap_or(false),
+            unsupported: api::egress::Unsupported::named(&root.text("unsupported_requests")?.unwrap_or_default())?,
             redis,
             storage,
             notify,

@@ -255,4 +255,11 @@ pub const TABLE: &[Entry] = &[
         "false",
         "LiveKit Egress's: refuse requests that would end on this disk",
     ),
+    Entry::new(
+        "unsupported_requests",
+        Text,
+        "low_bid",
+        "web egress and others that are not done here: low_bid leaves them to LiveKit's own egress and refuses them when \
+         there is none, decline says nothing, reject refuses them at once",
+    ),
 ];

@@ -8,6 +8,9 @@ use crate::recording::{Event, Job, Recording, State, Target, Task};
 /// would be overwritten by it. The same holds for the end: what follows the stop must not overtake its answer.
 pub const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
+/// The start of an egress is answered within this, once the server knows the egress.
+pub const ANSWERED: SignedDuration = SignedDuration::from_millis(100);
+
 /// What is decided once, in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
