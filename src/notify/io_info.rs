@@ -27,12 +27,12 @@ impl IoInfo {
         Self { client: Client::new(bus, "IOInfo") }
     }
 
-    /// `CreateEgress` for what was accepted, `UpdateEgress` for everything after that. `location` is where the object is.
+    /// `CreateEgress` once we are in its room, `UpdateEgress` for everything after that. `location` is where the object is.
     pub async fn tell(&self, event: Event, about: &Recording, location: &str) -> Result<()> {
         let (method, timeout) = match event {
-            Event::Accepted => ("CreateEgress", CREATE),
-            // LiveKit has no word for it.
-            Event::LimitNear(_) => return Ok(()),
+            Event::Joined => ("CreateEgress", CREATE),
+            // LiveKit has no word for them.
+            Event::Accepted | Event::LimitNear(_) => return Ok(()),
             Event::Started | Event::Ending | Event::Ended => ("UpdateEgress", UPDATE),
         };
         let info = Bytes::from(egress::proto::info(about, location).encode_to_vec());
