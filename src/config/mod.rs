@@ -18,6 +18,7 @@ pub use show::show;
 pub use source::{Effective, Sources};
 pub use table::{Entry, Kind, TABLE};
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -43,6 +44,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `worker_classes`, with `recording.encoding`.
     pub worker_classes: WorkerClasses,
+    /// `worker_classes.*.storage`: where the files of a mode go, when not to `storage`. Mode → the section, as JSON.
+    pub mode_storages: BTreeMap<String, Secret>,
     /// What holds for every recording.
     pub policy: Policy,
     /// `limits`: when a recording ends by itself.
@@ -152,7 +155,7 @@ impl Config {
         let log_level = log_level(&mut root.section("logging")?)?;
         let mut recording = root.section("recording")?;
         let encoding = modes::Encoding::read(&mut recording.section("encoding")?, warnings)?;
-        let worker_classes = modes::read(&mut root.section("worker_classes")?, &encoding, warnings)?;
+        let (worker_classes, mode_storages) = modes::read(&mut root.section("worker_classes")?, &encoding, warnings)?;
         let policy = Policy { targets: notify.targets(), ..feature::policy(&mut recording)? };
         let feature = Feature::read(&mut recording)?;
         (api.enabled, api.events) = (feature.enabled, feature.storage_events.clone());
@@ -166,6 +169,7 @@ impl Config {
             api,
             data_dir,
             worker_classes,
+            mode_storages,
             policy,
             limits,
             feature,

@@ -42,6 +42,8 @@ pub struct Egress {
     pub limits: Limits,
     /// `disallow_local_storage`.
     pub bucket_only: bool,
+    /// The name of LiveKit's key: the only one that webhooks of requests are signed with.
+    pub api_key: String,
     /// `unsupported_requests`.
     pub unsupported: Unsupported,
 }
@@ -56,8 +58,12 @@ impl Egress {
             // The server asks again with the same id when it did not get the answer.
             return self.answer(recording);
         }
-        let egress::Start { id, mode, request, mut options, store } =
+        let egress::Start { id, mode, request, mut options, store, signing_key } =
             egress::read(request, self.limits, by_server, &Zoned::now())?;
+        if let Some(key) = signing_key.filter(|key| *key != self.api_key) {
+            let message = format!("webhooks.signing_key: {key:?} is not known here; use {:?}", self.api_key);
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
         let class = if request.output.video().is_some() { Class::Video } else { Class::Audio };
         // One that is on its way already has its place.
         let _place = match known {
@@ -69,7 +75,7 @@ impl Egress {
             Some(_) => None,
         };
         options.store = store.as_ref().map(|store| self.stores.seal(store).map(SealedStore)).transpose()?;
-        let storage = self.stores.of(options.store.as_ref().map(|store| store.0.as_slice()))?;
+        let storage = self.stores.of(options.sealed_store())?;
         if self.bucket_only && storage.bucket().is_none() {
             return Err(Error::new(ErrorKind::InvalidArgument, "request has missing or invalid field: output"));
         }
