@@ -14,6 +14,9 @@ use crate::recording::{Event, Recording};
 const CREATE: Duration = Duration::from_secs(15);
 /// LiveKit Egress' `io_update_timeout`.
 const UPDATE: Duration = Duration::from_secs(30);
+/// A server that is there bids within this. LiveKit Egress waits as long as for the answer, and so hears of a server that is back
+/// half a minute late.
+const BID: Duration = Duration::from_secs(5);
 
 /// Asks the servers' `IOInfo`.
 #[derive(Clone, Debug)]
@@ -36,7 +39,7 @@ impl IoInfo {
             Event::Started | Event::Ending | Event::Ended => ("UpdateEgress", UPDATE),
         };
         let info = Bytes::from(egress::proto::info(about, location).encode_to_vec());
-        match self.client.call(method, "", info, &Options::patient(timeout)).await {
+        match self.client.call(method, "", info, &Options::patient(timeout, BID)).await {
             Ok(_) => Ok(()),
             Err(e) => match e.kind {
                 // The server has understood and does not want it: it will not want it later.

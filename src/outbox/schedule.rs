@@ -120,8 +120,8 @@ fn is_creation(job: &Job) -> bool {
 /// back at once.
 fn pause(job: &Job, jitter: f64) -> SignedDuration {
     let longest = match job.task {
-        // A recording that is not stored yet keeps a disk full.
-        Task::Upload => 60,
+        // A recording that is not stored yet keeps a disk full; what the server does not know looks as if it went on for ever.
+        Task::Upload | Task::Tell { to: Target::LiveKit, .. } => 60,
         Task::Tell { .. } | Task::Remove { .. } => 600,
     };
     let seconds = 1_i64.checked_shl(job.attempts.saturating_sub(1)).unwrap_or(longest).clamp(1, longest);
