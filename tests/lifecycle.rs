@@ -107,6 +107,7 @@ fn states() -> Vec<State> {
 
 fn reports() -> Vec<Report> {
     vec![
+        Report::Joined,
         Report::MediaFlowing,
         Report::RoomClosed("r".into()),
         Report::ConnectionLost("r".into()),
@@ -126,6 +127,7 @@ fn reports() -> Vec<Report> {
 
 fn input(report: &Report) -> String {
     match report {
+        Report::Joined => "Joined".into(),
         Report::MediaFlowing => "MediaFlowing".into(),
         Report::RoomClosed(why) => format!("RoomClosed({why})"),
         Report::ConnectionLost(why) => format!("ConnectionLost({why})"),

@@ -52,6 +52,12 @@ impl Rig {
         next.expect("another report in time").expect("a recorder ends with its last word").1
     }
 
+    /// Joined, and media flows.
+    async fn begun(&mut self) {
+        assert_eq!(self.next().await, Report::Joined);
+        assert_eq!(self.next().await, Report::MediaFlowing);
+    }
+
     /// Everything until the file is whole, which is taken off: what was told before, nanoseconds and bytes.
     async fn finished(&mut self) -> (Vec<Report>, u64, u64) {
         let mut told = Vec::new();
@@ -96,7 +102,7 @@ async fn the_end_of_a_long_recording_is_announced_and_comes() {
         ..Limits::default()
     };
     let mut rig = Rig::start(&server, "long", film("speaker", 1000), limits);
-    assert_eq!(rig.next().await, Report::MediaFlowing);
+    rig.begun().await;
     let room = rig.until("the room's sid", |progress| progress.room_id.is_some()).await.room_id.unwrap();
     assert!(room.starts_with("RM_"), "{room}");
     assert_eq!(rig.next().await, Report::LimitNear(Limit::Duration));
@@ -121,7 +127,10 @@ async fn a_warning_longer_than_the_recording_comes_when_it_begins() {
     };
     let mut rig = Rig::start(&server, "short", Output::ogg(), limits);
     let (told, ..) = rig.finished().await;
-    assert_eq!(told, [Report::MediaFlowing, Report::LimitNear(Limit::Duration), Report::LimitHit(Limit::Duration)]);
+    assert_eq!(
+        told,
+        [Report::Joined, Report::MediaFlowing, Report::LimitNear(Limit::Duration), Report::LimitHit(Limit::Duration)]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +143,10 @@ async fn a_file_does_not_become_larger_than_it_may() {
     let limits = Limits { max_bytes: Some(MOST), ..Limits::default() };
     let mut rig = Rig::start(&server, "large", film("grid", 150), limits);
     let (told, duration_ns, bytes) = rig.finished().await;
-    assert_eq!(told, [Report::MediaFlowing, Report::LimitNear(Limit::Size), Report::LimitHit(Limit::Size)]);
+    assert_eq!(
+        told,
+        [Report::Joined, Report::MediaFlowing, Report::LimitNear(Limit::Size), Report::LimitHit(Limit::Size)]
+    );
     let left = MOST as i64 - bytes as i64;
     println!("{bytes} bytes of {MOST} ({left} left), {} s", duration_ns / SECOND);
     assert_eq!(std::fs::metadata(&rig.path).unwrap().len(), bytes);
@@ -165,7 +177,7 @@ async fn a_room_where_nobody_is_any_more_is_not_recorded_for_ever() {
     let mut room = Publisher::start(Kind::SampleRoom, &server, "left", 1, &[]);
     let limits = Limits { empty_room: Some(Duration::from_secs(6)), ..Limits::default() };
     let mut rig = Rig::start(&server, "left", film("speaker", 1000), limits);
-    assert_eq!(rig.next().await, Report::MediaFlowing);
+    rig.begun().await;
     rig.people(1).await;
     room.tell("leave 0");
     rig.people(0).await;
@@ -188,7 +200,7 @@ async fn the_layout_changes_while_recording() {
     let mut room = Publisher::start(Kind::SampleRoom, &server, "layouts", 2, &[]);
     room.tell("speak 0");
     let mut rig = Rig::start(&server, "layouts", film("speaker", 3000), Limits::default());
-    assert_eq!(rig.next().await, Report::MediaFlowing);
+    rig.begun().await;
     // As `UpdateLayout` of LiveKit's server does it: the identity is the recording's id.
     let told = |metadata: &str| {
         let grants = VideoGrants { room_admin: true, room: "layouts".into(), ..VideoGrants::default() };

@@ -177,7 +177,7 @@ async fn a_queue_gives_each_request_to_one_server() {
     let (_two, two_done) = serve(&second, "two", Kind::Queue).await;
     let client = Client::new(&bus(&redis), "Test");
     for n in 0..50 {
-        client.call("Do", "", raw(&n.to_string()), &Options::patient(LONG)).await.unwrap();
+        client.call("Do", "", raw(&n.to_string()), &Options::patient(LONG, LONG)).await.unwrap();
     }
     assert_eq!(one_done.load(Ordering::SeqCst) + two_done.load(Ordering::SeqCst), 50);
     // The same bytes once more, as after a lost acknowledgement: one bid for the two of them.
@@ -278,10 +278,10 @@ async fn errors_arrive_with_kind_and_text() {
     let client = Client::new(&bus, "Test");
     for (n, kind) in kinds.into_iter().enumerate() {
         let request = Bytes::from(vec![u8::try_from(n).unwrap()]);
-        let error = client.call("Fail", "a topic", request, &Options::patient(LONG)).await.unwrap_err();
+        let error = client.call("Fail", "a topic", request, &Options::patient(LONG, LONG)).await.unwrap_err();
         assert_eq!(error, Error::new(kind, format!("error {n}")));
     }
-    let error = client.call("Fail", "a topic", Bytes::new(), &Options::patient(LONG)).await.unwrap_err();
+    let error = client.call("Fail", "a topic", Bytes::new(), &Options::patient(LONG, LONG)).await.unwrap_err();
     assert_eq!(error, Error::new(ErrorKind::Internal, "Fail: internal error, see the log"));
 }
 
@@ -325,7 +325,7 @@ async fn topics_come_and_go_while_running() {
         let method = Method::new("EgressHandler", "StopEgress", id);
         let mut serving = server.serve(method, Kind::Queue, move |_| async move { Ok(raw(id)) });
         serving.ready().await;
-        assert_eq!(client.call("StopEgress", id, Bytes::new(), &Options::patient(LONG)).await.unwrap(), id);
+        assert_eq!(client.call("StopEgress", id, Bytes::new(), &Options::patient(LONG, LONG)).await.unwrap(), id);
     }
     let gone = client.call("StopEgress", "EG_1", Bytes::new(), &Options::first(LONG)).await.unwrap_err();
     assert_eq!(gone.message, "no response from servers");
@@ -348,7 +348,7 @@ async fn what_runs_is_answered_although_the_method_is_served_no_more() {
     });
     serving.ready().await;
     let client = Client::new(&bus, "Test");
-    let call = tokio::spawn(async move { client.call("Do", "", Bytes::new(), &Options::patient(LONG)).await });
+    let call = tokio::spawn(async move { client.call("Do", "", Bytes::new(), &Options::patient(LONG, LONG)).await });
     has_begun.recv().await.unwrap();
     drop(serving);
     go_on.send_replace(true);
@@ -361,7 +361,7 @@ async fn after_a_restart_of_redis_everything_is_subscribed_again() {
     let (serving_bus, calling_bus) = (bus(&redis), bus(&redis));
     let (_serving, _) = serve(&serving_bus, "server", Kind::Queue).await;
     let client = Client::new(&calling_bus, "Test");
-    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG)).await.unwrap(), "server did a");
+    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG, LONG)).await.unwrap(), "server did a");
     for round in 0..3 {
         redis.kill();
         for bus in [&serving_bus, &calling_bus] {
@@ -377,8 +377,8 @@ async fn after_a_restart_of_redis_everything_is_subscribed_again() {
         redis.launch();
         serving_bus.up().wait_for(|up| *up).await.unwrap();
         new.ready().await;
-        assert_eq!(client.call("Do", "", raw("c"), &Options::patient(LONG)).await.unwrap(), "server did c");
-        let answer = client.call("New", &round.to_string(), Bytes::new(), &Options::patient(LONG)).await;
+        assert_eq!(client.call("Do", "", raw("c"), &Options::patient(LONG, LONG)).await.unwrap(), "server did c");
+        let answer = client.call("New", &round.to_string(), Bytes::new(), &Options::patient(LONG, LONG)).await;
         assert_eq!(answer.unwrap(), "new");
     }
 }
@@ -405,7 +405,7 @@ async fn a_newer_server_may_begin_without_a_grant_and_compress() {
     let client = Client::new(&bus, "Test");
     for bids in [true, false] {
         let call = client.clone();
-        let call = tokio::spawn(async move { call.call("Do", "", raw("q"), &Options::patient(LONG)).await });
+        let call = tokio::spawn(async move { call.call("Do", "", raw("q"), &Options::patient(LONG, LONG)).await });
         let asked: Request = hand.next(0).await;
         assert_eq!((asked.raw_request, asked.client_id.as_str()), (raw("q"), client.id()));
         let valid = Duration::from_nanos((asked.expiry - asked.sent_at).try_into().unwrap());
@@ -481,7 +481,7 @@ async fn the_password_is_asked_for_and_named_when_wrong() {
     with(None, Some("open sesame")).ping().await.unwrap();
     let (_serving, _) = serve(&with(None, Some("open sesame")), "server", Kind::Queue).await;
     let client = Client::new(&with(Some("greffier"), Some("her")), "Test");
-    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG)).await.unwrap(), "server did a");
+    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG, LONG)).await.unwrap(), "server did a");
     for wrong in [with(None, None), with(None, Some("open barley")), with(Some("greffier"), Some("open sesame"))] {
         let error = wrong.ping().await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unauthenticated, "{error}");
@@ -504,7 +504,7 @@ async fn sentinels_lead_to_the_master() {
     by_sentinel.ping().await.unwrap();
     let (_serving, _) = serve(&by_sentinel, "server", Kind::Queue).await;
     let client = Client::new(&bus(&redis), "Test");
-    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG)).await.unwrap(), "server did a");
+    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG, LONG)).await.unwrap(), "server did a");
     let mut unknown = section;
     unknown["sentinel_master_name"] = "other".into();
     assert_eq!(settings(unknown).ping().await.unwrap_err().kind, ErrorKind::Unavailable);
@@ -533,7 +533,7 @@ async fn tls_is_used_and_its_authority_checked() {
     trusting.ping().await.unwrap();
     let (_serving, _) = serve(&trusting, "server", Kind::Queue).await;
     let client = Client::new(&trusting, "Test");
-    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG)).await.unwrap(), "server did a");
+    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG, LONG)).await.unwrap(), "server did a");
     let strict = settings(serde_json::json!({ "address": address, "use_tls": true }));
     assert_eq!(strict.ping().await.unwrap_err().kind, ErrorKind::Unavailable);
     let gone = settings(serde_json::json!({ "address": address, "tls": { "enabled": true, "ca_cert_file": "/none" } }));

@@ -152,8 +152,10 @@ impl Driver {
     /// Commits the step with its jobs, performs its effects, answers who waited for it.
     async fn take(&mut self, mut recording: Recording, step: Step, done: Option<Job>) {
         let (id, before) = (recording.id.clone(), recording.state.clone());
-        if before == State::Starting && step.state == State::Active {
-            // Media began when the recorder had joined; that it flows is learnt later.
+        // Media begins when the recorder has joined; that it flows is learnt later. LiveKit's clients are answered then;
+        // for others a recording whose media never flows has not begun.
+        let begun = step.state == State::Active || recording.options.asked.is_some();
+        if before == State::Starting && recording.started_at.is_none() && begun {
             let running = self.live.get(&id).and_then(|live| live.running.as_ref());
             recording.started_at = running.and_then(|running| running.progress().started_at);
         }
@@ -172,8 +174,9 @@ impl Driver {
         self.perform(&id, &effects);
         let Some(live) = self.live.get_mut(&id) else { return };
         match &recording.state {
-            State::Starting | State::Ending { .. } => {}
-            State::Active | State::Saving { .. } => {
+            State::Starting if recording.options.asked.is_none() || recording.started_at.is_none() => {}
+            State::Ending { .. } => {}
+            State::Starting | State::Active | State::Saving { .. } => {
                 for starter in live.starters.drain(..) {
                     let _ = starter.send(Ok(recording.clone()));
                 }

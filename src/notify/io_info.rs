@@ -14,6 +14,9 @@ use crate::recording::{Event, Recording};
 const CREATE: Duration = Duration::from_secs(15);
 /// LiveKit Egress' `io_update_timeout`.
 const UPDATE: Duration = Duration::from_secs(30);
+/// A server that is there bids within this. LiveKit Egress waits as long as for the answer, and so hears of a server that is back
+/// half a minute late.
+const BID: Duration = Duration::from_secs(5);
 
 /// Asks the servers' `IOInfo`.
 #[derive(Clone, Debug)]
@@ -27,16 +30,16 @@ impl IoInfo {
         Self { client: Client::new(bus, "IOInfo") }
     }
 
-    /// `CreateEgress` for what was accepted, `UpdateEgress` for everything after that. `location` is where the object is.
+    /// `CreateEgress` once we are in its room, `UpdateEgress` for everything after that. `location` is where the object is.
     pub async fn tell(&self, event: Event, about: &Recording, location: &str) -> Result<()> {
         let (method, timeout) = match event {
-            Event::Accepted => ("CreateEgress", CREATE),
-            // LiveKit has no word for it.
-            Event::LimitNear(_) => return Ok(()),
+            Event::Joined => ("CreateEgress", CREATE),
+            // LiveKit has no word for them.
+            Event::Accepted | Event::LimitNear(_) => return Ok(()),
             Event::Started | Event::Ending | Event::Ended => ("UpdateEgress", UPDATE),
         };
         let info = Bytes::from(egress::proto::info(about, location).encode_to_vec());
-        match self.client.call(method, "", info, &Options::patient(timeout)).await {
+        match self.client.call(method, "", info, &Options::patient(timeout, BID)).await {
             Ok(_) => Ok(()),
             Err(e) => match e.kind {
                 // The server has understood and does not want it: it will not want it later.

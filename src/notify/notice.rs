@@ -31,7 +31,7 @@ pub(super) fn metadata(current: &str, event: Event, about: &Recording) -> Result
         Event::Started => Some("started"),
         Event::Ending => Some("saving"),
         Event::Ended => None,
-        Event::LimitNear(_) => return Ok(None),
+        Event::Joined | Event::LimitNear(_) => return Ok(None),
     };
     // Only a new recording takes over from another: the events of an earlier one may come late.
     if event != Event::Accepted && is_of_another(&keys, about) {
@@ -70,7 +70,7 @@ pub(super) fn message(event: Event, about: &Recording, now: Timestamp) -> Option
         (Event::Ending, State::Ending { then: Outcome::LimitReached(_) }) if about.options.asked.is_none() => {
             Some(json!({ "type": format!("{what}LimitReached") }))
         }
-        (Event::Ending | Event::Accepted | Event::Started | Event::Ended, _) => None,
+        (Event::Ending | Event::Accepted | Event::Joined | Event::Started | Event::Ended, _) => None,
     }
 }
 

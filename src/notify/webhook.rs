@@ -44,7 +44,7 @@ fn webhook(event: Event, about: &Recording, location: &str) -> Option<WebhookEve
         Event::Accepted => "egress_started",
         Event::Started | Event::Ending => "egress_updated",
         Event::Ended => "egress_ended",
-        Event::LimitNear(_) => return None,
+        Event::Joined | Event::LimitNear(_) => return None,
     };
     Some(WebhookEvent {
         event: name.to_owned(),

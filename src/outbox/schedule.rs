@@ -17,6 +17,8 @@ pub struct Schedule {
     busy: BTreeSet<Lane>,
     /// How many of those tell somebody something.
     telling: usize,
+    /// When LiveKit's server took in that there is an egress, until it hears that it runs.
+    created: BTreeMap<Lane, Timestamp>,
 }
 
 /// What became of a job that was tried.
@@ -30,7 +32,10 @@ pub enum Settled {
 
 impl Schedule {
     /// Adds a job; one that is there already is only woken.
-    pub fn add(&mut self, job: Job) {
+    pub fn add(&mut self, mut job: Job) {
+        if let Some(at) = self.created.get(&job.lane()).filter(|_| job.rank() == Event::Started.rank()) {
+            settled_by(&mut job, *at);
+        }
         let lane = self.lanes.entry(job.lane()).or_default();
         let not_before = job.not_before;
         let known = lane.entry(job.rank()).or_insert(job);
@@ -74,9 +79,10 @@ impl Schedule {
         let gone = jobs.remove(&job.rank());
         if gone.as_ref().is_some_and(is_creation) {
             // The start is answered from now on, however long the server took: what follows settles from here.
-            for job in jobs.values_mut().filter(|job| job.rank() == Event::Started.rank()) {
-                job.not_before = job.not_before.max(now + ANSWERED + SETTLING);
-            }
+            jobs.values_mut().filter(|job| job.rank() == Event::Started.rank()).for_each(|job| settled_by(job, now));
+            self.created.insert(lane.clone(), now);
+        } else {
+            self.created.remove(&lane);
         }
         if jobs.is_empty() {
             self.lanes.remove(&lane);
@@ -90,6 +96,11 @@ impl Schedule {
     }
 }
 
+/// It waits until whoever was answered after `created` has taken that in.
+fn settled_by(job: &mut Job, created: Timestamp) {
+    job.not_before = job.not_before.max(created + ANSWERED + SETTLING);
+}
+
 fn tells(job: &Job) -> bool {
     match job.task {
         Task::Tell { .. } => true,
@@ -100,7 +111,7 @@ fn tells(job: &Job) -> bool {
 /// By it LiveKit's server learns that there is an egress.
 fn is_creation(job: &Job) -> bool {
     match &job.task {
-        Task::Tell { event, to, .. } => *event == Event::Accepted && *to == Target::LiveKit,
+        Task::Tell { event, to, .. } => *event == Event::Joined && *to == Target::LiveKit,
         Task::Upload | Task::Remove { .. } => false,
     }
 }
@@ -109,8 +120,8 @@ fn is_creation(job: &Job) -> bool {
 /// back at once.
 fn pause(job: &Job, jitter: f64) -> SignedDuration {
     let longest = match job.task {
-        // A recording that is not stored yet keeps a disk full.
-        Task::Upload => 60,
+        // A recording that is not stored yet keeps a disk full; what the server does not know looks as if it went on for ever.
+        Task::Upload | Task::Tell { to: Target::LiveKit, .. } => 60,
         Task::Tell { .. } | Task::Remove { .. } => 600,
     };
     let seconds = 1_i64.checked_shl(job.attempts.saturating_sub(1)).unwrap_or(longest).clamp(1, longest);
@@ -176,7 +187,7 @@ mod tests {
     #[test]
     fn active_is_told_two_seconds_after_the_server_could_answer_the_start() {
         let mut schedule = Schedule::default();
-        let created = tell("a", Event::Accepted, Target::LiveKit);
+        let created = tell("a", Event::Joined, Target::LiveKit);
         let started = Job { not_before: at(2), ..tell("a", Event::Started, Target::LiveKit) };
         schedule.add(created.clone());
         schedule.add(started);
@@ -184,7 +195,16 @@ mod tests {
         schedule.settle(&created, false, at(3), 0.0);
         assert_eq!(schedule.next_at(), Some(at(5) + ANSWERED));
         assert!(schedule.due(at(5)).is_empty());
-        assert_eq!(schedule.due(at(5) + ANSWERED).len(), 1);
+        let due = schedule.due(at(5) + ANSWERED);
+        assert_eq!(due.len(), 1);
+        schedule.settle(&due[0], false, at(6), 0.0);
+        assert!(schedule.created.is_empty());
+        // Also when media flows only after that.
+        schedule.add(created.clone());
+        schedule.due(at(10));
+        schedule.settle(&created, false, at(10), 0.0);
+        schedule.add(tell("a", Event::Started, Target::LiveKit));
+        assert_eq!(schedule.next_at(), Some(at(12) + ANSWERED));
     }
 
     #[test]

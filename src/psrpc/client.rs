@@ -34,9 +34,9 @@ impl Options {
         Self { timeout, selection: Selection::FIRST }
     }
 
-    /// Like [`Options::first`], but a bid may take as long as the answer: LiveKit Egress' for `IOInfo`.
-    pub fn patient(timeout: Duration) -> Self {
-        Self { timeout, selection: Selection { timeout: None, ..Selection::FIRST } }
+    /// Like [`Options::first`], but a bid may take this long.
+    pub fn patient(timeout: Duration, bid: Duration) -> Self {
+        Self { timeout, selection: Selection { timeout: Some(bid), ..Selection::FIRST } }
     }
 
     /// The best bid gets it: LiveKit's for `StartEgress`.

@@ -114,6 +114,9 @@ impl Driver {
     }
 
     async fn run(mut self, mut drain: watch::Receiver<bool>, mut layouts: mpsc::UnboundedReceiver<Layout>) -> Report {
+        // First the time: whoever hears the report looks for it.
+        self.publish();
+        self.tell(Report::Joined);
         let mut ticks = tokio::time::interval(PROGRESS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -197,8 +200,6 @@ impl Driver {
         match event {
             pipeline::Event::Flowing => {
                 self.flowing = true;
-                // First the time: whoever hears the report looks for it.
-                self.publish();
                 self.tell(Report::MediaFlowing);
                 self.watch();
             }
@@ -319,7 +320,7 @@ impl Driver {
     fn publish(&self) {
         let stats = self.pipeline.stats();
         let _ = self.progress.send(Progress {
-            started_at: self.flowing.then_some(self.started_at),
+            started_at: Some(self.started_at),
             duration_ns: stats.duration_ns,
             participants: self.people(),
             speaker: self.director.speaker().map(str::to_owned),

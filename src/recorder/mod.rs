@@ -22,7 +22,7 @@ use crate::scene::Layout;
 /// What a running recording looks like right now, for status lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The wall clock at media time zero, once media flows.
+    /// The wall clock at media time zero, once we are in the room.
     pub started_at: Option<Timestamp>,
     /// Nanoseconds of media written.
     pub duration_ns: u64,

@@ -7,6 +7,8 @@ use crate::recording::Limit;
 pub enum Event {
     /// Accepted; the recorder is joining.
     Accepted,
+    /// In the room: there will be a recording. LiveKit's server hears of its egress.
+    Joined,
     /// Media flows.
     Started,
     /// A limit is about to be reached.
@@ -22,11 +24,12 @@ impl Event {
     pub const fn rank(self) -> u8 {
         match self {
             Self::Accepted => 0,
-            Self::Started => 1,
-            Self::LimitNear(Limit::Duration) => 2,
-            Self::LimitNear(Limit::Size) => 3,
-            Self::Ending => 4,
-            Self::Ended => 5,
+            Self::Joined => 1,
+            Self::Started => 2,
+            Self::LimitNear(Limit::Duration) => 3,
+            Self::LimitNear(Limit::Size) => 4,
+            Self::Ending => 5,
+            Self::Ended => 6,
         }
     }
 
@@ -34,6 +37,7 @@ impl Event {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::Joined => "joined",
             Self::Started => "started",
             Self::LimitNear(Limit::Duration) => "duration_limit_near",
             Self::LimitNear(Limit::Size) => "size_limit_near",
@@ -46,6 +50,7 @@ impl Event {
     pub fn named(name: &str) -> Option<Self> {
         let all = [
             Self::Accepted,
+            Self::Joined,
             Self::Started,
             Self::LimitNear(Limit::Duration),
             Self::LimitNear(Limit::Size),

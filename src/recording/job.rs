@@ -88,14 +88,6 @@ impl Target {
         }
     }
 
-    /// Does it hear that a recording was accepted before it hears that it runs? Those who speak LiveKit's language do.
-    pub fn hears_of_beginnings(&self) -> bool {
-        match self {
-            Self::LiveKit | Self::Webhook(_) => true,
-            Self::Mail | Self::Room | Self::StorageHook(_) | Self::Transcription => false,
-        }
-    }
-
     /// Does it want to hear of this?
     pub fn wants(&self, event: Event, about: &Recording) -> bool {
         let saved = || about.state.outcome().is_some_and(crate::recording::Outcome::has_file);
@@ -109,9 +101,9 @@ impl Target {
                 ours && event == Event::Ended && about.options.is_transcribed(&about.request) && saved()
             }
             Self::StorageHook(_) => event == Event::Ended && saved(),
-            Self::Room => ours,
-            Self::Webhook(_) => true,
-            // It knows of a recording once it was told that it started; what failed before was answered as an error.
+            Self::Room => ours && event != Event::Joined,
+            Self::Webhook(_) => event != Event::Joined,
+            // It hears of an egress once we are in the room; what failed before is answered as an error.
             Self::LiveKit => {
                 about.started_at.is_some() && about.options.asked.as_ref().is_some_and(|asked| asked.by_server)
             }

@@ -54,7 +54,9 @@ pub enum Command {
 /// late changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
-    /// Joined, and the first samples are on their way to the muxer.
+    /// In the room.
+    Joined,
+    /// The first samples are on their way to the muxer.
     MediaFlowing,
     /// The room came to its end: closed, or we were removed; the words say which.
     RoomClosed(String),
@@ -163,7 +165,8 @@ impl State {
             Self::Ended(outcome) | Self::Told(outcome) => self.over(outcome, &report),
             Self::Removing { .. } => match report {
                 Report::Removed => Step { state: self.clone(), effects: vec![Effect::Forget] },
-                Report::MediaFlowing
+                Report::Joined
+                | Report::MediaFlowing
                 | Report::RoomClosed(_)
                 | Report::ConnectionLost(_)
                 | Report::LimitNear(_)
@@ -214,6 +217,10 @@ impl State {
 
     fn running(&self, report: Report) -> Step {
         match report {
+            Report::Joined if *self == Self::Starting => {
+                Step { state: Self::Starting, effects: vec![Effect::Tell(Event::Joined)] }
+            }
+            Report::Joined => self.stay(),
             Report::MediaFlowing if *self == Self::Starting => {
                 Step { state: Self::Active, effects: vec![Effect::Upload, Effect::Tell(Event::Started)] }
             }
@@ -243,7 +250,8 @@ impl State {
             Report::Broke { failure, salvaged: Some((bytes, duration_ns)) } => {
                 saving(Outcome::CutShort(failure), Media { bytes, duration_ns })
             }
-            Report::MediaFlowing
+            Report::Joined
+            | Report::MediaFlowing
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
@@ -265,7 +273,8 @@ impl State {
             Report::StoreLost(failure) => {
                 Step { state: Self::Ended(Outcome::Failed(failure)), effects: vec![Effect::Tell(Event::Ended)] }
             }
-            Report::MediaFlowing
+            Report::Joined
+            | Report::MediaFlowing
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
@@ -283,7 +292,8 @@ impl State {
         match report {
             Report::Notified => Step { state: Self::Told(outcome.clone()), effects: vec![] },
             Report::Expired => removing(outcome, true),
-            Report::MediaFlowing
+            Report::Joined
+            | Report::MediaFlowing
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)

@@ -2,13 +2,13 @@
 
 use jiff::SignedDuration;
 
-use crate::recording::{Event, Job, Recording, State, Target, Task};
+use crate::recording::{Event, Job, Recording, Target, Task};
 
 /// A backend stores the egress's id only after the start was answered, and writes "starting" after that: an earlier "active"
 /// would be overwritten by it. The same holds for the end: what follows the stop must not overtake its answer.
 pub const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
-/// The start of an egress is answered within this, once the server knows the egress.
+/// The start of an egress is answered within this, once we are in the room and the server knows the egress.
 pub const ANSWERED: SignedDuration = SignedDuration::from_millis(100);
 
 /// What is decided once, in the configuration.
@@ -34,22 +34,20 @@ impl Policy {
         let of_request = about.options.asked.as_ref().and_then(|asked| asked.webhook.clone()).map(Target::Webhook);
         let of_request = of_request.filter(|target| !self.targets.contains(target));
         let wanting = self.targets.iter().chain(&of_request).filter(|target| target.wants(event, about));
-        let job = |to: &Target, event, about: &Recording| {
-            Job::new(about.id.clone(), Task::Tell { event, to: to.clone(), about: Box::new(about.clone()) }, now)
-        };
-        let mut jobs = Vec::new();
-        for to in wanting {
-            if to.hears_of_beginnings() && event == Event::Started {
-                // The egress is told of once it is sure to exist, and before anything else is said of it.
-                let accepted = Recording { state: State::Starting, ..about.clone() };
-                jobs.push(job(to, Event::Accepted, &accepted));
-            }
-            let mut job = job(to, event, about);
-            if *to == Target::LiveKit && event == Event::Started {
-                job.not_before = now.checked_add(SETTLING).unwrap_or(now);
-            }
-            jobs.push(job);
-        }
-        jobs
+        wanting
+            .map(|to| {
+                let mut job = Job::new(
+                    about.id.clone(),
+                    Task::Tell { event, to: to.clone(), about: Box::new(about.clone()) },
+                    now,
+                );
+                if *to == Target::LiveKit && event == Event::Started {
+                    // The start is answered when we are in the room, which is when media begins.
+                    let answered = about.started_at.unwrap_or(now) + ANSWERED;
+                    job.not_before = now.max(answered + SETTLING);
+                }
+                job
+            })
+            .collect()
     }
 }

@@ -7,12 +7,15 @@ use bytes::Bytes;
 use greffier::egress::rpc;
 use greffier::error::ErrorKind;
 use greffier::psrpc::frame::{ClaimRequest, ClaimResponse, Request, open, seal};
-use greffier::psrpc::{Bus, Client, Options, Settings, channel};
+use greffier::psrpc::{Bus, Client, Options, Settings, Subscription, channel};
 use livekit_protocol as proto;
 use prost::Message as _;
+use serde_json::json;
 
 use crate::share::busy;
+use crate::support::backend::Backend;
 use crate::support::minio::{BUCKET, KEY, SECRET};
+use crate::support::sidecar::Sidecar;
 use crate::{COMPLETE, ENDING, WHOLE_LIFE, World, assert_nowhere, id_of};
 
 /// What the server sends for a recording of sound.
@@ -93,27 +96,67 @@ async fn a_start_that_is_repeated_and_a_redis_that_restarts_change_nothing() {
     println!("after Redis was back: the stop was answered after {:.2} s", back.as_secs_f64());
 }
 
-/// Asks as the server does, and vanishes once one of those who bid has the grant; whom it chose.
-async fn ask_and_vanish(world: &World, raw: Bytes) -> String {
-    let bus = bus(world);
-    let client = "CLI_vanishes";
-    let mut bids = bus.subscribe(vec![channel::claim("EgressInternal", client)]);
-    bids.subscribed().wait_for(|yes| *yes).await.unwrap();
-    let expiry = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(10);
-    let request = Request {
-        request_id: "REQ_vanishes".into(),
-        client_id: client.into(),
-        expiry: i64::try_from(expiry.as_nanos()).unwrap(),
-        raw_request: raw,
-        ..Request::default()
-    };
-    bus.publish(channel::request("EgressInternal", "StartEgress", ""), seal(&request)).await.unwrap();
-    let (_, bid) = bids.next().await.unwrap();
-    let bid: ClaimRequest = open(bid).unwrap();
-    assert_eq!(bid.affinity, 1.0, "an idle one takes it at once");
-    let grant = ClaimResponse { request_id: bid.request_id, server_id: bid.server_id.clone() };
-    bus.publish(channel::grant("EgressInternal", "StartEgress", ""), seal(&grant)).await.unwrap();
-    bid.server_id
+/// The server's side of a start, by hand: sees every bid, and decides for itself.
+struct Caller {
+    bus: Bus,
+    bids: Subscription,
+}
+
+impl Caller {
+    const ID: &str = "CLI_byHand";
+
+    async fn new(world: &World) -> Self {
+        let bus = bus(world);
+        let bids = bus.subscribe(vec![channel::claim("EgressInternal", Self::ID)]);
+        bids.subscribed().wait_for(|yes| *yes).await.unwrap();
+        Self { bus, bids }
+    }
+
+    async fn ask(&self, request_id: &str, raw: Bytes) {
+        let expiry = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(10);
+        let request = Request {
+            request_id: request_id.into(),
+            client_id: Self::ID.into(),
+            expiry: i64::try_from(expiry.as_nanos()).unwrap(),
+            raw_request: raw,
+            ..Request::default()
+        };
+        self.bus.publish(channel::request("EgressInternal", "StartEgress", ""), seal(&request)).await.unwrap();
+    }
+
+    async fn bid(&mut self) -> ClaimRequest {
+        let next = tokio::time::timeout(Duration::from_secs(20), self.bids.next()).await;
+        open(next.expect("a bid").unwrap().1).unwrap()
+    }
+
+    async fn grant(&self, bid: ClaimRequest) {
+        let grant = ClaimResponse { request_id: bid.request_id, server_id: bid.server_id };
+        self.bus.publish(channel::grant("EgressInternal", "StartEgress", ""), seal(&grant)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_done_here_is_bid_for_as_configured() {
+    let world = World::new(300);
+    let modes = ["decline", "reject", "low_bid"].map(|mode| format!("unsupported_requests: {mode}\n"));
+    let _sidecars = modes.map(|mode| Sidecar::in_place_of_egress_with(&world.server, &world.redis, &mode));
+    let mut caller = Caller::new(&world).await;
+    let web = proto::WebEgressRequest { url: "https://example.org".into(), ..Default::default() };
+    let request = Some(rpc::Asked::Web(web));
+    let web = rpc::StartEgressRequest { egress_id: "EG_testWeb00001".into(), room_id: String::new(), request };
+    caller.ask("REQ_web", web.encode_to_vec().into()).await;
+    // All three are willing to do this one; whoever is silent about the first has bid for the second.
+    caller.ask("REQ_any", start_of(&world, "EG_testAny00001", "any", "any.ogg")).await;
+    let (mut of_web, mut willing) = (Vec::new(), 0);
+    while willing < 3 {
+        let bid = caller.bid().await;
+        match bid.request_id.as_str() {
+            "REQ_web" => of_web.push(bid.affinity),
+            _ => willing += 1,
+        }
+    }
+    of_web.sort_by(f32::total_cmp);
+    assert_eq!(of_web, [0.01, 1.0]);
 }
 
 #[tokio::test]
@@ -128,7 +171,12 @@ async fn an_answer_that_is_lost_or_late_is_given_again_by_whoever_has_the_record
 
     // Nobody hears the answer. The other sidecar is idle, and still the same egress is not recorded twice.
     let lost = start_of(&world, "EG_testLost0001", room, "recordings/lost.ogg");
-    ask_and_vanish(&world, lost.clone()).await;
+    let mut caller = Caller::new(&world).await;
+    caller.ask("REQ_vanishes", lost.clone()).await;
+    let bid = caller.bid().await;
+    assert_eq!(bid.affinity, 1.0, "an idle one takes it at once");
+    caller.grant(bid).await;
+    drop(caller);
     for _ in 0..3 {
         let info = client.call("StartEgress", "", lost.clone(), &patience).await.unwrap();
         let info = proto::EgressInfo::decode(info).unwrap();
@@ -187,4 +235,32 @@ async fn a_server_that_restarts_hears_how_it_went_on() {
     let told = crate::number(&last["file_results"][0]["duration"]) as f64 / 1e9;
     println!("over the server's restart: {told:.2} s are recorded");
     assert!(told > 2.0, "{last}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_at_the_end_hears_of_it_when_it_is_back() {
+    let mut world = World::new(300);
+    let sidecar = world.sidecar();
+    let room = "away";
+    world.server.create_room(room);
+    let id = id_of(&world.backend.call("start", world.transcript(room, "recordings/away.ogg")).ok());
+    world.hooks.until(&id, "egress_updated ACTIVE");
+    world.server.kill();
+    // Somebody ends it at the sidecar's own door.
+    let mut ours = Backend::at(sidecar.url(), &world.server.api_key, &world.server.api_secret);
+    let it = json!({ "egress_id": id });
+    assert_eq!(ours.call("stop", it.clone()).ok()["status"].as_u64(), Some(ENDING));
+    let began = Instant::now();
+    while ours.call("list", it.clone()).ok()["items"][0]["status"].as_u64() != Some(COMPLETE) {
+        assert!(began.elapsed() < Duration::from_secs(30), "it does not end");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(world.minio.object("recordings/away.ogg").0, "audio/ogg");
+    world.server.restart();
+    let back = Instant::now();
+    world.hooks.until(&id, "egress_ended COMPLETE");
+    assert_eq!(world.hooks.names(&id), WHOLE_LIFE);
+    let last = world.listed(&id);
+    assert_eq!(last["status"].as_u64(), Some(COMPLETE), "{last}");
+    println!("the server knew of the end {:.2} s after it was back", back.elapsed().as_secs_f64());
 }

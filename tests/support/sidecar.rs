@@ -36,10 +36,15 @@ impl Sidecar {
 
     /// Starts it where LiveKit's own egress stood: with that one's configuration, in its variable, and with nothing else.
     pub fn in_place_of_egress(server: &LiveKit, redis: &Redis) -> Self {
+        Self::in_place_of_egress_with(server, redis, "")
+    }
+
+    /// The same, with more YAML at the end of its configuration.
+    pub fn in_place_of_egress_with(server: &LiveKit, redis: &Redis, more: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let config = format!(
             "log_level: debug\napi_key: {}\napi_secret: {:?}\nws_url: {}\ninsecure: true\n\
-             redis: {{ address: {} }}\ndata_dir: {:?}\nlisten: 127.0.0.1:0\n",
+             redis: {{ address: {} }}\ndata_dir: {:?}\nlisten: 127.0.0.1:0\n{more}",
             server.api_key,
             server.api_secret,
             server.url,
@@ -53,6 +58,11 @@ impl Sidecar {
     /// Everything it has written to its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("sidecar.log")).unwrap_or_default()
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Log and data.

@@ -41,6 +41,7 @@ pub fn launcher(cast: Cast) -> Launcher {
             "dies" => return Box::new(Nobody),
             _ => {
                 fs::write(&launch.path, b"some media").unwrap();
+                tell(&launch, Report::Joined);
                 tell(&launch, Report::MediaFlowing);
             }
         }

@@ -159,7 +159,7 @@ impl Egress {
     /// Until the server has been told that the egress exists, or for so long.
     async fn created(&self, id: &RecordingId) {
         let told = async {
-            while self.control.owes(id, &Target::LiveKit, Event::Accepted).unwrap_or(false) {
+            while self.control.owes(id, &Target::LiveKit, Event::Joined).unwrap_or(false) {
                 tokio::time::sleep(LOOK).await;
             }
         };
