@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::recording::{
-    Asked, AudioSettings, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Reason, Recording,
-    Request, SealedStore, State, VideoSettings, even, layout_named,
+    Asked, AudioSettings, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Profile, Reason,
+    Recording, Request, SealedStore, State, VideoSettings, even, layout_named,
 };
 use crate::scene::Size;
 
@@ -52,6 +52,12 @@ pub(super) struct Row {
     /// kbit/s.
     #[serde(default)]
     audio_bitrate: Option<u32>,
+    /// Hz.
+    #[serde(default)]
+    audio_frequency: Option<u32>,
+    /// The picture alone.
+    #[serde(default)]
+    silent: bool,
     #[serde(default)]
     limits: LimitsRow,
     options: OptionsRow,
@@ -88,7 +94,19 @@ struct VideoRow {
     height: u32,
     framerate: u32,
     bitrate: u32,
-    key_frame_interval: u32,
+    /// Seconds.
+    key_frame_interval: f64,
+    #[serde(default)]
+    profile: ProfileRow,
+}
+
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ProfileRow {
+    Baseline,
+    #[default]
+    Main,
+    High,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -196,7 +214,9 @@ impl Row {
                 Container::Ogg => ContainerRow::Ogg,
             },
             video: request.output.video().map(VideoRow::of),
-            audio_bitrate: Some(request.output.audio().bitrate),
+            audio_bitrate: request.output.audio().map(|audio| audio.bitrate),
+            audio_frequency: request.output.audio().map(|audio| audio.frequency),
+            silent: request.output.audio().is_none(),
             limits: LimitsRow::of(&request.limits),
             options: OptionsRow::of(options),
             key: key.clone(),
@@ -212,15 +232,22 @@ impl Row {
     }
 
     pub(super) fn recording(self) -> Result<Recording, String> {
-        let output = match (self.container, self.video) {
-            (ContainerRow::Mp4, Some(video)) => Output::mp4(video.settings()?).map_err(|e| e.to_string())?,
-            (ContainerRow::Ogg, None) => Output::ogg(),
-            (ContainerRow::Mp4, None) | (ContainerRow::Ogg, Some(_)) => {
-                return Err("its container does not go with its picture".to_owned());
+        let settings = |video: VideoRow| video.settings();
+        let output = match (self.container, self.video.map(settings).transpose()?, self.silent) {
+            (ContainerRow::Mp4, Some(video), false) => Output::mp4(video),
+            (ContainerRow::Mp4, Some(video), true) => Output::silent_mp4(video),
+            (ContainerRow::Mp4, None, false) => Ok(Output::sound_mp4()),
+            (ContainerRow::Ogg, None, false) => Ok(Output::ogg()),
+            (ContainerRow::Ogg, Some(_), _) | (ContainerRow::Mp4 | ContainerRow::Ogg, None, true) => {
+                return Err("its container does not go with its tracks".to_owned());
             }
         };
-        let audio = AudioSettings { bitrate: self.audio_bitrate.unwrap_or(AudioSettings::DEFAULT.bitrate) };
-        let output = output.with_audio(audio).map_err(|e| e.to_string())?;
+        let usual = AudioSettings::DEFAULT;
+        let audio = AudioSettings {
+            bitrate: self.audio_bitrate.unwrap_or(usual.bitrate),
+            frequency: self.audio_frequency.unwrap_or(usual.frequency),
+        };
+        let output = output.and_then(|output| output.with_audio(audio)).map_err(|e| e.to_string())?;
         Ok(Recording {
             id: RecordingId::new(self.id),
             mode: self.mode,
@@ -314,9 +341,15 @@ impl OptionsRow {
 
 impl VideoRow {
     fn of(video: &VideoSettings) -> Self {
-        let VideoSettings { layout, size, framerate, bitrate, key_frame_interval } = *video;
+        let VideoSettings { layout, size, framerate, bitrate, key_frame_interval, profile } = *video;
         let (width, height) = (size.width.get(), size.height.get());
-        Self { layout: layout.name().to_owned(), width, height, framerate, bitrate, key_frame_interval }
+        let key_frame_interval = key_frame_interval.as_secs_f64();
+        let profile = match profile {
+            Profile::Baseline => ProfileRow::Baseline,
+            Profile::Main => ProfileRow::Main,
+            Profile::High => ProfileRow::High,
+        };
+        Self { layout: layout.name().to_owned(), width, height, framerate, bitrate, key_frame_interval, profile }
     }
 
     fn settings(self) -> Result<VideoSettings, String> {
@@ -325,8 +358,14 @@ impl VideoRow {
             width: even("width", self.width).map_err(|e| e.to_string())?,
             height: even("height", self.height).map_err(|e| e.to_string())?,
         };
-        let (framerate, bitrate, key_frame_interval) = (self.framerate, self.bitrate, self.key_frame_interval);
-        Ok(VideoSettings { layout, size, framerate, bitrate, key_frame_interval })
+        let (framerate, bitrate) = (self.framerate, self.bitrate);
+        let key_frame_interval = Duration::try_from_secs_f64(self.key_frame_interval).map_err(|e| e.to_string())?;
+        let profile = match self.profile {
+            ProfileRow::Baseline => Profile::Baseline,
+            ProfileRow::Main => Profile::Main,
+            ProfileRow::High => Profile::High,
+        };
+        Ok(VideoSettings { layout, size, framerate, bitrate, key_frame_interval, profile })
     }
 }
 

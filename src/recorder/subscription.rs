@@ -6,9 +6,14 @@ use crate::ids::TrackId;
 use crate::room::{Roster, TrackSource, Wanted};
 use crate::scene::{Face, Scene, Size};
 
-/// All audio; of the video what is on screen, in the size of its tile, and what is `ahead`. Without a scene (sound alone)
-/// no video.
-pub(super) fn wanted(roster: &Roster, scene: Option<&Scene>, ahead: &HashMap<TrackId, Size>) -> Vec<Wanted> {
+/// All audio, if there is to be `sound`; of the video what is on screen, in the size of its tile, and what is `ahead`. Without
+/// a scene (sound alone) no video.
+pub(super) fn wanted(
+    roster: &Roster,
+    scene: Option<&Scene>,
+    ahead: &HashMap<TrackId, Size>,
+    sound: bool,
+) -> Vec<Wanted> {
     let on_screen = |track: &TrackId| {
         let tile = scene?.tiles.iter().find(|tile| tile.face == Face::Track(track.clone()))?;
         Some(tile.rect.size())
@@ -17,7 +22,7 @@ pub(super) fn wanted(roster: &Roster, scene: Option<&Scene>, ahead: &HashMap<Tra
     for participant in roster.participants() {
         for track in &participant.tracks {
             let size = on_screen(&track.id).or_else(|| ahead.get(&track.id).copied());
-            if track.source == TrackSource::Audio || size.is_some() {
+            if (sound && track.source == TrackSource::Audio) || size.is_some() {
                 let size = size.map(|size| (size.width.get(), size.height.get()));
                 wanted.push(Wanted { participant: participant.id.clone(), track: track.id.clone(), size });
             }

@@ -14,10 +14,15 @@ pub struct Judged {
 
 impl Judged {
     pub fn of(path: &Path, width: usize, height: usize) -> Self {
+        Self { sound: sound(path), ..Self::silent(path, width, height) }
+    }
+
+    /// The pictures alone.
+    pub fn silent(path: &Path, width: usize, height: usize) -> Self {
         // passthrough: no picture is invented or dropped.
         let video = run(path, &["-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"]);
         let frames = video.chunks_exact(width * height).map(<[u8]>::to_vec).collect();
-        Self { width, frames, sound: sound(path) }
+        Self { width, frames, sound: Vec::new() }
     }
 
     /// Luma at a place of each picture.

@@ -3,6 +3,7 @@
 
 mod judge;
 mod material;
+mod shapes;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -373,7 +374,13 @@ fn a_full_disk_is_told_with_the_path() {
 #[test]
 fn nothing_at_all_is_a_file_too() {
     let folder = tempfile::tempdir().unwrap();
-    for (output, name) in [(output(), "nothing.mp4"), (Output::ogg(), "nothing.ogg")] {
+    let silent = Output::silent_mp4(*output().video().unwrap()).unwrap();
+    for (output, name) in [
+        (output(), "nothing.mp4"),
+        (silent, "silent.mp4"),
+        (Output::sound_mp4(), "sound.mp4"),
+        (Output::ogg(), "nothing.ogg"),
+    ] {
         let file = folder.path().join(name);
         let (tell, mut events) = unbounded_channel();
         let mut pipeline = Pipeline::start(&output, file.clone(), Instant::now(), tell).unwrap();
