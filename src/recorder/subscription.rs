@@ -30,3 +30,27 @@ pub(super) fn wanted(
     }
     wanted
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ParticipantId;
+    use crate::room::{Participant, Track};
+
+    #[test]
+    fn without_sound_no_sound_is_subscribed_to() {
+        let track = |id: &str, source| Track { id: TrackId::new(id), source, muted: false, width: 640, height: 360 };
+        let tracks = vec![track("cam", TrackSource::Camera), track("mic", TrackSource::Audio)];
+        let (id, name) = (ParticipantId::new("ann"), "Ann".into());
+        let ann = Participant { id, name, joined_at: 1, program: false, tracks };
+        let roster = Roster::new(vec![ann], vec![]);
+        let ahead = HashMap::from([(TrackId::new("cam"), Size::new(320, 180).expect("even"))]);
+        let of = |ahead: &HashMap<_, _>, sound| {
+            let wanted = wanted(&roster, None, ahead, sound);
+            wanted.into_iter().map(|w| w.track.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&ahead, true), ["cam", "mic"]);
+        assert_eq!(of(&ahead, false), ["cam"]);
+        assert_eq!(of(&HashMap::new(), true), ["mic"], "sound alone");
+    }
+}

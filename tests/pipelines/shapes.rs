@@ -17,6 +17,8 @@ struct Made {
 
 /// When her first flash or beep is to be found in the file.
 const FIRST: f64 = 0.32;
+/// How well the beginning of a beep can be found, seconds.
+const EXACT: f64 = 0.0005;
 
 fn make(output: &Output) -> Made {
     let ([ann_v, ann_a, ..], [ann, _]) = ids();
@@ -34,7 +36,7 @@ fn make(output: &Output) -> Made {
     script.at(2900 * MS, Act::Copy);
     script.play(&mut pipeline, &file, 3400 * MS);
     let seen = all(&mut events);
-    assert_eq!(seen.first(), Some(&Event::Flowing));
+    assert!(seen.contains(&Event::Flowing), "{seen:?}");
     // What is not recorded is not even decoded.
     assert_eq!(seen.contains(&Event::Decoding(ann_v)), output.video().is_some(), "{seen:?}");
     assert_eq!(seen.contains(&Event::Decoding(ann_a)), output.audio().is_some(), "{seen:?}");
@@ -71,10 +73,11 @@ fn flashes(frames: &Judged, least: usize) {
     check("flashes", &flashes[1..], (1..flashes.len()).map(|n| FIRST + n as f64), -HALF_TICK, HALF_TICK);
 }
 
-fn beeps(file: &Path, least: usize) {
+/// And every beep. At low frequencies a beep's own beginning blurs.
+fn beeps(file: &Path, least: usize, tolerance: f64) {
     let onsets = judge::onsets(&judge::sound(file));
     assert!(onsets.len() >= least, "{onsets:?}");
-    check("beeps", &onsets, (0..onsets.len()).map(|n| FIRST + n as f64), -0.001, 0.001);
+    check("beeps", &onsets, (0..onsets.len()).map(|n| FIRST + n as f64), -tolerance, tolerance);
 }
 
 #[test]
@@ -96,8 +99,8 @@ fn sound_alone_in_mp4() {
     let audio = AudioSettings { bitrate: 64, frequency: 44_100 };
     let made = make(&Output::sound_mp4().with_audio(audio).unwrap());
     streams(&made, &["aac,LC,44100,2,0"]);
-    beeps(&made.file, 3);
-    beeps(&made.killed, 1);
+    beeps(&made.file, 3, EXACT);
+    beeps(&made.killed, 1, EXACT);
     let bitrate: f64 = judge::probe(&made.file, "stream=bit_rate")[0].parse().unwrap();
     assert!(bitrate < 80_000.0, "{bitrate}");
 }
@@ -109,20 +112,19 @@ fn both_at_another_frequency_are_in_step() {
     let made = make(&Output::mp4(video).unwrap().with_audio(audio).unwrap());
     streams(&made, &["h264,Constrained Baseline,0", "aac,LC,44100,2,0"]);
     flashes(&Judged::of(&made.file, WIDTH as usize, HEIGHT as usize), 3);
-    beeps(&made.file, 3);
-    beeps(&made.killed, 1);
+    beeps(&made.file, 3, EXACT);
+    beeps(&made.killed, 1, EXACT);
 }
 
 #[test]
 fn every_frequency_of_aac_keeps_its_time() {
-    // Below, the beep's own beginning blurs.
-    let threads = [96_000, 48_000, 32_000, 16_000].map(|frequency| {
+    let threads = [96_000, 48_000, 32_000, 22_050, 16_000, 7350].map(|frequency| {
         std::thread::spawn(move || {
             let audio = AudioSettings { frequency, bitrate: 64 };
             let made = make(&Output::sound_mp4().with_audio(audio).unwrap());
             streams(&made, &[&format!("aac,LC,{frequency},2,0")]);
             eprintln!("{frequency} Hz:");
-            beeps(&made.file, 3);
+            beeps(&made.file, 3, if frequency < 32_000 { 0.003 } else { EXACT });
         })
     });
     for thread in threads {
