@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::recording::{
-    Asked, AudioSettings, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Profile, Reason,
-    Recording, Request, SealedStore, State, VideoSettings, even, layout_named,
+    Asked, Failure, Limit, Limits, Media, Options, Outcome, Owner, Reason, Recording, Request, SealedStore, State,
 };
-use crate::scene::Size;
+
+use super::output::OutputRow;
 
 /// The only version so far.
 const VERSION: u8 = 1;
@@ -47,17 +47,8 @@ pub(super) struct Row {
     id: String,
     mode: String,
     room: String,
-    container: ContainerRow,
-    video: Option<VideoRow>,
-    /// kbit/s.
-    #[serde(default)]
-    audio_bitrate: Option<u32>,
-    /// Hz.
-    #[serde(default)]
-    audio_frequency: Option<u32>,
-    /// The picture alone.
-    #[serde(default)]
-    silent: bool,
+    #[serde(flatten)]
+    output: OutputRow,
     #[serde(default)]
     limits: LimitsRow,
     options: OptionsRow,
@@ -79,35 +70,6 @@ pub(super) struct Row {
 /// A time that may be missing.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Moment(#[serde(with = "moment")] pub(super) Timestamp);
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ContainerRow {
-    Mp4,
-    Ogg,
-}
-
-#[derive(Serialize, Deserialize)]
-struct VideoRow {
-    layout: String,
-    width: u32,
-    height: u32,
-    framerate: u32,
-    bitrate: u32,
-    /// Seconds.
-    key_frame_interval: f64,
-    #[serde(default)]
-    profile: ProfileRow,
-}
-
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ProfileRow {
-    Baseline,
-    #[default]
-    Main,
-    High,
-}
 
 #[derive(Default, Serialize, Deserialize)]
 struct LimitsRow {
@@ -209,14 +171,7 @@ impl Row {
             id: id.to_string(),
             mode: mode.clone(),
             room: request.room.clone(),
-            container: match request.output.container() {
-                Container::Mp4 => ContainerRow::Mp4,
-                Container::Ogg => ContainerRow::Ogg,
-            },
-            video: request.output.video().map(VideoRow::of),
-            audio_bitrate: request.output.audio().map(|audio| audio.bitrate),
-            audio_frequency: request.output.audio().map(|audio| audio.frequency),
-            silent: request.output.audio().is_none(),
+            output: OutputRow::of(&request.output),
             limits: LimitsRow::of(&request.limits),
             options: OptionsRow::of(options),
             key: key.clone(),
@@ -232,22 +187,7 @@ impl Row {
     }
 
     pub(super) fn recording(self) -> Result<Recording, String> {
-        let settings = |video: VideoRow| video.settings();
-        let output = match (self.container, self.video.map(settings).transpose()?, self.silent) {
-            (ContainerRow::Mp4, Some(video), false) => Output::mp4(video),
-            (ContainerRow::Mp4, Some(video), true) => Output::silent_mp4(video),
-            (ContainerRow::Mp4, None, false) => Ok(Output::sound_mp4()),
-            (ContainerRow::Ogg, None, false) => Ok(Output::ogg()),
-            (ContainerRow::Ogg, Some(_), _) | (ContainerRow::Mp4 | ContainerRow::Ogg, None, true) => {
-                return Err("its container does not go with its tracks".to_owned());
-            }
-        };
-        let usual = AudioSettings::DEFAULT;
-        let audio = AudioSettings {
-            bitrate: self.audio_bitrate.unwrap_or(usual.bitrate),
-            frequency: self.audio_frequency.unwrap_or(usual.frequency),
-        };
-        let output = output.and_then(|output| output.with_audio(audio)).map_err(|e| e.to_string())?;
+        let output = self.output.output()?;
         Ok(Recording {
             id: RecordingId::new(self.id),
             mode: self.mode,
@@ -336,36 +276,6 @@ impl OptionsRow {
             store,
             asked,
         }
-    }
-}
-
-impl VideoRow {
-    fn of(video: &VideoSettings) -> Self {
-        let VideoSettings { layout, size, framerate, bitrate, key_frame_interval, profile } = *video;
-        let (width, height) = (size.width.get(), size.height.get());
-        let key_frame_interval = key_frame_interval.as_secs_f64();
-        let profile = match profile {
-            Profile::Baseline => ProfileRow::Baseline,
-            Profile::Main => ProfileRow::Main,
-            Profile::High => ProfileRow::High,
-        };
-        Self { layout: layout.name().to_owned(), width, height, framerate, bitrate, key_frame_interval, profile }
-    }
-
-    fn settings(self) -> Result<VideoSettings, String> {
-        let layout = layout_named("layout", &self.layout).map_err(|e| e.to_string())?;
-        let size = Size {
-            width: even("width", self.width).map_err(|e| e.to_string())?,
-            height: even("height", self.height).map_err(|e| e.to_string())?,
-        };
-        let (framerate, bitrate) = (self.framerate, self.bitrate);
-        let key_frame_interval = Duration::try_from_secs_f64(self.key_frame_interval).map_err(|e| e.to_string())?;
-        let profile = match self.profile {
-            ProfileRow::Baseline => Profile::Baseline,
-            ProfileRow::Main => Profile::Main,
-            ProfileRow::High => Profile::High,
-        };
-        Ok(VideoSettings { layout, size, framerate, bitrate, key_frame_interval, profile })
     }
 }
 
