@@ -305,7 +305,7 @@ impl Film {
         let video = self.recording.video.as_ref().expect("video");
         assert_eq!((video.codec.as_str(), video.profile.as_str()), ("h264", "Main"));
         assert_eq!((video.width, video.height, video.pixel_format.as_str()), (1280, 720, "yuv420p"));
-        assert_eq!(video.colours, ["bt709", "bt709", "bt709"]);
+        assert_eq!(video.colours, ["bt709", "bt709", "smpte170m"]);
         assert!(video.is_cfr(30.0), "not 30 even pictures a second from 0 on: {:?}", video.times);
         let gaps: Vec<f64> = video.keyframes.windows(2).map(|w| w[1] - w[0]).filter(|gap| *gap > 4.05).collect();
         assert_eq!(gaps, [0.0; 0], "key frames at least every 4 s");

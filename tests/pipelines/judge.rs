@@ -43,6 +43,13 @@ pub fn sound(path: &Path) -> Vec<f32> {
     bytes.chunks_exact(8).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
 }
 
+/// Red, green and blue at a place of the last picture, as ffmpeg shows it.
+pub fn rgb(path: &Path, x: usize, y: usize) -> [u8; 3] {
+    let point = format!("crop=8:8:{x}:{y},scale=1:1:flags=area");
+    let pictures = run(path, &["-map", "0:v", "-vf", &point, "-f", "rawvideo", "-pix_fmt", "rgb24"]);
+    pictures[pictures.len() - 3..].try_into().unwrap()
+}
+
 /// Seconds at which a tone begins: loud after at least 300 ms of quiet.
 pub fn onsets(sound: &[f32]) -> Vec<f64> {
     let mut found = Vec::new();
