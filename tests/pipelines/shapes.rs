@@ -118,7 +118,7 @@ fn both_at_another_frequency_are_in_step() {
 
 #[test]
 fn every_frequency_of_aac_keeps_its_time() {
-    let threads = [96_000, 48_000, 32_000, 22_050, 16_000, 7350].map(|frequency| {
+    let threads = [96_000, 48_000, 16_000].map(|frequency| {
         std::thread::spawn(move || {
             let audio = AudioSettings { frequency, bitrate: 64 };
             let made = make(&Output::sound_mp4().with_audio(audio).unwrap());
