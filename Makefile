@@ -92,9 +92,9 @@ $(TOOLS)/minio:
 	else echo "Go is missing: install it from your distribution or https://go.dev/dl, then run make again"; exit 1; fi
 
 # The independent publisher of the live tests: LiveKit's Python SDK, which is libwebrtc.
-# And the mail server of the letters' tests, and the server SDK of the drop-in tests at the version that Meet pins.
+# And the mail server of the letters' tests, and the server SDK of the drop-in and Twirp tests at the version that Meet pins.
 $(TOOLS)/venv/ready: tests/publisher/requirements.txt tests/smtp/requirements.txt tests/rest/requirements.txt \
-	tests/dropin/requirements.txt tests/twirp/requirements.txt
+	tests/dropin/requirements.txt
 	python3 -m venv $(TOOLS)/venv
 	$(TOOLS)/venv/bin/pip install -q $(addprefix -r ,$^)
 	touch $@

@@ -1,5 +1,6 @@
 //! Assembly: builds every part in order, runs them, stops them in reverse.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +20,10 @@ use crate::notify::{Links, LiveKit, Notifier};
 use crate::outbox::{Outbox, Worker};
 use crate::psrpc::Bus;
 use crate::recorder::Recorder;
-use crate::recording::Target;
+use crate::recording::{SealedStore, Target};
 use crate::room::Server;
 use crate::scene::Layout;
+use crate::secret::Secret;
 use crate::spool::Spool;
 use crate::storage::{Storage, Stores};
 use crate::vault::Vault;
@@ -68,11 +70,11 @@ impl Sidecar {
             listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
         // A store that does not answer now may do so later: recordings wait in the spool.
         let storage = Storage::open(&config.storage, &config.data_dir)?;
-        let stores = Stores::new(storage.clone(), &config.data_dir, Vault::new(&config.server.api_secret));
+        let stores = Stores::new(storage, &config.data_dir, Vault::new(&config.server.api_secret));
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);
         let bus = config.redis.clone().map(Bus::start);
-        let notifier = notifier(config, sharer.clone(), storage, bus.as_ref())?;
+        let notifier = notifier(config, sharer.clone(), stores.clone(), bus.as_ref())?;
         let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
         let (news_sender, news) = mpsc::unbounded_channel();
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
@@ -84,7 +86,16 @@ impl Sidecar {
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
         let bucket_only = config.disallow_local_storage;
-        let egress = Egress { control: control.clone(), stores: stores.clone(), capacity, limits, bucket_only };
+        let (api_key, unsupported) = (config.server.api_key.clone(), config.unsupported);
+        let egress = Egress {
+            control: control.clone(),
+            stores: stores.clone(),
+            capacity,
+            limits,
+            bucket_only,
+            api_key,
+            unsupported,
+        };
         let metrics = Metrics::new(egress.clone(), Timestamp::now());
         let ports = ports.serve(&metrics);
         let server_door = match &bus {
@@ -95,6 +106,7 @@ impl Sidecar {
             control: control.clone(),
             egress,
             metrics: metrics.clone(),
+            mode_stores: mode_stores(config, &stores)?,
             stores,
             modes: config.worker_classes.clone(),
             policy: config.policy.clone(),
@@ -146,7 +158,7 @@ impl Sidecar {
 }
 
 /// Who tells people. Pages are where people reach us; without `public_url`, where we listen.
-fn notifier(config: &Config, sharer: Sharer, storage: Storage, bus: Option<&Bus>) -> Result<Notifier> {
+fn notifier(config: &Config, sharer: Sharer, stores: Stores, bus: Option<&Bus>) -> Result<Notifier> {
     let Server { url, api_key, api_secret, ca_file, insecure } = config.server.clone();
     let server = LiveKit { url, api_key, api_secret, ca_file, insecure };
     let links = Links::new(sharer.base());
@@ -156,18 +168,28 @@ fn notifier(config: &Config, sharer: Sharer, storage: Storage, bus: Option<&Bus>
         // Whoever has the letter may watch; the link ends with the recording, or after a while.
         None => links.with_page(move |about| sharer.url(about, Timestamp::now(), LETTER_LINK)),
     };
-    let links = links.with_sign(Arc::new(move |key| {
-        let (storage, key) = (storage.clone(), key.to_owned());
-        Box::pin(async move { storage.sign_get(&key, SIGNED).await.map(String::from) })
+    let links = links.with_sign(Arc::new(move |about| {
+        let (storage, key) = (stores.of(about.options.sealed_store()), about.key.clone());
+        Box::pin(async move { storage?.sign_get(&key, SIGNED).await.map(String::from) })
     }));
     Notifier::new(config.notify.clone(), &config.data_dir, server, links, bus)
+}
+
+/// The storages that modes have of their own.
+fn mode_stores(config: &Config, stores: &Stores) -> Result<HashMap<String, SealedStore>> {
+    let sealed = |section: &Secret| {
+        let section = serde_json::from_str(section.expose())
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("worker_classes.*.storage: {e}")))?;
+        stores.seal(&section).map(SealedStore)
+    };
+    config.mode_storages.iter().map(|(mode, section)| Ok((mode.clone(), sealed(section)?))).collect()
 }
 
 /// The same recorders, counted with what they cost as long as they run.
 fn metered(launcher: Launcher, capacity: Capacity) -> Launcher {
     Box::new(move |launch| {
         let class = if launch.request.output.video().is_some() { Class::Video } else { Class::Audio };
-        let reservation = capacity.reserve(class);
+        let reservation = capacity.reserve(launch.id.as_str(), class);
         Box::new(Metered { running: launcher(launch), _reservation: reservation })
     })
 }

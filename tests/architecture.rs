@@ -38,7 +38,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("recorder", Impure, "ids error media scene recording room pipeline"),
     ("outbox", Impure, "ids error recording egress spool storage db notify"),
     ("control", Impure, "ids error scene recording spool db recorder outbox"),
-    ("api", Impure, "ids error secret fields scene recording egress capacity storage psrpc control"),
+    ("api", Impure, "ids error secret fields scene recording egress vault capacity storage psrpc control"),
 ];
 
 /// Put the others together and may name anyone.

@@ -1,46 +1,25 @@
 //! Control, store and outbox together: what was ordered is done across restarts, and what has expired is gone.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+#[path = "support/stage.rs"]
+#[allow(dead_code, reason = "only its recorder is used")]
+mod stage;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use greffier::control::{AtClose, Control, Launch, Launcher, Parts, Patience, Progress, Running};
+use greffier::control::{AtClose, Control, Parts, Patience};
 use greffier::db::Db;
 use greffier::error::{Error, ErrorKind};
 use greffier::ids::RecordingId;
 use greffier::outbox::{Outbox, Perform, Verdict};
-use greffier::recording::{
-    Job, Limits, Options, Output, Owner, Policy, Recording, Report, Request, State, Target, Task,
-};
-use greffier::scene::Layout;
+use greffier::recording::{Job, Limits, Options, Output, Owner, Policy, Recording, Request, State, Target, Task};
 use greffier::spool::Spool;
 use jiff::{SignedDuration, Timestamp};
+use stage::{Cast, launcher};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-
-/// A recorder that has media at once and a file when asked to.
-struct Fake(Launch);
-
-impl Running for Fake {
-    fn drain(&self) {
-        let _ = self.0.reports.send((self.0.id.clone(), Report::Drained { bytes: 5, duration_ns: 1_000_000_000 }));
-    }
-
-    fn show(&self, _: Layout) {}
-
-    fn progress(&self) -> Progress {
-        Progress::default()
-    }
-}
-
-fn launcher() -> Launcher {
-    Box::new(|launch: Launch| {
-        std::fs::write(&launch.path, b"media").unwrap();
-        let _ = launch.reports.send((launch.id.clone(), Report::MediaFlowing));
-        Box::new(Fake(launch))
-    })
-}
 
 /// What was tried, in order.
 type Tried = Arc<Mutex<Vec<String>>>;
@@ -75,7 +54,7 @@ impl House {
             targets: vec![Target::Mail, Target::Webhook("http://127.0.0.1/".into())],
             ..Policy::default()
         };
-        let (launcher, patience) = (launcher(), Patience::default());
+        let (launcher, patience) = (launcher(Cast::default()), Patience::default());
         let parts = Parts { db: db.clone(), spool, launcher, outbox, news, policy, patience };
         let (control, driver) = Control::start(parts).await.unwrap();
         Self { control, db, tasks: [driver, post] }

@@ -123,6 +123,21 @@ async fn the_best_bid_wins_and_only_it_works() {
 }
 
 #[tokio::test]
+async fn who_is_outbid_is_told() {
+    let redis = Redis::start();
+    let (first, second) = (bus(&redis), bus(&redis));
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let outbid = Kind::claim_or_lose(|_| 0.5, move |raw: &Bytes| tell.send(raw.clone()).unwrap());
+    let (_half, _) = serve(&first, "half", outbid).await;
+    let client = Client::new(&bus(&redis), "Test");
+    assert_eq!(client.call("Do", "", raw("mine"), &BEST).await.unwrap(), "half did mine");
+    let (_more, _) = serve(&second, "more", Kind::claim(|_| 0.6)).await;
+    assert_eq!(client.call("Do", "", raw("theirs"), &BEST).await.unwrap(), "more did theirs");
+    let heard = tokio::time::timeout(LONG, told.recv()).await.expect("it is told").unwrap();
+    assert_eq!(heard, "theirs", "and not of what it won");
+}
+
+#[tokio::test]
 async fn of_equal_bids_one_wins() {
     let redis = Redis::start();
     let (first, second) = (bus(&redis), bus(&redis));

@@ -2,35 +2,25 @@
 //! Prints figures, judges nothing: `cargo bench --bench lifecycle`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it prints, and what fails ends it")]
 
+#[path = "../../tests/support/stage.rs"]
+#[allow(dead_code, reason = "only its recorder is used")]
+mod stage;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use greffier::config::{Config, Overrides};
-use greffier::control::{AtClose, Launch, Launcher, Patience, Progress, Running};
+use greffier::control::{AtClose, Patience};
 use greffier::db::{Change, Db};
 use greffier::ids::RecordingId;
-use greffier::recording::{Limits, Media, Options, Outcome, Output, Policy, Reason, Recording, Report, Request, State};
-use greffier::scene::Layout;
+use greffier::recording::{Limits, Media, Options, Outcome, Output, Policy, Reason, Recording, Request, State};
 use greffier::secret::Secret;
 use greffier::sidecar::Sidecar;
+use stage::{Cast, launcher};
 
 const MANY: usize = 10_000;
 const LISTS: usize = 500;
 const STARTS: usize = 300;
-
-struct Fake(Launch);
-
-impl Running for Fake {
-    fn drain(&self) {
-        let _ = self.0.reports.send((self.0.id.clone(), Report::Drained { bytes: 5, duration_ns: 1_000_000_000 }));
-    }
-
-    fn show(&self, _: Layout) {}
-
-    fn progress(&self) -> Progress {
-        Progress::default()
-    }
-}
 
 fn main() {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(figures());
@@ -41,11 +31,7 @@ async fn figures() {
     fill(folder.path());
     let bytes = size(&folder.path().join("db"));
     println!("store      {} bytes a recording ({MANY} recordings, {bytes} bytes in all)", bytes / MANY as u64);
-    let launcher: Launcher = Box::new(|launch: Launch| {
-        std::fs::write(&launch.path, b"media").unwrap();
-        let _ = launch.reports.send((launch.id.clone(), Report::MediaFlowing));
-        Box::new(Fake(launch))
-    });
+    let launcher = launcher(Cast::default());
     let overrides = Overrides {
         url: Some("ws://127.0.0.1:1".into()),
         api_key: Some("key".into()),

@@ -1,10 +1,21 @@
 //! Whatever requests and grants come in whatever order: no work without our grant, before it, twice or after expiry.
 #![no_main]
 
+// The pure files alone: a fuzzer need not build the whole of Greffier.
+#[allow(dead_code, reason = "a part of it is fuzzed")]
+#[path = "../../src/psrpc/claim.rs"]
+mod claim;
+#[allow(dead_code, reason = "a part of it is fuzzed")]
+#[path = "../../src/psrpc/frame.rs"]
+mod frame;
+#[allow(dead_code, reason = "a part of it is fuzzed")]
+#[path = "../../src/psrpc/gzip.rs"]
+mod gzip;
+
 use std::collections::HashSet;
 
-use greffier::psrpc::claim::{Claims, Reading, Step};
-use greffier::psrpc::frame::{ClaimResponse, Request};
+use claim::{Claims, Reading, Step};
+use frame::{ClaimResponse, Request};
 use libfuzzer_sys::fuzz_target;
 
 const SERVERS: [&str; 2] = ["SRV_us", "SRV_other"];

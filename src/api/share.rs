@@ -1,6 +1,6 @@
 //! Pure. Links by which somebody without an account may see one recording: signed, with an end, revocable.
 
-use aws_lc_rs::{hkdf, hmac};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
@@ -9,9 +9,10 @@ use crate::error::{Error, Result};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
 use crate::secret::Secret;
+use crate::vault::derive;
 
 /// What the key is for, so that the same secret signs nothing else with it.
-const INFO: &[u8] = b"greffier share link";
+const PURPOSE: &str = "share link";
 /// The first byte of a token.
 const VERSION: u8 = 1;
 /// Version, end in seconds since 1970, generation: what is signed besides the recording's id.
@@ -47,11 +48,10 @@ pub enum Refusal {
 }
 
 impl Sharer {
-    /// Signs with a key derived from the LiveKit API secret (HKDF-SHA256, RFC 5869). `base` is what links begin with, such as
+    /// Signs with a key derived from the LiveKit API secret. `base` is what links begin with, such as
     /// `https://record.example.org`; see [`public_url`].
     pub fn new(api_secret: &Secret, base: &str) -> Self {
-        let key = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(api_secret.expose().as_bytes());
-        let key = key.expand(&[INFO], hmac::HMAC_SHA256).expect("32 bytes are fewer than HKDF's 8160").into();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &derive(api_secret, PURPOSE));
         Self { key, base: base.trim_end_matches('/').to_owned() }
     }
 

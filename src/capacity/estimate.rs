@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::deck::Deck;
+
 /// What was measured on a quiet machine of two cores, until this machine has shown its own figure: cores for 720p30.
 const VIDEO: f64 = 0.75;
 /// Sound alone.
@@ -10,6 +12,21 @@ const AUDIO: f64 = 0.06;
 const SHOWS_AFTER: Duration = Duration::from_secs(15);
 /// How fast the estimate of a class follows what is measured, per second.
 const FOLLOW: f64 = 0.1;
+/// A bid counts so long without having been decided: LiveKit's server decides within a second.
+const UNDECIDED: Duration = Duration::from_secs(2);
+/// So many recordings more than there are bids might be undecided: with the first bids of a burst a node that has one recording
+/// more than another would otherwise never win.
+const UNSURE: f64 = 4.0;
+/// What another node has got is left to it this long: the server's tries with the same egress id end within two and a half
+/// minutes.
+const ELSEWHERE: Duration = Duration::from_mins(3);
+/// What is left of a bid for it, if that node should be gone.
+const AGAIN: f32 = 0.05;
+/// What was granted counts so long without having begun.
+const GRANTED: Duration = Duration::from_secs(30);
+/// So much of the machine may be in use beside our recordings before our bids sink: less is the noise of measuring, and would
+/// outweigh several small recordings.
+const NOISE: f64 = 0.1;
 
 /// What kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +62,17 @@ pub enum Verdict {
     },
 }
 
+/// What is wanted here and has not begun.
+#[derive(Clone, Debug)]
+struct Claim {
+    /// The egress.
+    id: String,
+    class: Class,
+    since: Instant,
+    /// We were chosen; until then it is a bid.
+    granted: bool,
+}
+
 /// The account of this machine.
 #[derive(Debug)]
 pub struct Estimate {
@@ -55,6 +83,10 @@ pub struct Estimate {
     running: [u32; 2],
     /// Those that do not show in the measurements yet: class, since when.
     young: Vec<(Class, Instant)>,
+    claims: Vec<Claim>,
+    /// What other nodes have got, and when.
+    elsewhere: Vec<(String, Instant)>,
+    deck: Deck,
 }
 
 impl Class {
@@ -67,9 +99,19 @@ impl Class {
 }
 
 impl Estimate {
-    /// Of a machine with this many cores, of which `share` may be used.
-    pub fn new(cores: f64, share: f64) -> Self {
-        Self { cores, share, machine: 0.0, cost: [VIDEO, AUDIO], running: [0, 0], young: Vec::new() }
+    /// Of a machine with this many cores, of which `share` may be used. Each node has another `seed`.
+    pub fn new(cores: f64, share: f64, seed: u64) -> Self {
+        Self {
+            cores,
+            share,
+            machine: 0.0,
+            cost: [VIDEO, AUDIO],
+            running: [0, 0],
+            young: Vec::new(),
+            claims: Vec::new(),
+            elsewhere: Vec::new(),
+            deck: Deck::new(seed),
+        }
     }
 
     /// Takes in what was used in the last second.
@@ -87,8 +129,61 @@ impl Estimate {
         }
     }
 
-    /// One begins.
-    pub fn began(&mut self, class: Class, now: Instant) {
+    /// What to bid for this one (LiveKit's server: 1 wins at once, otherwise the best after half a second does, negative is no
+    /// bid). Idle nodes win, then those with most to spare. A bid that is not decided yet is perhaps a recording: it counts
+    /// with a random part of its cost, another one for each request and node, so that a burst is spread over nodes that are
+    /// equal and see the same requests in the same order.
+    pub fn bid(&mut self, id: &str, class: Class, now: Instant) -> f32 {
+        self.forget(id);
+        self.claims.retain(|claim| claim.counts(now));
+        let part = self.deck.draw();
+        let bid = match self.verdict(class, now) {
+            Verdict::Idle => 1.0,
+            Verdict::Full { .. } => -1.0,
+            #[allow(clippy::cast_possible_truncation, reason = "it is between 0 and 1")]
+            Verdict::Fits(_) => (0.5 + 0.4 * self.spare(class, part, now)) as f32,
+        };
+        if bid > 0.0 {
+            self.claims.push(Claim { id: id.to_owned(), class, since: now, granted: false });
+        }
+        self.elsewhere.retain(|(_, since)| now.duration_since(*since) < ELSEWHERE);
+        // Whoever has it answers at once, and the same again is not another recording.
+        if bid > 0.0 && self.elsewhere.iter().any(|(other, _)| other == id) { AGAIN * bid } else { bid }
+    }
+
+    /// Another node has got it.
+    pub fn lost(&mut self, id: &str, now: Instant) {
+        self.forget(id);
+        self.elsewhere.retain(|(other, _)| other != id);
+        self.elsewhere.push((id.to_owned(), now));
+    }
+
+    /// It will not be after all.
+    pub fn forget(&mut self, id: &str) {
+        self.claims.retain(|claim| claim.id != id);
+    }
+
+    /// It is to be recorded here: from now on it counts in full. Refused when it does not fit.
+    pub fn admit(&mut self, id: &str, class: Class, now: Instant) -> Verdict {
+        self.forget(id);
+        self.claims.retain(|claim| claim.counts(now));
+        let bids = std::mem::take(&mut self.claims);
+        // What may go elsewhere is no reason to refuse this one.
+        self.claims = bids.iter().filter(|claim| claim.granted).cloned().collect();
+        let verdict = self.verdict(class, now);
+        self.claims = bids;
+        match verdict {
+            Verdict::Idle | Verdict::Fits(_) => {
+                self.claims.push(Claim { id: id.to_owned(), class, since: now, granted: true });
+            }
+            Verdict::Full { .. } => {}
+        }
+        verdict
+    }
+
+    /// It begins.
+    pub fn began(&mut self, id: &str, class: Class, now: Instant) {
+        self.forget(id);
         self.running[class.index()] += 1;
         self.young.push((class, now));
     }
@@ -106,7 +201,28 @@ impl Estimate {
     pub fn available(&self, now: Instant) -> f64 {
         let young = self.young.iter().filter(|(_, since)| now.duration_since(*since) < SHOWS_AFTER);
         let reserved: f64 = young.map(|(class, _)| self.cost[class.index()]).sum();
-        (self.cores * self.share - self.machine - reserved).max(0.0)
+        (self.cores * self.share - self.machine - reserved - self.claimed(true, now)).max(0.0)
+    }
+
+    /// What all recordings here cost together, by our account, in cores.
+    fn accounted(&self) -> f64 {
+        self.running.iter().zip(self.cost).map(|(running, cost)| f64::from(*running) * cost).sum()
+    }
+
+    /// What claims will cost, those that were granted or those that are bids, in cores.
+    fn claimed(&self, granted: bool, now: Instant) -> f64 {
+        let claims = self.claims.iter().filter(|claim| claim.granted == granted && claim.counts(now));
+        claims.map(|claim| self.cost[claim.class.index()]).sum()
+    }
+
+    /// How much of the machine would stay free with one more and with this part of what is undecided, from -1 to 1.
+    fn spare(&self, class: Class, part: f64, now: Instant) -> f64 {
+        // The account does not fluctuate; what is measured counts where it tells of something else.
+        let used = (self.accounted() + self.claimed(true, now)).max(self.machine - NOISE * self.cores);
+        let (cost, bids) = (self.cost[class.index()], self.claimed(false, now));
+        let undecided = if bids > 0.0 { bids + UNSURE * cost } else { 0.0 };
+        let wanted = cost + part * undecided;
+        ((self.cores * self.share - used - wanted) / self.cores).clamp(-1.0, 1.0)
     }
 
     /// How much of the machine is in use, from 0 to 1.
@@ -116,7 +232,7 @@ impl Estimate {
 
     /// May one more of this class begin?
     pub fn verdict(&self, class: Class, now: Instant) -> Verdict {
-        if self.running == [0, 0] {
+        if self.running == [0, 0] && !self.claims.iter().any(|claim| claim.counts(now)) {
             // Whatever else the machine does: nobody is better placed to know that this must not be recorded here.
             return Verdict::Idle;
         }
@@ -129,48 +245,44 @@ impl Estimate {
     }
 }
 
-impl Verdict {
-    /// The bid that says so (LiveKit: 1 wins at once, less is taken after half a second if nobody bids more, negative is
-    /// none): idle nodes win, then those with most to spare.
-    pub fn bid(self) -> f32 {
-        match self {
-            Self::Idle => 1.0,
-            #[allow(clippy::cast_possible_truncation, reason = "it is between 0 and 1")]
-            Self::Fits(spare) => 0.5 + 0.4 * spare as f32,
-            Self::Full { .. } => -1.0,
-        }
+impl Claim {
+    /// Whether it may still become a recording here.
+    fn counts(&self, now: Instant) -> bool {
+        now.duration_since(self.since) < if self.granted { GRANTED } else { UNDECIDED }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
 
     #[test]
     fn an_idle_machine_takes_one_and_a_full_one_none() {
         let now = Instant::now();
-        let mut two = Estimate::new(2.0, 0.9);
+        let mut two = Estimate::new(2.0, 0.9, 1);
         two.measured(Used { machine: 2.0, process: 0.0 }, now);
         assert_eq!(two.verdict(Class::Video, now), Verdict::Idle, "even when something else keeps it busy");
-        two.began(Class::Video, now);
+        two.began("EG_1", Class::Video, now);
         let Verdict::Full { free, cost } = two.verdict(Class::Video, now) else { panic!() };
         assert!(free < cost);
-        let mut quiet = Estimate::new(2.0, 0.9);
-        quiet.began(Class::Video, now);
+        let mut quiet = Estimate::new(2.0, 0.9, 1);
+        quiet.began("EG_1", Class::Video, now);
         assert!(matches!(quiet.verdict(Class::Video, now), Verdict::Fits(_)));
-        quiet.began(Class::Video, now);
+        quiet.began("EG_1", Class::Video, now);
         assert!(matches!(quiet.verdict(Class::Video, now), Verdict::Full { .. }));
         assert!(matches!(quiet.verdict(Class::Audio, now), Verdict::Fits(_)));
         quiet.ended(Class::Video);
         quiet.ended(Class::Video);
-        assert_eq!(quiet.verdict(Class::Video, now).bid(), 1.0);
+        assert_eq!(quiet.bid("EG_2", Class::Video, now), 1.0);
     }
 
     #[test]
     fn what_is_measured_replaces_what_was_assumed() {
         let now = Instant::now();
-        let mut estimate = Estimate::new(8.0, 1.0);
-        estimate.began(Class::Video, now);
+        let mut estimate = Estimate::new(8.0, 1.0, 1);
+        estimate.began("EG_1", Class::Video, now);
         let later = now + Duration::from_secs(20);
         for _ in 0..100 {
             estimate.measured(Used { machine: 0.4, process: 0.4 }, later);
@@ -181,10 +293,127 @@ mod tests {
         assert!((estimate.load() - 0.05).abs() < 0.01);
     }
 
+    /// Starts that come all at once: every node sees all of them before any is decided, but for those that somebody wins at
+    /// once. How many each gets.
+    fn burst(nodes: &mut [Estimate], class: Class, names: Range<usize>, now: Instant) -> Vec<usize> {
+        let mut won = vec![0; nodes.len()];
+        let mut grant = |nodes: &mut [Estimate], id: &str, winner: usize| {
+            won[winner] += 1;
+            for (node, estimate) in nodes.iter_mut().enumerate() {
+                if node == winner {
+                    assert!(!matches!(estimate.admit(id, class, now), Verdict::Full { .. }));
+                    estimate.began(id, class, now);
+                } else {
+                    estimate.lost(id, now);
+                }
+            }
+        };
+        let mut undecided = Vec::new();
+        for n in names {
+            let id = format!("EG_{n}");
+            let bids: Vec<_> = nodes.iter_mut().map(|node| node.bid(&id, class, now)).collect();
+            // The first of equals wins: the same one each time is the worst case.
+            let best = bids.iter().copied().fold(0.0, f32::max);
+            let winner = bids.iter().position(|bid| *bid == best).unwrap();
+            undecided.push((id, winner));
+        }
+        for (id, winner) in undecided {
+            grant(nodes, &id, winner);
+        }
+        won
+    }
+
+    fn nodes(count: u64, cores: f64) -> Vec<Estimate> {
+        (0..count).map(|n| Estimate::new(cores, 0.9, n * 77)).collect()
+    }
+
     #[test]
-    fn who_has_more_to_spare_bids_more() {
-        assert!(Verdict::Idle.bid() > Verdict::Fits(1.0).bid());
-        assert!(Verdict::Fits(0.5).bid() > Verdict::Fits(0.1).bid());
-        assert!(Verdict::Full { free: 0.0, cost: 1.0 }.bid() < 0.0);
+    fn a_burst_is_spread_over_equal_nodes() {
+        let now = Instant::now();
+        for (count, least) in [(2, 9), (3, 5)] {
+            let mut nodes = nodes(count, 64.0);
+            let won = burst(&mut nodes, Class::Audio, 0..30, now);
+            assert!(won.iter().all(|won| *won >= least), "{won:?}");
+            assert_eq!(won.iter().sum::<usize>(), 30);
+        }
+    }
+
+    #[test]
+    fn single_starts_go_to_whoever_has_least() {
+        let now = Instant::now();
+        let mut nodes = nodes(3, 8.0);
+        let one_by_one: Vec<_> = (0..9).map(|n| burst(&mut nodes, Class::Video, n..n + 1, now)).collect();
+        for n in 0..3 {
+            assert_eq!(one_by_one.iter().map(|won| won[n]).sum::<usize>(), 3, "{one_by_one:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_less_gets_more_of_a_burst() {
+        let now = Instant::now();
+        let mut nodes = nodes(2, 64.0);
+        for n in 0..10 {
+            nodes[0].began(&format!("EG_old{n}"), Class::Audio, now);
+        }
+        nodes[1].began("EG_old", Class::Audio, now);
+        let won = burst(&mut nodes, Class::Audio, 0..20, now);
+        assert!(won[1] > won[0] + 2, "{won:?}");
+    }
+
+    #[test]
+    fn a_lone_start_is_taken_at_once_and_an_undecided_one_is_a_reason_to_bid_less() {
+        let now = Instant::now();
+        let mut node = Estimate::new(2.0, 0.9, 5);
+        assert_eq!(node.bid("EG_1", Class::Video, now), 1.0);
+        assert_eq!(node.bid("EG_1", Class::Video, now), 1.0, "the same again is not another one");
+        let second = node.bid("EG_2", Class::Video, now);
+        assert!((0.1..0.9).contains(&second), "{second}");
+        node.lost("EG_1", now);
+        node.lost("EG_2", now);
+        assert_eq!(node.bid("EG_3", Class::Video, now), 1.0, "both went elsewhere");
+        assert_eq!(node.bid("EG_4", Class::Video, now + UNDECIDED), 1.0, "nobody decides about the third any more");
+    }
+
+    #[test]
+    fn what_another_has_is_left_to_it_unless_it_is_gone() {
+        let now = Instant::now();
+        let mut node = Estimate::new(2.0, 0.9, 5);
+        node.bid("EG_1", Class::Audio, now);
+        node.lost("EG_1", now);
+        let again = node.bid("EG_1", Class::Audio, now + Duration::from_secs(60));
+        assert!(again > 0.0 && again < 0.1, "{again}");
+        assert_eq!(node.bid("EG_1", Class::Audio, now + Duration::from_secs(600)), 1.0);
+    }
+
+    #[test]
+    fn what_was_granted_counts_in_full_until_it_begins() {
+        let now = Instant::now();
+        let mut node = Estimate::new(2.0, 0.9, 5);
+        for id in ["EG_1", "EG_2", "EG_3"] {
+            assert!(node.bid(id, Class::Video, now) > 0.0, "bids alone fill nothing");
+        }
+        assert_eq!(node.admit("EG_1", Class::Video, now), Verdict::Idle);
+        assert!(matches!(node.admit("EG_2", Class::Video, now), Verdict::Fits(_)));
+        let Verdict::Full { free, cost } = node.admit("EG_3", Class::Video, now) else { panic!() };
+        assert!(free < cost);
+        node.forget("EG_2");
+        assert!(matches!(node.admit("EG_3", Class::Video, now), Verdict::Fits(_)), "one of them was not to be");
+        node.began("EG_1", Class::Video, now);
+        node.began("EG_3", Class::Video, now);
+        assert!(node.claims.is_empty());
+        assert_eq!(node.bid("EG_4", Class::Video, now), -1.0);
+    }
+
+    #[test]
+    fn other_work_on_the_machine_lowers_the_bid_and_noise_does_not() {
+        let now = Instant::now();
+        let bid = |machine: f64| {
+            let mut node = Estimate::new(8.0, 0.9, 5);
+            node.began("EG_1", Class::Audio, now);
+            (0..50).for_each(|_| node.measured(Used { machine, process: 0.06 }, now));
+            node.bid("EG_2", Class::Audio, now)
+        };
+        assert_eq!(bid(0.1), bid(0.7));
+        assert!(bid(4.0) < bid(0.7));
     }
 }

@@ -1,5 +1,6 @@
 //! Whether another recording fits on this machine, from what recordings were measured to cost here.
 
+mod deck;
 mod estimate;
 mod probe;
 
@@ -21,7 +22,7 @@ impl Capacity {
     /// Starts measuring. `share` of all cores may be used by everything on this machine. Must be called within a tokio
     /// runtime; it ends with the last handle.
     pub fn start(share: f64) -> Self {
-        let estimate = Arc::new(Mutex::new(Estimate::new(probe::cores(), share)));
+        let estimate = Arc::new(Mutex::new(Estimate::new(probe::cores(), share, rand::random())));
         let shared = Arc::downgrade(&estimate);
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
@@ -39,14 +40,32 @@ impl Capacity {
         Self { estimate }
     }
 
-    /// May a recording of this class begin?
+    /// Would a recording of this class find its place?
     pub fn verdict(&self, class: Class) -> Verdict {
         lock(&self.estimate).verdict(class, Instant::now())
     }
 
-    /// One begins; it counts with what it is expected to cost until it shows in the measurements. Dropped, it has ended.
-    pub fn reserve(&self, class: Class) -> Reservation {
-        lock(&self.estimate).began(class, Instant::now());
+    /// What to bid for this egress; see [`Estimate::bid`].
+    pub fn bid(&self, id: &str, class: Class) -> f32 {
+        lock(&self.estimate).bid(id, class, Instant::now())
+    }
+
+    /// Another node has got it.
+    pub fn lost(&self, id: &str) {
+        lock(&self.estimate).lost(id, Instant::now());
+    }
+
+    /// A place for what is to be recorded here: it counts from now on. `Err` with free cores and those that it would take.
+    pub fn admit(&self, id: &str, class: Class) -> Result<Place, (f64, f64)> {
+        match lock(&self.estimate).admit(id, class, Instant::now()) {
+            Verdict::Idle | Verdict::Fits(_) => Ok(Place { capacity: self.clone(), id: id.to_owned() }),
+            Verdict::Full { free, cost } => Err((free, cost)),
+        }
+    }
+
+    /// It begins; it counts with what it is expected to cost until it shows in the measurements. Dropped, it has ended.
+    pub fn reserve(&self, id: &str, class: Class) -> Reservation {
+        lock(&self.estimate).began(id, class, Instant::now());
         Reservation { capacity: self.clone(), class }
     }
 
@@ -58,6 +77,20 @@ impl Capacity {
     /// Cores that are free for recordings now.
     pub fn available(&self) -> f64 {
         lock(&self.estimate).available(Instant::now())
+    }
+}
+
+/// A place for a recording that has not begun. Dropped, it is free, unless the recording has taken it.
+#[derive(Debug)]
+#[must_use = "the place is kept as long as this lives"]
+pub struct Place {
+    capacity: Capacity,
+    id: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.capacity.estimate).forget(&self.id);
     }
 }
 

@@ -18,6 +18,7 @@ pub use show::show;
 pub use source::{Effective, Sources};
 pub use table::{Entry, Kind, TABLE};
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -43,6 +44,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `worker_classes`, with `recording.encoding`.
     pub worker_classes: WorkerClasses,
+    /// `worker_classes.*.storage`: where the files of a mode go, when not to `storage`. Mode → the section, as JSON.
+    pub mode_storages: BTreeMap<String, Secret>,
     /// What holds for every recording.
     pub policy: Policy,
     /// `limits`: when a recording ends by itself.
@@ -59,6 +62,8 @@ pub struct Config {
     pub cluster_id: String,
     /// `disallow_local_storage`.
     pub disallow_local_storage: bool,
+    /// `unsupported_requests`.
+    pub unsupported: api::egress::Unsupported,
     /// `redis`: LiveKit's, by which its egress API is served; none without an address.
     pub redis: Option<psrpc::Settings>,
     /// `storage`: where finished files go.
@@ -150,7 +155,7 @@ impl Config {
         let log_level = log_level(&mut root.section("logging")?)?;
         let mut recording = root.section("recording")?;
         let encoding = modes::Encoding::read(&mut recording.section("encoding")?, warnings)?;
-        let worker_classes = modes::read(&mut root.section("worker_classes")?, &encoding, warnings)?;
+        let (worker_classes, mode_storages) = modes::read(&mut root.section("worker_classes")?, &encoding, warnings)?;
         let policy = Policy { targets: notify.targets(), ..feature::policy(&mut recording)? };
         let feature = Feature::read(&mut recording)?;
         (api.enabled, api.events) = (feature.enabled, feature.storage_events.clone());
@@ -164,6 +169,7 @@ impl Config {
             api,
             data_dir,
             worker_classes,
+            mode_storages,
             policy,
             limits,
             feature,
@@ -172,6 +178,7 @@ impl Config {
             log_level,
             cluster_id: root.text("cluster_id")?.unwrap_or_default(),
             disallow_local_storage: root.flag("disallow_local_storage")?.unwrap_or(false),
+            unsupported: api::egress::Unsupported::named(&root.text("unsupported_requests")?.unwrap_or_default())?,
             redis,
             storage,
             notify,

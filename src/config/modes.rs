@@ -1,5 +1,6 @@
 //! Pure. The modes: `worker_classes`, and the encoding that holds for all of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::upstream::class as class_name;
@@ -9,6 +10,8 @@ use crate::recording::{
     AudioSettings, Class, Encoding as Asked, Preset, VideoSettings, WorkerClass, WorkerClasses, even, layout_named,
 };
 use crate::scene::Size;
+use crate::secret::Secret;
+use crate::storage;
 
 /// A mode's layout unless told otherwise.
 const LAYOUT: &str = "speaker-light";
@@ -56,13 +59,20 @@ fn side(fields: &mut Fields, key: &str) -> Result<Option<crate::scene::Even>> {
     fields.number(key)?.map(|n| even(&path, n)).transpose()
 }
 
+/// The modes, and the `storage` sections of those that have one of their own: JSON that holds credentials.
+pub(super) type Modes = (WorkerClasses, BTreeMap<String, Secret>);
+
 /// The section `worker_classes`. A mode is a class, or a class with its options; Meet's class paths are known.
-pub(super) fn read(modes: &mut Fields, encoding: &Encoding, warnings: &mut Vec<String>) -> Result<WorkerClasses> {
-    let mut classes = WorkerClasses::none();
+pub(super) fn read(modes: &mut Fields, encoding: &Encoding, warnings: &mut Vec<String>) -> Result<Modes> {
+    let (mut classes, mut storages) = (WorkerClasses::none(), BTreeMap::new());
     for mode in modes.keys() {
         let path = modes.path_of(&mode);
         let mut fields = modes.section_or_text(&mode, "class")?;
-        let class = mode_class(&mut fields, encoding, warnings)?;
+        if let Some(section) = fields.copy_of("storage") {
+            fields.within("storage", storage::Settings::read)?;
+            storages.insert(mode.clone(), Secret::new(section.to_string()));
+        }
+        let class = mode_class(&mut fields, encoding)?;
         // What cannot be encoded is said now and not at the first recording.
         class.output(&Asked::default(), "").map_err(|e| at_encoding(&path, &e))?;
         warnings.extend(fields.left().into_iter().map(|path| format!("{path}: unknown key, ignored")));
@@ -74,10 +84,10 @@ pub(super) fn read(modes: &mut Fields, encoding: &Encoding, warnings: &mut Vec<S
             "names no mode; leave it out for screen_recording and transcript",
         ));
     }
-    Ok(classes)
+    Ok((classes, storages))
 }
 
-fn mode_class(fields: &mut Fields, encoding: &Encoding, warnings: &mut Vec<String>) -> Result<WorkerClass> {
+fn mode_class(fields: &mut Fields, encoding: &Encoding) -> Result<WorkerClass> {
     let path = fields.path_of("class");
     let names = "use video_composite or audio_composite";
     let name = fields.text("class")?.ok_or_else(|| Error::invalid(&path, format!("missing; {names}")))?;
@@ -97,11 +107,6 @@ fn mode_class(fields: &mut Fields, encoding: &Encoding, warnings: &mut Vec<Strin
     if fields.texts("outputs")?.is_some_and(|outputs| outputs != [extension]) {
         let why = format!("{name} makes exactly one file; use [{extension}] or leave it out");
         return Err(Error::invalid(&path, why));
-    }
-    if fields.keys().contains(&"storage".to_owned()) {
-        fields.ignore("storage");
-        let path = fields.path_of("storage");
-        warnings.push(format!("{path}: unimplemented, ignored; every mode uses the section storage"));
     }
     Ok(WorkerClass::new(class, video.layout).with(video, encoding.audio))
 }

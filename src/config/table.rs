@@ -97,8 +97,10 @@ impl Entry {
     }
 }
 
-/// The option of this path.
+/// The option of this path. A mode's own storage has the options of `storage`.
 pub fn entry(path: &str) -> Option<&'static Entry> {
+    let of_mode = path.strip_prefix("worker_classes.").and_then(|rest| rest.split_once('.')).map(|(_, rest)| rest);
+    let path = of_mode.filter(|rest| rest.starts_with("storage.")).unwrap_or(path);
     TABLE.iter().find(|entry| entry.path == path).or_else(|| TABLE.iter().find(|entry| entry.is_at(path)))
 }
 
@@ -163,7 +165,12 @@ pub const TABLE: &[Entry] = &[
     Entry::new("worker_classes.*.layout", Text, "", "speaker, grid, single-speaker, each also -light or -dark"),
     Entry::new("worker_classes.*.preset", Text, "", "LiveKit's preset, such as H264_1080P_30"),
     Entry::new("worker_classes.*.outputs", List, "", "[mp4] or [ogg], as the class makes it"),
-    Entry::new("worker_classes.*.storage", Tree, "", "not done yet: every mode uses `storage`"),
+    Entry::new(
+        "worker_classes.*.storage",
+        Tree,
+        "",
+        "where its files go, when not to `storage`: the same options as there",
+    ),
     // When it is enough.
     Entry::new("limits.max_duration", Millis, "", "stop and save after this long").env(&["RECORDING_MAX_DURATION"]),
     Entry::new("limits.max_size", Number, "", "stop and save at about this many bytes"),
@@ -247,5 +254,12 @@ pub const TABLE: &[Entry] = &[
         Flag,
         "false",
         "LiveKit Egress's: refuse requests that would end on this disk",
+    ),
+    Entry::new(
+        "unsupported_requests",
+        Text,
+        "low_bid",
+        "web egress and others that are not done here: low_bid leaves them to LiveKit's own egress and refuses them when \
+         there is none, decline says nothing, reject refuses them at once",
     ),
 ];

@@ -173,7 +173,7 @@ fn secrets_come_from_files_too_and_from_one_place_only() {
 fn what_has_no_effect_is_said_once_with_its_path() {
     let yaml = format!(
         "{MINIMAL}log_levle: debug\nlivekit2:\nrecording: {{ encoding: {{ width: 640 }} }}\nstorage: {{ s3: {{ bucket: b, bukcet: b }} }}\n\
-         worker_classes:\n  transcript: {{ shape: 1, storage: {{ s3: {{}} }} }}\n"
+         worker_classes:\n  transcript: {{ class: audio_composite, shape: 1, storage: {{ s3: {{ bucket: b, bukcet: c }} }} }}\n"
     );
     let (_, mut warnings) = Config::parse(&yaml, Overrides::default()).unwrap();
     warnings.sort();
@@ -182,7 +182,7 @@ fn what_has_no_effect_is_said_once_with_its_path() {
         "recording.encoding: has no effect while recording.encoding.enabled is false",
         "storage.s3.bukcet: unknown key, ignored",
         "worker_classes.transcript.shape: unknown key, ignored",
-        "worker_classes.transcript.storage: unimplemented, ignored; every mode uses the section storage",
+        "worker_classes.transcript.storage.s3.bukcet: unknown key, ignored",
     ];
     assert_eq!(warnings, wanted);
 }

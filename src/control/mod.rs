@@ -3,6 +3,7 @@
 mod boot;
 mod driver;
 mod ledger;
+mod orders;
 mod perform;
 mod recovery;
 

@@ -106,6 +106,8 @@ struct AskedRow {
     manifest: bool,
     location: Option<String>,
     by_server: bool,
+    #[serde(default)]
+    webhook: Option<String>,
 }
 
 /// Bytes as text.
@@ -231,9 +233,9 @@ impl OptionsRow {
         let expires_after_s = options.expires_after.map(|kept| kept.as_secs());
         let idempotency_key = options.idempotency_key.clone();
         let store = options.store.clone().map(|SealedStore(bytes)| Base64(bytes));
-        let asked = |Asked { room_id, request, manifest, location, by_server }| {
+        let asked = |Asked { room_id, request, manifest, location, by_server, webhook }| {
             let request = Base64(request);
-            AskedRow { room_id, request, manifest, location, by_server }
+            AskedRow { room_id, request, manifest, location, by_server, webhook }
         };
         let asked = options.asked.clone().map(asked);
         Self {
@@ -256,12 +258,13 @@ impl OptionsRow {
         let expires_after = self.expires_after_s.map(SignedDuration::from_secs);
         let idempotency_key = self.idempotency_key;
         let store = self.store.map(|Base64(bytes)| SealedStore(bytes));
-        let asked = |AskedRow { room_id, request: Base64(request), manifest, location, by_server }| Asked {
+        let asked = |AskedRow { room_id, request: Base64(request), manifest, location, by_server, webhook }| Asked {
             room_id,
             request,
             manifest,
             location,
             by_server,
+            webhook,
         };
         let asked = self.asked.map(asked);
         Options {

@@ -32,6 +32,8 @@ pub struct Start {
     pub options: Options,
     /// The storage that the request brings along, as the configuration writes it: it holds secrets.
     pub store: Option<Value>,
+    /// The name of the API key that its webhook is to be signed with, when the server does not sign it.
+    pub signing_key: Option<String>,
 }
 
 /// One file of a room, whichever way it was asked for.
@@ -46,6 +48,7 @@ struct Composite {
     filepath: String,
     manifest: bool,
     store: Option<Provider>,
+    webhooks: Vec<proto::WebhookConfig>,
 }
 
 /// Reads a request. `InvalidArgument` in LiveKit's words, `Unimplemented` with what to use instead.
@@ -84,12 +87,25 @@ pub fn read(start: rpc::StartEgressRequest, limits: Limits, by_server: bool, now
     let store = composite.store.as_ref().map(store::section).transpose()?;
     let told = proto::EgressInfo { request: Some(told), ..Default::default() };
     let location = store.as_ref().and_then(|store| store::location(store, &key));
+    // The server tells them itself; it too takes no more than one.
+    let webhook = if by_server { None } else { composite.webhooks.first().map(webhook).transpose()? };
     let (request, manifest) = (told.encode_to_vec(), composite.manifest);
-    let asked = Asked { room_id, request, manifest, location, by_server };
+    let asked = Asked { room_id, request, manifest, location, by_server, webhook: webhook.clone() };
     let options = Options { key: Some(key), asked: Some(asked), ..Options::default() };
     let mode = if composite.audio_only { "transcript" } else { "screen_recording" };
     let request = Request { room: composite.room_name, output, limits };
-    Ok(Start { id: RecordingId::new(egress_id), mode, request, options, store })
+    let signing_key = webhook.and(composite.webhooks.first()).map(|config| config.signing_key.clone());
+    Ok(Start { id: RecordingId::new(egress_id), mode, request, options, store, signing_key })
+}
+
+/// Where a webhook of the request goes.
+fn webhook(config: &proto::WebhookConfig) -> Result<String> {
+    let url = url::Url::parse(&config.url).map_err(|_| invalid("webhooks.url"))?;
+    let plain = url.username().is_empty() && url.password().is_none();
+    if !["http", "https"].contains(&url.scheme()) || !plain {
+        return Err(invalid("webhooks.url"));
+    }
+    Ok(config.url.clone())
 }
 
 fn room_composite(request: &proto::RoomCompositeEgressRequest) -> Result<Composite> {
@@ -127,6 +143,7 @@ fn room_composite(request: &proto::RoomCompositeEgressRequest) -> Result<Composi
         filepath: file.filepath.clone(),
         manifest: !file.disable_manifest,
         store: file.output.as_ref().map(store::provider),
+        webhooks: request.webhooks.clone(),
     })
 }
 
@@ -160,6 +177,7 @@ fn template(request: &proto::StartEgressRequest) -> Result<Composite> {
         filepath: file.filepath.clone(),
         manifest: !file.disable_manifest,
         store: store.and_then(|store| store.provider.clone()),
+        webhooks: request.webhooks.clone(),
     })
 }
 

@@ -63,13 +63,16 @@ impl Notifier {
         let Parts { settings, livekit, links, web, mailer, rooms, io_info } = &*self.parts;
         match to {
             Target::Mail => mailer.send(event, about, &links.page(about)).await,
-            Target::Webhook(url) => match settings.webhooks.as_ref().filter(|hooks| hooks.urls.contains(url)) {
-                Some(hooks) => {
-                    let location = links.location(&about.key);
-                    webhook::post(web, url, &hooks.key(livekit)?, event, about, &location).await
-                }
-                None => Err(gone("webhooks.urls", to)),
-            },
+            Target::Webhook(url) => {
+                let configured = settings.webhooks.as_ref().filter(|hooks| hooks.urls.contains(url));
+                let asked_for = about.options.asked.as_ref().is_some_and(|asked| asked.webhook.as_ref() == Some(url));
+                let key = match configured {
+                    Some(hooks) => hooks.key(livekit)?,
+                    None if asked_for => Webhooks::default().key(livekit)?,
+                    None => return Err(gone("webhooks.urls", to)),
+                };
+                webhook::post(web, url, &key, event, about, &about.key).await
+            }
             Target::Room => rooms.tell(event, about, Timestamp::now()).await,
             Target::StorageHook(url) => match settings.storage_hook.as_ref().filter(|hook| hook.url == *url) {
                 Some(hook) => storage_hook::post(web, hook, about).await,
@@ -80,7 +83,7 @@ impl Notifier {
                 None => Err(gone("transcription", to)),
             },
             Target::LiveKit => match io_info {
-                Some(io_info) => io_info.tell(event, about, &links.location(&about.key)).await,
+                Some(io_info) => io_info.tell(event, about, &about.key).await,
                 // It will be, or was, configured.
                 None => {
                     Err(Error::new(ErrorKind::Unavailable, "redis: not configured; the LiveKit server is not told"))

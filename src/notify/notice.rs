@@ -155,8 +155,14 @@ mod tests {
     #[test]
     fn a_backend_that_asked_through_livekit_says_it_itself_but_for_the_warning() {
         let mut one = recording("EG_a");
-        one.options.asked =
-            Some(Asked { room_id: String::new(), request: vec![], manifest: false, location: None, by_server: true });
+        one.options.asked = Some(Asked {
+            room_id: String::new(),
+            request: vec![],
+            manifest: false,
+            location: None,
+            by_server: true,
+            webhook: None,
+        });
         assert_eq!(metadata("{}", Event::Accepted, &one), Ok(None));
         assert!(message(Event::LimitNear(Limit::Size), &one, at(0)).is_some());
         one.state = State::Ending { then: Outcome::LimitReached(Limit::Size) };

@@ -24,7 +24,7 @@ pub(super) async fn order(
             "missing; the transcription service must know whose transcript it is",
         ));
     };
-    let url = links.sign(&about.key).await?;
+    let url = links.sign(about).await?;
     let zone = owner.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok());
     let body = body(service, about, owner, &url, &links.page(about), zone);
     let mut request = web.post(&service.endpoint).json(&body);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::recording::{Event, Job, Lane, Target, Task};
+use crate::recording::{ANSWERED, Event, Job, Lane, SETTLING, Target, Task};
 
 /// Jobs that tell somebody something and are performed at once.
 const TELLING: usize = 16;
@@ -72,6 +72,12 @@ impl Schedule {
             return Some(Settled::Postponed(known.clone()));
         }
         let gone = jobs.remove(&job.rank());
+        if gone.as_ref().is_some_and(is_creation) {
+            // The start is answered from now on, however long the server took: what follows settles from here.
+            for job in jobs.values_mut().filter(|job| job.rank() == Event::Started.rank()) {
+                job.not_before = job.not_before.max(now + ANSWERED + SETTLING);
+            }
+        }
         if jobs.is_empty() {
             self.lanes.remove(&lane);
         }
@@ -87,6 +93,14 @@ impl Schedule {
 fn tells(job: &Job) -> bool {
     match job.task {
         Task::Tell { .. } => true,
+        Task::Upload | Task::Remove { .. } => false,
+    }
+}
+
+/// By it LiveKit's server learns that there is an egress.
+fn is_creation(job: &Job) -> bool {
+    match &job.task {
+        Task::Tell { event, to, .. } => *event == Event::Accepted && *to == Target::LiveKit,
         Task::Upload | Task::Remove { .. } => false,
     }
 }
@@ -157,6 +171,20 @@ mod tests {
         assert_eq!(again.iter().map(Job::rank).collect::<Vec<_>>(), [0]);
         assert!(matches!(schedule.settle(&again[0], false, at(1), 0.0), Some(Settled::Gone(_))));
         assert_eq!(schedule.due(at(1))[0].rank(), Event::Started.rank());
+    }
+
+    #[test]
+    fn active_is_told_two_seconds_after_the_server_could_answer_the_start() {
+        let mut schedule = Schedule::default();
+        let created = tell("a", Event::Accepted, Target::LiveKit);
+        let started = Job { not_before: at(2), ..tell("a", Event::Started, Target::LiveKit) };
+        schedule.add(created.clone());
+        schedule.add(started);
+        assert_eq!(schedule.due(at(0)).len(), 1);
+        schedule.settle(&created, false, at(3), 0.0);
+        assert_eq!(schedule.next_at(), Some(at(5) + ANSWERED));
+        assert!(schedule.due(at(5)).is_empty());
+        assert_eq!(schedule.due(at(5) + ANSWERED).len(), 1);
     }
 
     #[test]

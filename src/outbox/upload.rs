@@ -13,7 +13,7 @@ use super::parts;
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Checkpoint, Part, Recording, SETTLING};
+use crate::recording::{Checkpoint, Event, Job, Part, Recording, SETTLING, Target, Task};
 use crate::spool::Spool;
 use crate::storage::Storage;
 
@@ -158,8 +158,22 @@ impl Upload<'_> {
             let wait = ready.duration_since(Timestamp::now());
             // A clock that was set meanwhile must not hold it up.
             tokio::time::sleep(Duration::try_from(wait.min(SETTLING)).unwrap_or_default()).await;
+            // Whoever hears of the object asks the server when it ended; a server that is away does not keep the file back.
+            let until = Timestamp::now().checked_add(SETTLING).unwrap_or_default();
+            while Timestamp::now() < until && self.owes_the_end()? {
+                tokio::time::sleep(LOOK).await;
+            }
         }
         Ok(())
+    }
+
+    /// The server has not been told yet that it ends.
+    fn owes_the_end(&self) -> Result<bool> {
+        let is_it = |job: &Job| match &job.task {
+            Task::Tell { event, to, .. } => *event == Event::Ending && *to == Target::LiveKit,
+            Task::Upload | Task::Remove { .. } => false,
+        };
+        Ok(self.db.jobs_of(self.id)?.iter().any(is_it))
     }
 
     /// There is no file: done before a crash, or never to be.

@@ -68,8 +68,7 @@ impl Worker {
 
     fn storage_of(&self, id: &RecordingId) -> Result<Storage> {
         let recording = self.db.get(id)?;
-        let sealed = recording.as_ref().and_then(|recording| recording.options.store.as_ref());
-        self.stores.of(sealed.map(|store| store.0.as_slice()))
+        self.stores.of(recording.as_ref().and_then(|recording| recording.options.sealed_store()))
     }
 }
 

@@ -38,6 +38,15 @@ pub enum Step {
     Drop(Dropped),
 }
 
+/// Whom the client has chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chosen {
+    /// Us: the request to run.
+    Us(Request),
+    /// Another server: the request to forget.
+    Another(Request),
+}
+
 /// Why a request is not for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
@@ -110,11 +119,11 @@ impl Claims {
         step
     }
 
-    /// The client has chosen: the request to run, if it chose us and still waits for it.
-    pub fn grant(&mut self, grant: &ClaimResponse, now: i64) -> Option<Request> {
+    /// The client has chosen: what that means for us, once for each request that we have bid for and that is still awaited.
+    pub fn grant(&mut self, grant: &ClaimResponse, now: i64) -> Option<Chosen> {
         self.forget_expired(now);
         let waiting = self.seen.get_mut(&grant.request_id)?.waiting.take()?;
-        (grant.server_id == self.server).then_some(waiting)
+        Some(if grant.server_id == self.server { Chosen::Us(waiting) } else { Chosen::Another(waiting) })
     }
 
     /// How many requests wait for their grant.
@@ -146,7 +155,7 @@ mod tests {
         let Step::Bid { client, bid } = step else { panic!("{step:?}") };
         assert_eq!((client.as_str(), bid.affinity, bid.server_id.as_str()), ("CLI_1", 0.5, "SRV_1"));
         assert_eq!(claims.grant(&grant("b", "SRV_1"), 1), None);
-        assert_eq!(claims.grant(&grant("a", "SRV_1"), 1), Some(request("a", 100)));
+        assert_eq!(claims.grant(&grant("a", "SRV_1"), 1), Some(Chosen::Us(request("a", 100))));
         assert_eq!(claims.grant(&grant("a", "SRV_1"), 2), None);
         assert_eq!(claims.request(request("a", 100), 3, |_| Reading::Bid(0.5)), Step::Drop(Dropped::Known));
     }
@@ -155,7 +164,7 @@ mod tests {
     fn a_grant_to_another_is_the_end_of_it() {
         let mut claims = Claims::new("SRV_1");
         claims.request(request("a", 100), 0, |_| Reading::Bid(1.0));
-        assert_eq!(claims.grant(&grant("a", "SRV_2"), 1), None);
+        assert_eq!(claims.grant(&grant("a", "SRV_2"), 1), Some(Chosen::Another(request("a", 100))));
         assert_eq!(claims.grant(&grant("a", "SRV_1"), 2), None);
         assert_eq!(claims.waiting(), 0);
     }

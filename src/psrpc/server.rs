@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::bus::{Bus, Subscription};
-use super::claim::{Claims, Dropped, Reading, Step};
+use super::claim::{Chosen, Claims, Dropped, Reading, Step};
 use super::frame::{self, ClaimResponse, Request, Response};
 use super::{channel, code};
 use crate::error::{Error, ErrorKind, Result};
@@ -44,7 +44,7 @@ impl Method {
 #[derive(Clone)]
 pub enum Kind {
     /// Each server bids, the client chooses: `StartEgress`.
-    Claim(Affinity),
+    Claim(Affinity, Lost),
     /// One server takes it, whichever is first: `StopEgress`, everything of `IOInfo`.
     Queue,
     /// All answer, nobody is chosen: `ListActiveEgress`.
@@ -54,17 +54,29 @@ pub enum Kind {
 /// How much a server wants this request: 1 at once, between 0 and 1 if nobody bids more, negative not at all.
 pub type Affinity = Arc<dyn Fn(&Bytes) -> f32 + Send + Sync>;
 
+/// Hears of a raw request that another server got, in spite of our bid.
+pub type Lost = Arc<dyn Fn(&Bytes) + Send + Sync>;
+
 impl Kind {
     /// Bids what `affinity` says of the raw request. It is asked in the loop that receives, so it must not block.
     pub fn claim(affinity: impl Fn(&Bytes) -> f32 + Send + Sync + 'static) -> Self {
-        Self::Claim(Arc::new(affinity))
+        Self::Claim(Arc::new(affinity), Arc::new(|_| {}))
+    }
+
+    /// The same, and `lost` hears of requests that another server got; it must not block either. Of a request that nobody gets
+    /// nothing is heard.
+    pub fn claim_or_lose(
+        affinity: impl Fn(&Bytes) -> f32 + Send + Sync + 'static,
+        lost: impl Fn(&Bytes) + Send + Sync + 'static,
+    ) -> Self {
+        Self::Claim(Arc::new(affinity), Arc::new(lost))
     }
 }
 
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Claim(_) => "Claim",
+            Self::Claim(_, _) => "Claim",
             Self::Queue => "Queue",
             Self::Multi => "Multi",
         })
@@ -120,7 +132,7 @@ impl Server {
     {
         let mut channels = vec![channel::request(&method.service, &method.name, &method.topic)];
         match kind {
-            Kind::Claim(_) | Kind::Queue => {
+            Kind::Claim(_, _) | Kind::Queue => {
                 channels.push(channel::grant(&method.service, &method.name, &method.topic));
             }
             Kind::Multi => {}
@@ -197,7 +209,7 @@ where
         let (method, kind) = (&self.method, &self.kind);
         let step = self.claims.request(request, unix_nanos(), |request| match kind {
             _ if !(method.decodes)(&request.raw_request) => Reading::Malformed,
-            Kind::Claim(affinity) => Reading::Bid(affinity(&request.raw_request)),
+            Kind::Claim(affinity, _) => Reading::Bid(affinity(&request.raw_request)),
             Kind::Queue => Reading::Bid(1.0),
             Kind::Multi => Reading::Direct,
         });
@@ -226,11 +238,11 @@ where
 
     fn grant(&mut self, payload: Bytes) {
         match frame::open::<ClaimResponse>(payload) {
-            Ok(grant) => {
-                if let Some(request) = self.claims.grant(&grant, unix_nanos()) {
-                    self.work(request);
-                }
-            }
+            Ok(grant) => match (self.claims.grant(&grant, unix_nanos()), &self.kind) {
+                (Some(Chosen::Us(request)), _) => self.work(request),
+                (Some(Chosen::Another(request)), Kind::Claim(_, lost)) => lost(&request.raw_request),
+                (Some(Chosen::Another(_)), Kind::Queue | Kind::Multi) | (None, _) => {}
+            },
             Err(why) => debug!(method = self.method.name, %why, "unreadable grant"),
         }
     }

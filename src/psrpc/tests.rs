@@ -13,7 +13,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::choice::{Choice, Decision, Selection};
-use super::claim::{Claims, Reading, Step};
+use super::claim::{Chosen, Claims, Reading, Step};
 use super::frame::{Any, Body, ClaimRequest, ClaimResponse, Msg, Request, Response, Unreadable, lock_key, open, seal};
 use super::{channel, code};
 
@@ -143,7 +143,7 @@ fn the_recorded_grants_make_the_recorded_servers_answer() {
                 "ClaimResponse" => {
                     let grant: ClaimResponse = one.open();
                     let mine = grant.server_id == *server;
-                    assert_eq!(claims.grant(&grant, 0).is_some(), mine, "{}", one.name);
+                    assert_eq!(matches!(claims.grant(&grant, 0), Some(Chosen::Us(_))), mine, "{}", one.name);
                     granted += usize::from(mine);
                     answered += usize::from(all.iter().any(|res| {
                         let answer = res.is() == "Response" && mine;
@@ -348,7 +348,7 @@ proptest! {
                 let ours = more % 3 > 0;
                 let server_id = if ours { "SRV_us" } else { "SRV_other" }.to_owned();
                 let grant = ClaimResponse { request_id: request_id.clone(), server_id };
-                let worked = claims.grant(&grant, now).is_some();
+                let worked = matches!(claims.grant(&grant, now), Some(Chosen::Us(_)));
                 // Any grant ends the wait.
                 let until = may_work.remove(&request_id);
                 prop_assert_eq!(worked, ours && until.is_some_and(|until| now < until));

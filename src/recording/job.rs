@@ -88,6 +88,14 @@ impl Target {
         }
     }
 
+    /// Does it hear that a recording was accepted before it hears that it runs? Those who speak LiveKit's language do.
+    pub fn hears_of_beginnings(&self) -> bool {
+        match self {
+            Self::LiveKit | Self::Webhook(_) => true,
+            Self::Mail | Self::Room | Self::StorageHook(_) | Self::Transcription => false,
+        }
+    }
+
     /// Does it want to hear of this?
     pub fn wants(&self, event: Event, about: &Recording) -> bool {
         let saved = || about.state.outcome().is_some_and(crate::recording::Outcome::has_file);

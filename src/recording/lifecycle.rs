@@ -230,7 +230,7 @@ impl State {
             | Report::StoreLost(_)
             | Report::Notified
             | Report::Expired
-            | Report::Removed => self.last_word(Outcome::Complete(Reason::ByItself), report),
+            | Report::Removed => told_of_the_end(self.last_word(Outcome::Complete(Reason::ByItself), report)),
         }
     }
 
@@ -317,6 +317,14 @@ fn ending(then: Outcome) -> Step {
 fn saving(then: Outcome, media: Media) -> Step {
     // The job may be there already; enqueueing it again wakes it.
     Step { state: State::Saving { then, media }, effects: vec![Effect::Seal(media), Effect::Upload] }
+}
+
+/// Nobody has heard yet that it ends: whoever waits for the file learns when it ended before it appears.
+fn told_of_the_end(mut step: Step) -> Step {
+    if matches!(step.state, State::Saving { .. }) {
+        step.effects.push(Effect::Tell(Event::Ending));
+    }
+    step
 }
 
 fn nothing(outcome: Outcome) -> Step {

@@ -46,6 +46,8 @@ pub struct Asked {
     pub location: Option<String>,
     /// By psrpc: the LiveKit server is told how it goes.
     pub by_server: bool,
+    /// `webhooks`: who hears of it besides those that are configured, when it is not the server who tells them.
+    pub webhook: Option<String>,
 }
 
 /// Whose recording it is.
@@ -62,6 +64,11 @@ pub struct Owner {
 }
 
 impl Options {
+    /// The sealed storage, when it is not the configured one.
+    pub fn sealed_store(&self) -> Option<&[u8]> {
+        self.store.as_ref().map(|store| store.0.as_slice())
+    }
+
     /// Is the transcription service called? For sound alone always, for video on request.
     pub fn is_transcribed(&self, request: &Request) -> bool {
         request.output.video().is_none() || self.transcribe == Some(true)

@@ -8,6 +8,9 @@ use crate::recording::{Event, Job, Recording, State, Target, Task};
 /// would be overwritten by it. The same holds for the end: what follows the stop must not overtake its answer.
 pub const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
+/// The start of an egress is answered within this, once the server knows the egress.
+pub const ANSWERED: SignedDuration = SignedDuration::from_millis(100);
+
 /// What is decided once, in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -28,14 +31,16 @@ impl Default for Policy {
 impl Policy {
     /// The jobs by which everybody who wants to hears of this.
     pub fn tell(&self, event: Event, about: &Recording, now: jiff::Timestamp) -> Vec<Job> {
-        let wanting = self.targets.iter().filter(|target| target.wants(event, about));
+        let of_request = about.options.asked.as_ref().and_then(|asked| asked.webhook.clone()).map(Target::Webhook);
+        let of_request = of_request.filter(|target| !self.targets.contains(target));
+        let wanting = self.targets.iter().chain(&of_request).filter(|target| target.wants(event, about));
         let job = |to: &Target, event, about: &Recording| {
             Job::new(about.id.clone(), Task::Tell { event, to: to.clone(), about: Box::new(about.clone()) }, now)
         };
         let mut jobs = Vec::new();
         for to in wanting {
-            if *to == Target::LiveKit && event == Event::Started {
-                // The egress is created once it is sure to exist, and before the server hears anything else of it.
+            if to.hears_of_beginnings() && event == Event::Started {
+                // The egress is told of once it is sure to exist, and before anything else is said of it.
                 let accepted = Recording { state: State::Starting, ..about.clone() };
                 jobs.push(job(to, Event::Accepted, &accepted));
             }

@@ -34,7 +34,7 @@ impl Stores {
         &self.usual
     }
 
-    /// Makes a `storage` section that a request brought along ready to be kept. The error names the field.
+    /// Makes a `storage` section, which a request brought along or a mode has, ready to be kept. The error names the field.
     pub fn seal(&self, section: &Value) -> Result<Vec<u8>> {
         self.open(section)?;
         self.vault.seal(section.to_string().as_bytes())

@@ -1,4 +1,4 @@
-"""A backend of the drop-in tests: LiveKit's own Python server SDK, one JSON command per line, one JSON answer per line."""
+"""A backend of the drop-in and Twirp tests: LiveKit's own Python server SDK, one JSON command per line, one JSON answer per line."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from livekit import api
 
 REQUESTS = {
     "start": ("start_room_composite_egress", api.RoomCompositeEgressRequest),
+    "start_web": ("start_web_egress", api.WebEgressRequest),
     "stop": ("stop_egress", api.StopEgressRequest),
     "list": ("list_egress", api.ListEgressRequest),
     "update_layout": ("update_layout_egress", api.UpdateLayoutRequest),

@@ -52,8 +52,8 @@ fn notifier(settings: Settings, data_dir: &Path, livekit: &str) -> Notifier {
         ca_file: None,
         insecure: false,
     };
-    let sign = |key: &str| -> futures_util::future::BoxFuture<'static, greffier::error::Result<String>> {
-        let link = format!("https://s3.example.org/{key}?signature=1");
+    let sign = |about: &Recording| -> futures_util::future::BoxFuture<'static, greffier::error::Result<String>> {
+        let link = format!("https://s3.example.org/{}?signature=1", about.key);
         Box::pin(async move { Ok(link) })
     };
     let links = Links::new("https://meet.example.org/").with_sign(std::sync::Arc::new(sign));

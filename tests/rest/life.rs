@@ -39,6 +39,34 @@ async fn a_recording_lives_from_start_to_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mode_may_have_a_storage_of_its_own() {
+    let own = tempfile::tempdir().unwrap();
+    let yaml = format!(
+        "worker_classes: {{transcript: {{class: audio_composite, storage: {{local: {{path: '{}'}}, prefix: minutes}}}}}}",
+        own.path().display()
+    );
+    let stage = Stage::configured(tempfile::tempdir().unwrap(), None, &yaml).await;
+    let mut paths = Vec::new();
+    for mode in ["screen_recording", "transcript"] {
+        let (_, started) = stage.start("daily", mode).await;
+        stage.stop("daily").await;
+        let saved = stage.until(id(&started), "saved").await;
+        paths.push(PathBuf::from(saved["path"].as_str().unwrap()));
+        assert_eq!(fs::read(paths.last().unwrap()).unwrap(), b"some media");
+    }
+    assert!(paths[0].starts_with(stage.folder.path()), "{paths:?}");
+    assert!(paths[1].starts_with(own.path().join("minutes/recordings")), "{paths:?}");
+    // Repeated with its name it is the same start, wherever it is stored.
+    let named = json!({"mode": "transcript", "options": {"idempotency_key": "once"}});
+    let path = "/api/v1.0/rooms/weekly/start-recording/";
+    let (status, first) = stage.call("POST", path, Some(named.clone())).await;
+    let stage = stage.restart().await;
+    let again = stage.call("POST", path, Some(named)).await;
+    assert_eq!((status, again.0, id(&again.1)), (201, 201, id(&first)));
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_at_once_and_exactly_one_wins() {
     let stage = Stage::new().await;
     let calls = (0..10).map(|_| stage.start("daily", "transcript"));

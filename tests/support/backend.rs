@@ -63,11 +63,16 @@ pub struct Backend {
 impl Backend {
     /// Against this server.
     pub fn start(server: &LiveKit) -> Self {
+        Self::at(&format!("http://127.0.0.1:{}", server.port), &server.api_key, &server.api_secret)
+    }
+
+    /// Against whoever speaks Twirp at `http://…`.
+    pub fn at(url: &str, key: &str, secret: &str) -> Self {
         let python = super::tool("venv/bin/python").expect("LiveKit's Python SDK is missing: run `make tools`");
         let folder = TempDir::new().expect("a temporary folder");
         let mut child = Command::new(python)
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dropin/client.py"))
-            .args([&format!("http://127.0.0.1:{}", server.port), &server.api_key, &server.api_secret])
+            .args([url, key, secret])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.path().join("log")).expect("a log file"))
@@ -86,7 +91,7 @@ impl Backend {
         Self { child, stdin, lines, folder, last: 0 }
     }
 
-    /// One call: `start`, `stop`, `list`, `update_layout`, or `verify` of a webhook.
+    /// One call: `start`, `start_web`, `stop`, `list`, `update_layout`, or `verify` of a webhook.
     pub fn call(&mut self, what: &str, with: Value) -> Answer {
         self.calls(what, vec![with]).remove(0)
     }

@@ -63,6 +63,11 @@ impl Sidecar {
     /// Ends it without notice and starts it again with the same data.
     pub fn kill_and_restart(&mut self) {
         self.kill();
+        self.start_again();
+    }
+
+    /// Starts it with the same data, after [`Sidecar::kill`].
+    pub fn start_again(&mut self) {
         (self.child, self.url) = launch(&self.arguments, self.config.as_deref(), &self.folder);
     }
 
@@ -91,7 +96,8 @@ impl Sidecar {
         }
     }
 
-    fn kill(&mut self) {
+    /// Ends it without notice.
+    pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,12 +1,14 @@
 //! Every method, every refusal.
 
 use greffier::recording::Report;
-use livekit_api::access_token::VideoGrants;
+use livekit_api::access_token::{TokenVerifier, VideoGrants};
+use livekit_api::webhooks::WebhookReceiver;
 use livekit_protocol as proto;
 use prost::Message as _;
 use proto::{EgressInfo, EgressStatus};
 use serde_json::{Value, json};
 
+use crate::support::receiver::HttpReceiver;
 use crate::support::stage::Stage;
 use crate::{Answer, bearer, call, call_json, close, file_of, listed, made, post, recorder, started, until};
 
@@ -261,5 +263,39 @@ async fn how_it_ended_is_told_in_livekits_words() {
     let id = started(&stage, "daily").await;
     stage.happens("daily", Report::RoomClosed("the room was deleted".into()));
     assert_eq!(until(&stage, &id, EgressStatus::EgressComplete).await.details, "End reason: Source closed");
+    close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_request_names_hears_of_it() {
+    let stage = Stage::new().await;
+    let receiver = HttpReceiver::start(|_| (200, Vec::new()));
+    let with = |url: &str, signing_key: &str| {
+        let hook = proto::WebhookConfig { url: url.into(), signing_key: signing_key.into(), ..Default::default() };
+        proto::RoomCompositeEgressRequest { webhooks: vec![hook], ..file_of("daily") }
+    };
+    let hook = format!("{}/hook", receiver.url);
+    for (url, key, why) in [
+        (hook.as_str(), "another", "webhooks.signing_key: \"another\" is not known here; use \"key\""),
+        (hook.as_str(), "", "webhooks.signing_key: "),
+        ("ftp://x/", "key", "request has missing or invalid field: webhooks.url"),
+        ("http://u:p@x/", "key", "request has missing or invalid field: webhooks.url"),
+    ] {
+        let answer = call(&stage, "StartRoomCompositeEgress", &with(url, key)).await;
+        let said = answer.json()["msg"].as_str().unwrap().to_owned();
+        assert!(answer.status == 400 && said.starts_with(why), "{url} {key}: {said}");
+    }
+    assert_eq!(listed(&stage, Default::default()).await, [], "nothing was started");
+
+    let answer = call(&stage, "StartRoomCompositeEgress", &with(&hook, "key")).await;
+    let id = answer.message::<EgressInfo>().egress_id;
+    call(&stage, "StopEgress", &proto::StopEgressRequest { egress_id: id.clone() }).await;
+    for wanted in ["egress_started", "egress_updated", "egress_updated", "egress_ended"] {
+        let sent = receiver.next();
+        let event: Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!((&event["event"], &event["egressInfo"]["egressId"]), (&json!(wanted), &json!(id)), "{event}");
+        let verifier = TokenVerifier::with_api_key("key", "secret");
+        WebhookReceiver::new(verifier).receive(sent.text(), &sent.headers["authorization"]).unwrap();
+    }
     close(stage).await;
 }

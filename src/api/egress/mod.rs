@@ -1,8 +1,10 @@
 //! LiveKit's egress API, whichever way it is asked: start, stop, list, another layout.
 
+mod bidding;
 mod psrpc;
 mod twirp;
 
+pub use bidding::Unsupported;
 pub use psrpc::{Open, serve};
 pub(super) use twirp::{renamed, routes};
 
@@ -11,7 +13,7 @@ use std::time::Duration;
 use jiff::Zoned;
 use livekit_protocol as proto;
 
-use crate::capacity::{Capacity, Class, Verdict};
+use crate::capacity::{Capacity, Class};
 use crate::control::Control;
 use crate::egress::{self, rpc};
 use crate::error::{Error, ErrorKind, Result};
@@ -40,6 +42,10 @@ pub struct Egress {
     pub limits: Limits,
     /// `disallow_local_storage`.
     pub bucket_only: bool,
+    /// The name of LiveKit's key: the only one that webhooks of requests are signed with.
+    pub api_key: String,
+    /// `unsupported_requests`.
+    pub unsupported: Unsupported,
 }
 
 impl Egress {
@@ -47,22 +53,29 @@ impl Egress {
     /// id again is the same recording. The answer says STARTING, as LiveKit Egress' does.
     pub async fn start(&self, request: rpc::StartEgressRequest, by_server: bool) -> Result<proto::EgressInfo> {
         let known = RecordingId::new(request.egress_id.clone());
-        if let Ok(recording) = self.control.get(&known)
-            && recording.state != State::Starting
-        {
+        let known = self.control.get(&known).ok();
+        if let Some(recording) = known.as_ref().filter(|recording| recording.state != State::Starting) {
             // The server asks again with the same id when it did not get the answer.
-            return self.answer(&recording);
+            return self.answer(recording);
         }
-        let egress::Start { id, mode, request, mut options, store } =
+        let egress::Start { id, mode, request, mut options, store, signing_key } =
             egress::read(request, self.limits, by_server, &Zoned::now())?;
-        let class = if request.output.video().is_some() { Class::Video } else { Class::Audio };
-        if let Verdict::Full { free, cost } = self.capacity.verdict(class) {
-            tracing::warn!(egress = %id, free, cost, "refused: the machine is full");
-            let message = format!("not enough CPU: {free:.2} cores are free, {cost:.2} needed");
-            return Err(Error::new(ErrorKind::Unavailable, message));
+        if let Some(key) = signing_key.filter(|key| *key != self.api_key) {
+            let message = format!("webhooks.signing_key: {key:?} is not known here; use {:?}", self.api_key);
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
+        let class = if request.output.video().is_some() { Class::Video } else { Class::Audio };
+        // One that is on its way already has its place.
+        let _place = match known {
+            None => Some(self.capacity.admit(id.as_str(), class).map_err(|(free, cost)| {
+                tracing::warn!(egress = %id, free, cost, "refused: the machine is full");
+                let message = format!("not enough CPU: {free:.2} cores are free, {cost:.2} needed");
+                Error::new(ErrorKind::Unavailable, message)
+            })?),
+            Some(_) => None,
+        };
         options.store = store.as_ref().map(|store| self.stores.seal(store).map(SealedStore)).transpose()?;
-        let storage = self.stores.of(options.store.as_ref().map(|store| store.0.as_slice()))?;
+        let storage = self.stores.of(options.sealed_store())?;
         if self.bucket_only && storage.bucket().is_none() {
             return Err(Error::new(ErrorKind::InvalidArgument, "request has missing or invalid field: output"));
         }

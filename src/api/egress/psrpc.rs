@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp};
 use livekit_protocol as proto;
 use prost::Message;
 
-use super::Egress;
-use crate::capacity::Class;
-use crate::egress::{self, rpc};
+use super::{Egress, bidding};
+use crate::egress::rpc;
 use crate::error::{Error, ErrorKind};
 use crate::psrpc::{Bus, Kind, Method, Server, Serving};
 use crate::recording::Recording;
@@ -24,8 +23,6 @@ const SWEEP: Duration = Duration::from_secs(60);
 const RECENT: usize = 200;
 /// How long Redis is waited for; a subscription that stands later is as good.
 const HEARD: Duration = Duration::from_secs(2);
-/// The bid for what only a browser can do: anybody who can wins, and alone we can say quickly that we cannot.
-const LAST_RESORT: f32 = 0.01;
 
 /// The door. Dropped, it is closed for starts; what runs already stays reachable through [`serve`]'s task.
 #[derive(Debug)]
@@ -50,11 +47,11 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
         asked_for.map(|recording| register(&server, &handlers, &egress, recording.id.as_str())),
     )
     .await;
-    let (bidder, starter) = (egress.clone(), egress.clone());
+    let (bidder, loser, starter) = (egress.clone(), egress.clone(), egress.clone());
     let (at, of) = (server.clone(), handlers.clone());
     let mut start = server.serve(
         Method::new("EgressInternal", "StartEgress", cluster_id).reads::<rpc::StartEgressRequest>(),
-        Kind::claim(move |raw| bid(&bidder, raw)),
+        Kind::claim_or_lose(move |raw| bidding::bid(&bidder, raw), move |raw| bidding::lost(&loser, raw)),
         move |raw| {
             let (egress, server, handlers) = (starter.clone(), at.clone(), of.clone());
             async move {
@@ -94,20 +91,6 @@ impl Drop for Open {
         self.sweep.abort();
         lock(&self.handlers).clear();
         let _ = &self.list;
-    }
-}
-
-/// How much this request is wanted here.
-fn bid(egress: &Egress, raw: &Bytes) -> f32 {
-    let Ok(request) = rpc::StartEgressRequest::decode(raw.clone()) else { return 1.0 };
-    match egress::read(request, egress.limits, true, &Zoned::now()) {
-        Ok(start) => {
-            let class = if start.request.output.video().is_some() { Class::Video } else { Class::Audio };
-            egress.capacity.verdict(class).bid()
-        }
-        Err(error) if error.kind == ErrorKind::Unimplemented => LAST_RESORT,
-        // Whoever is asked says the same: the sooner the better.
-        Err(_) => 1.0,
     }
 }
 

@@ -16,6 +16,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("page.css", "text/css; charset=utf-8", include_str!("assets/page.css")),
     ("recording.js", "text/javascript; charset=utf-8", include_str!("assets/recording.js")),
     ("dashboard.js", "text/javascript; charset=utf-8", include_str!("assets/dashboard.js")),
+    ("times.js", "text/javascript; charset=utf-8", include_str!("assets/times.js")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 

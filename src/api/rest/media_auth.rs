@@ -30,8 +30,8 @@ pub(super) async fn get(door: &Door, caller: &Caller, ask: &Ask) -> Result<Respo
     caller.enter(&recording.request.room)?;
     may_be_fetched(&recording, Timestamp::now())?;
     // A folder is served by the proxy itself: there is nothing to sign.
-    let bucket = door.storage.bucket().is_some();
-    let signed = if bucket { door.storage.authorize_get(&key).await? } else { Vec::new() };
+    let storage = door.storage_of(&recording)?;
+    let signed = if storage.bucket().is_some() { storage.authorize_get(&key).await? } else { Vec::new() };
     let mut response = reply::json(200, &"authorized");
     for (name, value) in signed {
         let header = HeaderName::try_from(name).ok().zip(HeaderValue::try_from(value).ok());

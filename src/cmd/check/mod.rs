@@ -13,9 +13,10 @@ use self::finding::{Finding, Verdict};
 use super::{ConfigArgs, show};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fields::Fields;
 use crate::notify::Transport;
 use crate::psrpc;
-use crate::storage::{Storage, Target};
+use crate::storage::{Settings, Storage, Target};
 
 /// What to check.
 #[derive(Args)]
@@ -72,7 +73,7 @@ async fn probe(config: &Config, room: Option<&str>) -> Vec<Finding> {
             let data_dir = data_dir.clone();
             blocking("data_dir", move || vec![local::data_dir(&data_dir)])
         }),
-        in_time("storage", storage(config)),
+        in_time("storage", storages(config)),
         in_time("mail", mail(config)),
         in_time("disk", disk::space(&data_dir)),
     );
@@ -103,23 +104,38 @@ async fn redis(config: &Config) -> Vec<Finding> {
     }]
 }
 
+/// The storage, and those that modes have of their own.
+async fn storages(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![storage(config, &config.storage, "").await];
+    for (mode, section) in &config.mode_storages {
+        let settings = serde_json::from_str(section.expose())
+            .map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))
+            .and_then(|section| Settings::read(&mut Fields::of(section, "storage")?));
+        findings.push(match settings {
+            Ok(settings) => storage(config, &settings, &format!("of {mode}, ")).await,
+            Err(e) => Finding::failure("storage", format!("of {mode}: {}", e.message)),
+        });
+    }
+    findings
+}
+
 /// Writes, reads and deletes an object.
-async fn storage(config: &Config) -> Vec<Finding> {
+async fn storage(config: &Config, settings: &Settings, whose: &str) -> Finding {
     const WHAT: &str = "storage";
-    let target = match &config.storage.target {
+    let target = match &settings.target {
         Target::Local(folder) => format!("the folder {}", folder.as_ref().unwrap_or(&config.data_dir).display()),
         Target::S3(s3) => format!("bucket {} of {}", s3.bucket, s3.endpoint.as_deref().unwrap_or("Amazon")),
         Target::Gcp(gcp) => format!("bucket {} of Google", gcp.bucket),
         Target::Azure(azure) => format!("container {} of Azure", azure.container_name),
     };
-    let tried = match Storage::open(&config.storage, &config.data_dir) {
+    let tried = match Storage::open(settings, &config.data_dir) {
         Ok(storage) => storage.check().await,
         Err(e) => Err(e),
     };
-    vec![match tried {
-        Ok(()) => Finding::ok(WHAT, format!("{target}: written, read back, deleted")),
-        Err(e) => Finding::failure(WHAT, format!("{} ({target})", e.message)),
-    }]
+    match tried {
+        Ok(()) => Finding::ok(WHAT, format!("{whose}{target}: written, read back, deleted")),
+        Err(e) => Finding::failure(WHAT, format!("{} ({whose}{target})", e.message)),
+    }
 }
 
 /// Whether the mail server can be reached; a letter would have to be sent to know more.

@@ -1,19 +1,9 @@
 // Follows what runs: figures every two seconds, and the whole list anew when there is another one. Without this script the
 // page reloads by itself.
-"use strict";
+import { localise } from "./times.js";
 
 const EVERY = 2000;
 const byId = (id) => document.getElementById(id);
-
-// Times in the reader's own zone, and as his own country writes them in the page's language.
-function localise() {
-  const lang = document.documentElement.lang;
-  const own = navigator.languages.find((one) => one.toLowerCase().split("-")[0] === lang) ?? lang;
-  const form = new Intl.DateTimeFormat(own, { dateStyle: "medium", timeStyle: "short" });
-  for (const time of document.querySelectorAll("time[datetime]")) {
-    time.textContent = form.format(new Date(time.dateTime));
-  }
-}
 
 async function show() {
   const answer = await fetch(location.href, { cache: "no-store", headers: { "Accept": "text/html" } });
@@ -22,7 +12,7 @@ async function show() {
   // Whoever is on a link with the keyboard stays there.
   const focused = document.activeElement?.getAttribute("href");
   byId("content").replaceWith(content);
-  localise();
+  localise("medium");
   if (focused) content.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
 }
 
@@ -57,5 +47,5 @@ async function look() {
   setTimeout(look, EVERY);
 }
 
-localise();
+localise("medium");
 setTimeout(look, EVERY);

@@ -1,19 +1,9 @@
 // Follows the recording: asks for its state every two seconds until nothing more can happen, and shows the page anew when
 // it has changed. Without this script the page reloads by itself.
-"use strict";
+import { localise } from "./times.js";
 
 const EVERY = 2000;
 const byId = (id) => document.getElementById(id);
-
-// Times in the reader's own zone, and as his own country writes them in the page's language.
-function localise() {
-  const lang = document.documentElement.lang;
-  const own = navigator.languages.find((one) => one.toLowerCase().split("-")[0] === lang) ?? lang;
-  const form = new Intl.DateTimeFormat(own, { dateStyle: "long", timeStyle: "short" });
-  for (const time of document.querySelectorAll("time[datetime]")) {
-    time.textContent = form.format(new Date(time.dateTime));
-  }
-}
 
 function watchPlayer() {
   const player = document.querySelector("video, audio");
@@ -64,7 +54,7 @@ async function look() {
 }
 
 function begin() {
-  localise();
+  localise("long");
   watchPlayer();
   const timer = document.querySelector("[data-elapsed]");
   if (timer) setElapsed(Number(timer.dataset.elapsed));

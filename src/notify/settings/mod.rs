@@ -1,10 +1,9 @@
 //! Who is told and how: the sections `mail`, `webhooks`, `room_notices`, `storage_hook` and `transcription`.
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod mail;
 
-use lettre::Address;
-use lettre::message::Mailbox;
+pub use mail::{Encryption, Mail, Smtp, Transport};
+
 use url::Url;
 
 use super::LiveKit;
@@ -33,62 +32,8 @@ pub struct Settings {
     pub transcription: Option<Transcription>,
 }
 
-/// Letters to owners.
-#[derive(Clone, Debug)]
-pub struct Mail {
-    /// `mail.transport` and what belongs to it.
-    pub transport: Transport,
-    /// `mail.from`: an address, with or without a name.
-    pub from: Mailbox,
-    /// `mail.brand`: who writes, such as the name of the service.
-    pub brand: String,
-    /// `mail.support`: where people get help.
-    pub support: Option<Address>,
-}
-
-/// How letters leave.
-#[derive(Clone, Debug)]
-pub enum Transport {
-    /// `none`: not at all.
-    None,
-    /// `folder`: as `.eml` files in `mail.folder`; `mail` in the data directory unless told otherwise.
-    Folder(Option<PathBuf>),
-    /// `smtp`: by a mail server.
-    Smtp(Smtp),
-    /// To whoever holds the other end, for tests.
-    Memory(tokio::sync::mpsc::UnboundedSender<Vec<u8>>),
-}
-
-/// `mail.smtp`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Smtp {
-    /// `host`: also the name its certificate must bear.
-    pub host: String,
-    /// `port`: 25, 587 or 465 unless told otherwise, by `encryption`.
-    pub port: u16,
-    /// `encryption`.
-    pub encryption: Encryption,
-    /// `username` and `password`.
-    pub credentials: Option<(String, Secret)>,
-    /// `ca_file`: PEM of the authority to trust besides the system's.
-    pub ca_file: Option<PathBuf>,
-    /// `timeout` in seconds: for a whole letter; 30 unless told otherwise.
-    pub timeout: Duration,
-}
-
-/// `mail.smtp.encryption`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encryption {
-    /// `none`: in clear. A password is not sent in clear to another machine.
-    None,
-    /// `starttls`: TLS, required, after a greeting in clear.
-    StartTls,
-    /// `tls`: from the first byte.
-    Tls,
-}
-
 /// `webhooks`, as LiveKit's server has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Webhooks {
     /// `urls`.
     pub urls: Vec<String>,
@@ -136,12 +81,7 @@ pub struct Transcription {
 impl Default for Settings {
     /// Letters into a folder, notices in the room, nobody else.
     fn default() -> Self {
-        let mail = Mail {
-            transport: Transport::Folder(None),
-            from: "Greffier <greffier@localhost>".parse().expect("it is an address"),
-            brand: "Greffier".to_owned(),
-            support: None,
-        };
+        let mail = Mail::default();
         Self { public_url: None, mail, webhooks: None, room_notices: true, storage_hook: None, transcription: None }
     }
 }
@@ -195,95 +135,6 @@ impl Settings {
         let room = self.room_notices.then_some(Target::Room);
         let transcription = self.transcription.as_ref().map(|_| Target::Transcription);
         mail.into_iter().chain(webhooks).chain(room).chain(hook).chain(transcription).collect()
-    }
-}
-
-impl Mail {
-    fn read(mut fields: Fields, unknown: &mut Vec<String>) -> Result<Self> {
-        let usual = Settings::default().mail;
-        let mut smtp = fields.section("smtp")?;
-        let transport = fields.text("transport")?.unwrap_or_else(|| "folder".to_owned());
-        let folder = fields.text("folder")?.map(PathBuf::from);
-        let is_smtp = transport == "smtp";
-        let transport = match transport.as_str() {
-            "none" => Transport::None,
-            "folder" => Transport::Folder(folder),
-            "smtp" => Transport::Smtp(Smtp::read(&mut smtp)?),
-            other => {
-                let why = format!("there is no transport {other:?}; use folder, smtp or none");
-                return Err(Error::invalid(&fields.path_of("transport"), why));
-            }
-        };
-        if is_smtp {
-            unknown.extend(smtp.left());
-        }
-        let path = fields.path_of("from");
-        let from = match fields.text("from")? {
-            Some(text) => text.parse().map_err(|e| {
-                Error::invalid(&path, format!("{text:?} is no address ({e}); use one such as Meet <meet@example.org>"))
-            })?,
-            None if is_smtp => {
-                return Err(Error::invalid(&path, "missing; give the sender, such as Meet <meet@example.org>"));
-            }
-            None => usual.from,
-        };
-        let path = fields.path_of("support");
-        let support = fields
-            .text("support")?
-            .map(|text| text.parse().map_err(|e| Error::invalid(&path, format!("{text:?} is no address ({e})"))));
-        let mail = Self {
-            transport,
-            from,
-            brand: fields.text("brand")?.unwrap_or(usual.brand),
-            support: support.transpose()?,
-        };
-        unknown.extend(fields.left());
-        Ok(mail)
-    }
-}
-
-impl Smtp {
-    fn read(fields: &mut Fields) -> Result<Self> {
-        let host = fields.text("host")?.filter(|host| !host.trim().is_empty()).ok_or_else(|| {
-            Error::invalid(&fields.path_of("host"), "missing; give the mail server's name, such as smtp.example.org")
-        })?;
-        let path = fields.path_of("encryption");
-        let (encryption, usual) = match fields.text("encryption")?.as_deref() {
-            Some("none") => (Encryption::None, 25),
-            Some("starttls") | None => (Encryption::StartTls, 587),
-            Some("tls") => (Encryption::Tls, 465),
-            Some(other) => {
-                return Err(Error::invalid(&path, format!("there is no {other:?}; use none, starttls or tls")));
-            }
-        };
-        let path = fields.path_of("port");
-        let port = match fields.number("port")? {
-            Some(port) => u16::try_from(port)
-                .ok()
-                .filter(|port| *port > 0)
-                .ok_or_else(|| Error::invalid(&path, format!("{port} is no port; use 1 to 65535, usually {usual}")))?,
-            None => usual,
-        };
-        let (username, password) = (fields.text("username")?, fields.text("password")?.map(Secret::new));
-        let credentials = match (username, password) {
-            (Some(username), Some(password)) => Some((username, password)),
-            (None, None) => None,
-            (Some(_), None) => return Err(Error::invalid(&fields.path_of("password"), "missing; username is given")),
-            (None, Some(_)) => return Err(Error::invalid(&fields.path_of("username"), "missing; password is given")),
-        };
-        let near = ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
-        if credentials.is_some() && encryption == Encryption::None && !near {
-            let path = fields.path_of("encryption");
-            return Err(Error::invalid(&path, "none would send the password in clear; use starttls or tls"));
-        }
-        let path = fields.path_of("timeout");
-        let seconds = fields.number("timeout")?.unwrap_or(30);
-        if !(1..=300).contains(&seconds) {
-            return Err(Error::invalid(&path, format!("{seconds} is out of range; use 1 to 300 seconds")));
-        }
-        let ca_file = fields.text("ca_file")?.map(PathBuf::from);
-        let timeout = Duration::from_secs(seconds.into());
-        Ok(Self { host, port, encryption, credentials, ca_file, timeout })
     }
 }
 

@@ -1,19 +1,17 @@
 //! In the place of LiveKit's own egress: its server, its configuration, its Python SDK, a real Redis and a real store.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test; figures are printed")]
 
+mod auto;
+mod faults;
+mod share;
+#[path = "../support/mod.rs"]
 mod support;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use greffier::egress::rpc;
-use greffier::psrpc::{Bus, Client, Options, Settings};
 use livekit_api::access_token::VideoGrants;
-use livekit_protocol as proto;
-use prost::Message as _;
 use serde_json::{Value, json};
 use support::backend::{Answer, Backend, Hooks};
 use support::minio::{BUCKET, KEY, Minio, SECRET};
@@ -169,7 +167,9 @@ fn meets_video_is_recorded_as_by_livekits_own_egress() {
     let active = world.hooks.until(&id, "egress_updated ACTIVE");
     let (settled, to_active) = (active.at.duration_since(answered_at), active.at.duration_since(asked_at));
     let media_at = number(&active.info["fileResults"][0]["startedAt"]) as f64 / 1e9;
-    assert!(settled >= Duration::from_millis(1900), "ACTIVE came {settled:?} after the answer; Meet needs 2 s");
+    // How long the answer takes through the SDK is the SDK's own time.
+    assert!(to_active >= Duration::from_secs(2), "ACTIVE came {to_active:?} after the request; Meet needs 2 s");
+    assert!(settled >= Duration::from_millis(1500), "ACTIVE came {settled:?} after the answer");
     let listed = world.listed(&id);
     assert_eq!(listed["status"].as_u64(), Some(ACTIVE));
     assert_eq!(listed["room_composite"]["file_outputs"][0]["s3"]["secret"], "{secret}");
@@ -330,141 +330,4 @@ fn what_cannot_be_is_refused_at_once_and_leaves_nothing() {
     assert_eq!(world.hooks.names(&id), WHOLE_LIFE);
     assert_eq!(world.minio.object("etc/x.ogg").0, "audio/ogg");
     assert_nowhere(sidecar.folder(), &[SECRET, KEY, "not-the-secret-0123"]);
-}
-
-/// Asks every sidecar what it is busy with.
-async fn busy(redis: &Redis) -> Vec<BTreeSet<String>> {
-    let bus = Bus::start(Settings::at(&redis.address()).unwrap());
-    let client = Client::new(&bus, "EgressInternal");
-    let answers = client.call_all("ListActiveEgress", "", Bytes::new(), Duration::from_secs(2)).await.unwrap();
-    let ids = |raw: Bytes| rpc::ListActiveEgressResponse::decode(raw).unwrap().egress_ids.into_iter().collect();
-    answers.into_iter().map(|answer| ids(answer.unwrap())).collect()
-}
-
-#[tokio::test]
-async fn two_share_the_work_and_one_that_dies_finishes_it_later() {
-    let mut world = World::new(300);
-    let mut sidecars = [world.sidecar(), world.sidecar()];
-    let rooms: Vec<_> = (0..6).map(|n| format!("room-{n}")).collect();
-    let mut starts = Vec::new();
-    for room in &rooms {
-        world.server.create_room(room);
-        starts.push(world.transcript(room, &format!("recordings/{room}.ogg")));
-    }
-    // The second goes to the one that is idle; the others, all at once, to whoever is quicker.
-    let crowd = starts.split_off(2);
-    let mut answers: Vec<_> = starts.into_iter().map(|start| world.backend.call("start", start)).collect();
-    answers.extend(world.backend.calls("start", crowd));
-    let slowest = answers.iter().map(|answer| answer.ms).max();
-    let ids: Vec<_> = answers.into_iter().map(|answer| id_of(&answer.ok())).collect();
-    for id in &ids {
-        world.hooks.until(id, "egress_updated ACTIVE");
-    }
-    let shares = busy(&world.redis).await;
-    println!(
-        "6 starts, 4 of them at once: the slowest took {slowest:?} ms; shares {:?}",
-        shares.iter().map(BTreeSet::len).collect::<Vec<_>>()
-    );
-    assert_eq!(shares.len(), 2, "both answer");
-    assert!(shares[0].is_disjoint(&shares[1]), "one was taken twice: {shares:?}");
-    let all: BTreeSet<_> = shares.iter().flatten().cloned().collect();
-    assert_eq!(all, ids.iter().cloned().collect());
-    assert!(shares.iter().all(|share| !share.is_empty()), "one has everything: {shares:?}");
-
-    // The first one dies.
-    let of_first: BTreeSet<_> = {
-        let log = sidecars[0].log();
-        ids.iter().filter(|id| log.contains(id.as_str())).cloned().collect()
-    };
-    assert!(shares.contains(&of_first), "{of_first:?} of {shares:?}");
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    sidecars[0].kill_and_restart();
-    for id in &of_first {
-        world.hooks.until(id, "egress_ended COMPLETE");
-        let names = world.hooks.names(id);
-        assert_eq!((names.first().unwrap().as_str(), names.last().unwrap().as_str()), (WHOLE_LIFE[0], WHOLE_LIFE[3]));
-        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "each once: {names:?}");
-        assert_eq!(world.stop(id).ok()["status"].as_u64(), Some(ENDING), "it is answered for after the restart");
-    }
-    for (id, room) in ids.iter().zip(&rooms) {
-        if of_first.contains(id) {
-            assert_eq!(world.minio.object(&format!("recordings/{room}.ogg")).0, "audio/ogg");
-            continue;
-        }
-        assert_eq!(world.hooks.names(id).len(), 2, "the others go on");
-        assert_eq!(world.stop(id).ok()["status"].as_u64(), Some(ENDING));
-    }
-    for id in &ids {
-        world.hooks.until(id, "egress_ended COMPLETE");
-    }
-    assert!(busy(&world.redis).await.iter().all(BTreeSet::is_empty));
-}
-
-#[tokio::test]
-async fn a_start_that_is_repeated_and_a_redis_that_restarts_change_nothing() {
-    let mut world = World::new(300);
-    let sidecar = world.sidecar();
-    let room = "again";
-    world.server.create_room(room);
-    let bus = Bus::start(Settings::at(&world.redis.address()).unwrap());
-    let client = Client::new(&bus, "EgressInternal");
-    let s3 = proto::S3Upload {
-        access_key: KEY.into(),
-        secret: SECRET.into(),
-        bucket: BUCKET.into(),
-        endpoint: world.minio.url(),
-        force_path_style: true,
-        ..Default::default()
-    };
-    let file = proto::EncodedFileOutput {
-        filepath: "recordings/again.ogg".into(),
-        output: Some(proto::encoded_file_output::Output::S3(s3)),
-        ..Default::default()
-    };
-    let composite = proto::RoomCompositeEgressRequest {
-        room_name: room.into(),
-        audio_only: true,
-        file_outputs: vec![file],
-        ..Default::default()
-    };
-    let request = rpc::StartEgressRequest {
-        egress_id: "EG_testAgain001".into(),
-        room_id: "RM_unknown".into(),
-        request: Some(rpc::Asked::RoomComposite(composite)),
-    };
-    let raw = Bytes::from(request.encode_to_vec());
-    let patience = Options::best(Duration::from_secs(10));
-    let start = || client.call("StartEgress", "", raw.clone(), &patience);
-    // As the server does when it waits in vain: the same again, the second time while the first is on its way.
-    let (first, second) = tokio::join!(start(), start());
-    let (first, second) = (first.unwrap(), second.unwrap());
-    let third = start().await.unwrap();
-    for raw in [first, second, third] {
-        let info = proto::EgressInfo::decode(raw).unwrap();
-        assert_eq!((info.egress_id.as_str(), info.status), ("EG_testAgain001", 0));
-    }
-    let id = request.egress_id;
-    assert_eq!(busy(&world.redis).await, [BTreeSet::from([id.clone()])]);
-    world.hooks.until(&id, "egress_updated ACTIVE");
-
-    // It forgets everything, the server's list too.
-    world.redis.kill();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    world.redis.launch();
-    let began = Instant::now();
-    let stopped = loop {
-        // The server and we find the way back at different times.
-        let answer = world.stop(&id);
-        match answer.result {
-            Ok(info) => break info,
-            Err(refusal) => assert!(began.elapsed() < Duration::from_secs(30), "{refusal:?}"),
-        }
-    };
-    let back = began.elapsed();
-    assert_eq!(stopped["status"].as_u64(), Some(ENDING));
-    world.hooks.until(&id, "egress_ended COMPLETE");
-    assert_eq!(world.hooks.names(&id), WHOLE_LIFE);
-    assert_eq!(world.minio.object("recordings/again.ogg").0, "audio/ogg");
-    assert_nowhere(sidecar.folder(), &[SECRET, KEY]);
-    println!("after Redis was back: the stop was answered after {:.2} s", back.as_secs_f64());
 }

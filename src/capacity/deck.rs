@@ -1,0 +1,66 @@
+//! Pure. Random parts of one that even out soon: a deck of cards, shuffled again when it is used up.
+
+/// Cards of a deck. Tried with 30 starts at once on three equal nodes, 4000 times: the one with least had 8 of them in the middle,
+/// and fewer than 5 in 0.2 % of the tries with eight cards, in 3.6 % with dice.
+const CARDS: usize = 8;
+
+/// Draws parts of one, from 0 to 1.
+#[derive(Clone, Debug)]
+pub struct Deck {
+    state: u64,
+    cards: Vec<u8>,
+}
+
+impl Deck {
+    /// Two nodes with the same seed would draw the same.
+    pub const fn new(seed: u64) -> Self {
+        Self { state: seed, cards: Vec::new() }
+    }
+
+    /// The next one: within so many draws every eighth of the range comes once.
+    pub fn draw(&mut self) -> f64 {
+        if self.cards.is_empty() {
+            self.cards.extend((0_u8..).take(CARDS));
+            // Fisher and Yates' shuffle.
+            for last in (1..CARDS).rev() {
+                let other = self.random() as usize % (last + 1);
+                self.cards.swap(last, other);
+            }
+        }
+        let card = self.cards.pop().unwrap_or_default();
+        #[allow(clippy::cast_precision_loss, reason = "a few digits are enough")]
+        let within = (self.random() >> 11) as f64 / (1_u64 << 53) as f64;
+        (f64::from(card) + within) / CARDS as f64
+    }
+
+    /// `SplitMix64` (Steele, Lea and Flood 2014).
+    fn random(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_part_of_the_range_comes_once_in_a_deck() {
+        let mut deck = Deck::new(7);
+        let mut orders = BTreeSet::new();
+        for _ in 0..20 {
+            let drawn: Vec<_> = (0..CARDS).map(|_| deck.draw()).collect();
+            assert!(drawn.iter().all(|part| (0.0..1.0).contains(part)));
+            let cards: Vec<_> = drawn.iter().map(|part| (part * CARDS as f64) as usize).collect();
+            assert_eq!(cards.iter().collect::<BTreeSet<_>>().len(), CARDS, "{cards:?}");
+            orders.insert(cards);
+        }
+        assert!(orders.len() > 15, "always another order");
+        assert_ne!(Deck::new(1).draw(), Deck::new(2).draw());
+    }
+}
