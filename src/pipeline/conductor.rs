@@ -33,7 +33,7 @@ pub struct Conductor {
     pub events: UnboundedSender<Event>,
     /// To the painter, unless it is sound alone.
     pub painter: Option<Sender<painter::Order>>,
-    /// To the mixer.
+    /// To the mixer, if there is one.
     pub sound: Sender<sound::Order>,
     /// The file.
     pub file: File,
@@ -148,7 +148,11 @@ impl Conductor {
                 let _ = painter.send(painter::Order::Finish(ticks));
                 ticks * rate / framerate
             }
-            (Some(_) | None, _) => u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(1),
+            // At least one sample besides those that the encoder's own silence stands for.
+            (Some(_) | None, _) => {
+                let least = self.file.priming as u64 + 1;
+                u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(least)
+            }
         };
         let _ = self.sound.send(sound::Order::Finish(samples));
         span(samples, rate).unsigned_abs()
@@ -187,10 +191,12 @@ impl Conductor {
 
     fn attach(&mut self, track: TrackId, participant: ParticipantId, codec: Codec) {
         self.detach(&track);
-        if self.painter.is_none() && codec != Codec::Opus {
+        let is_sound = codec == Codec::Opus;
+        let recorded = if is_sound { self.file.audio.is_some() } else { self.painter.is_some() };
+        if !recorded {
             return;
         }
-        let kind = if codec == Codec::Opus { Kind::Audio } else { Kind::Video };
+        let kind = if is_sound { Kind::Audio } else { Kind::Video };
         let key = self.tracks.timeline.add(participant, kind);
         self.tracks.lanes.insert(track.clone(), Lane::new(key, codec));
         self.open(&track);
