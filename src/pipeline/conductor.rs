@@ -141,18 +141,16 @@ impl Conductor {
     fn finish(&self, at: Instant) -> u64 {
         let time = i128::from(self.pace.time(at).max(0));
         let rate = mixer::RATE as u64;
+        // At least one sample besides those that the encoder's own silence stands for: the muxer wants something of each track.
+        let least = self.file.priming as u64 + 1;
         let samples = match (self.framerate, &self.painter) {
             (Some(framerate), Some(painter)) => {
                 let ticks = (time * i128::from(framerate) + 500_000_000) / 1_000_000_000;
-                let ticks = u64::try_from(ticks).unwrap_or(0).max(1);
+                let ticks = u64::try_from(ticks).unwrap_or(0).max((least * framerate).div_ceil(rate));
                 let _ = painter.send(painter::Order::Finish(ticks));
                 ticks * rate / framerate
             }
-            // At least one sample besides those that the encoder's own silence stands for.
-            (Some(_) | None, _) => {
-                let least = self.file.priming as u64 + 1;
-                u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(least)
-            }
+            (Some(_) | None, _) => u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(least),
         };
         let _ = self.sound.send(sound::Order::Finish(samples));
         span(samples, rate).unsigned_abs()

@@ -400,8 +400,11 @@ fn a_full_disk_is_told_with_the_path() {
 fn nothing_at_all_is_a_file_too() {
     let folder = tempfile::tempdir().unwrap();
     let silent = Output::silent_mp4(*output().video().unwrap()).unwrap();
+    // One picture is over before the encoder's own silence.
+    let low = greffier::recording::AudioSettings { bitrate: 32, frequency: 8000 };
     for (output, name) in [
         (output(), "nothing.mp4"),
+        (output().with_audio(low).unwrap(), "low.mp4"),
         (silent, "silent.mp4"),
         (Output::sound_mp4(), "sound.mp4"),
         (Output::ogg(), "nothing.ogg"),
