@@ -25,6 +25,7 @@ pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
     let end = End::of(&recording.state);
     // What LiveKit asked for is told back as it was asked.
     let told_back = asked.and_then(|asked| proto::EgressInfo::decode(asked.request.as_slice()).ok()?.request);
+    let request = told_back.unwrap_or_else(|| Request::RoomComposite(request(recording)));
     // `ended_at` only on the last update: LiveKit forgets a recording that has one.
     let ended_at = recording.state.outcome().and(recording.ended_at);
     #[allow(deprecated, reason = "LiveKit Egress still fills the single result, and clients still read it")]
@@ -37,18 +38,25 @@ pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
         started_at: nanoseconds(Some(recording.created_at)),
         ended_at: nanoseconds(ended_at),
         updated_at: nanoseconds(Some(recording.updated_at)),
-        request: Some(told_back.unwrap_or_else(|| Request::RoomComposite(request(recording)))),
+        source_type: source(recording, &request).into(),
+        request: Some(request),
         file_results: vec![file],
         result: Some(single),
         error: end.error,
         error_code: end.code,
         details: end.details,
-        source_type: match recording.request.output.video() {
-            Some(_) => proto::EgressSourceType::Web.into(),
-            None => proto::EgressSourceType::Sdk.into(),
-        },
         manifest_location: if manifest { beside(location, recording.id.as_str()) } else { String::new() },
         ..proto::EgressInfo::default()
+    }
+}
+
+/// What LiveKit Egress would have used: a browser for a picture, and for whoever names a layout.
+fn source(recording: &Recording, request: &Request) -> proto::EgressSourceType {
+    let layout = if let Request::RoomComposite(request) = request { request.layout.as_str() } else { "" };
+    if recording.request.output.video().is_some() || !layout.is_empty() {
+        proto::EgressSourceType::Web
+    } else {
+        proto::EgressSourceType::Sdk
     }
 }
 
@@ -180,6 +188,25 @@ mod tests {
             "fileResults": [file], "file": file, "details": "End reason: StopEgress API",
         });
         assert_eq!(json, wanted);
+    }
+
+    #[test]
+    fn what_is_recorded_is_told_as_it_would_have_been_asked_for() {
+        let video = crate::recording::VideoSettings::preset(crate::scene::Layout::from_name("grid"));
+        for (output, audio_only, video_only, file_type) in [
+            (Output::mp4(video).unwrap(), false, false, 1),
+            (Output::silent_mp4(video).unwrap(), false, true, 1),
+            (Output::sound_mp4(), true, false, 1),
+            (Output::ogg(), true, false, 2),
+        ] {
+            let mut one = recording(State::Active);
+            one.request.output = output;
+            let info = info(&one, "x");
+            assert_eq!(info.source_type, i32::from(audio_only));
+            let Some(Request::RoomComposite(asked)) = info.request else { panic!() };
+            let told = (asked.audio_only, asked.video_only, asked.file_outputs[0].file_type);
+            assert_eq!(told, (audio_only, video_only, file_type));
+        }
     }
 
     #[test]
