@@ -226,6 +226,34 @@ fn codecs() {
     film.is_in_sync(&[STAGE, tile(0, 3), tile(1, 3), tile(2, 3)]);
 }
 
+/// The picture alone and sound alone in MP4 of one room, at the same time.
+#[test]
+fn one_track_alone_in_mp4() {
+    play(|| {
+        let server = LiveKit::start();
+        let mut room = Publisher::start(Kind::Python, &server, "alone", 2, &[]);
+        room.tell("speak 0");
+        let sound = Recorder::start(&server, "alone", "sound.mp4", &["--audio-only"]);
+        let picture = Recorder::start(&server, "alone", "picture.mp4", &["--video-only"]).run_for(6.0);
+        let sound = sound.stop(Vec::new());
+        let recording = Recording::open(&picture.file);
+        assert!(recording.audio.is_none(), "{:?}", recording.audio);
+        let video = recording.video.as_ref().expect("video");
+        assert_eq!((video.codec.as_str(), video.profile.as_str()), ("h264", "Main"));
+        assert!(video.is_cfr(30.0) && video.times.len() > 120, "{:?}", video.times);
+        assert_eq!(recording.picture().who_is_at(STAGE, 4.0), Some(Red));
+        let recording = Recording::open(&sound.file);
+        assert!(recording.video.is_none(), "{:?}", recording.video);
+        let audio = recording.audio.as_ref().expect("audio");
+        assert_eq!((audio.codec.as_str(), audio.rate), ("aac", 48_000));
+        let sound = recording.sound();
+        let phase = *settled(&sound.beeps(500)).first().expect("Red is heard");
+        for colour in [Red, Green] {
+            heard(&sound, colour, phase, sound.duration());
+        }
+    });
+}
+
 /// The place of filmstrip tile `index` of `count`: 320×180 each, stacked at the left, centred as a group.
 fn tile(index: usize, count: usize) -> Area {
     Area::new(0, (720 - 180 * count) / 2 + 180 * index, 320, 180)
@@ -277,7 +305,7 @@ impl Film {
         let video = self.recording.video.as_ref().expect("video");
         assert_eq!((video.codec.as_str(), video.profile.as_str()), ("h264", "Main"));
         assert_eq!((video.width, video.height, video.pixel_format.as_str()), (1280, 720, "yuv420p"));
-        assert_eq!(video.colours, ["bt709", "bt709", "bt709"]);
+        assert_eq!(video.colours, ["bt709", "bt709", "smpte170m"]);
         assert!(video.is_cfr(30.0), "not 30 even pictures a second from 0 on: {:?}", video.times);
         let gaps: Vec<f64> = video.keyframes.windows(2).map(|w| w[1] - w[0]).filter(|gap| *gap > 4.05).collect();
         assert_eq!(gaps, [0.0; 0], "key frames at least every 4 s");

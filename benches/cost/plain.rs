@@ -117,7 +117,7 @@ fn finished_sources() -> [String; 2] {
     [
         format!(
             "filesrc location={} blocksize={bytes}
-             ! rawvideoparse format=i420 width={width} height={height} framerate={FRAMERATE}/1 colorimetry=bt709
+             ! rawvideoparse format=i420 width={width} height={height} framerate={FRAMERATE}/1 colorimetry=2:4:5:1
              ! clocksync",
             raw("picture.i420")
         ),

@@ -13,7 +13,7 @@ use crate::config::length;
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recorder::Recorder;
-use crate::recording::{Container, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
+use crate::recording::{Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
 use crate::room::Server;
 use crate::scene::Size;
 use crate::spool;
@@ -26,15 +26,18 @@ pub struct RecordArgs {
     /// The room's name
     #[arg(long)]
     room: String,
-    /// The file to write, .mp4 or (with --audio-only) .ogg
+    /// The file to write, .mp4 or (sound alone, Opus) .ogg
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// speaker, grid or single-speaker; each also with -light or -dark
     #[arg(long, default_value = "speaker")]
     layout: String,
-    /// Sound alone, without ever subscribing to video
+    /// Sound alone, without ever subscribing to video; in .mp4 as AAC
     #[arg(long)]
     audio_only: bool,
+    /// The picture alone, without ever subscribing to sound
+    #[arg(long, conflicts_with = "audio_only")]
+    video_only: bool,
     /// Stop by itself after this long, such as 90s, 30m or 1h30m
     #[arg(long)]
     duration: Option<String>,
@@ -72,26 +75,30 @@ impl RecordArgs {
         if self.room.trim().is_empty() {
             return Err(Error::invalid("room", "is empty; give the room's name"));
         }
-        let output = if self.audio_only { Output::ogg() } else { self.mp4()? };
-        let wanted = output.container().extension();
-        let ending = self.output.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        if !ending.eq_ignore_ascii_case(wanted) {
-            let hint = match output.container() {
-                Container::Mp4 => "for sound alone in .ogg add --audio-only",
-                Container::Ogg => "for a picture in .mp4 leave --audio-only out",
-            };
-            let why = format!("{} does not end with .{wanted}; {hint}", self.output.display());
-            return Err(Error::invalid("output", why));
-        }
+        let ending = self.output.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let output = match (ending.as_str(), self.audio_only, self.video_only) {
+            ("ogg", true, _) => Output::ogg(),
+            ("mp4", true, _) => Output::sound_mp4(),
+            ("mp4", false, true) => Output::silent_mp4(self.video()?)?,
+            ("mp4", false, false) => Output::mp4(self.video()?)?,
+            (_, audio_only, _) => {
+                let hint = match (ending.as_str(), audio_only) {
+                    ("ogg", _) => "does not end with .mp4; for sound alone in .ogg add --audio-only",
+                    (_, true) => "does not end with .ogg or .mp4",
+                    (_, false) => "does not end with .mp4",
+                };
+                return Err(Error::invalid("output", format!("{} {hint}", self.output.display())));
+            }
+        };
         let max_duration = self.duration.as_deref().map(duration).transpose()?;
         Ok(Request { room: self.room.clone(), output, limits: Limits { max_duration, ..Limits::default() } })
     }
 
-    fn mp4(&self) -> Result<Output> {
+    fn video(&self) -> Result<VideoSettings> {
         let preset = VideoSettings::preset(layout_named("layout", &self.layout)?);
         let width = self.width.map_or(Ok(preset.size.width), |n| even("width", n))?;
         let height = self.height.map_or(Ok(preset.size.height), |n| even("height", n))?;
-        Output::mp4(VideoSettings {
+        Ok(VideoSettings {
             size: Size { width, height },
             framerate: self.framerate.unwrap_or(preset.framerate),
             bitrate: self.video_bitrate.unwrap_or(preset.bitrate),

@@ -2,7 +2,7 @@
 
 use super::bitmap::Bitmap;
 use super::canvas::Canvas;
-use super::colour::bt709;
+use super::colour::bt601;
 use crate::scene::{Even, Rect};
 
 /// A bitmap ready for an I420 canvas: `canvas = add + canvas × keep / 256`, in each plane.
@@ -35,7 +35,7 @@ impl Overlay {
         let at = |x: usize, y: usize| bitmap.pixels[y * bitmap.width as usize + x];
         // Premultiplied colour converts like colour does, with the offsets multiplied by alpha as well.
         let convert = |[r, g, b, a]: [f32; 4]| {
-            let [y, u, v] = bt709([r * 255.0, g * 255.0, b * 255.0]);
+            let [y, u, v] = bt601([r * 255.0, g * 255.0, b * 255.0]);
             ([y + 16.0 * a, u + 128.0 * a, v + 128.0 * a], a)
         };
         let mut planes = [Vec::new(), Vec::new(), Vec::new()];

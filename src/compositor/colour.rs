@@ -1,4 +1,4 @@
-//! Colours: bt709 in limited range, and which ones we use.
+//! Colours: BT.601 in limited range, as what is painted beside them, and which ones we use.
 
 use crate::scene::Theme;
 
@@ -10,12 +10,13 @@ pub struct Yuv(pub [u8; 3]);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rgb(pub [f32; 3]);
 
-/// ITU-R BT.709 in limited range: what to add to 16 and to 128.
-pub(super) fn bt709([r, g, b]: [f32; 3]) -> [f32; 3] {
+/// ITU-R BT.601 in limited range: what to add to 16 and to 128. It is what libwebrtc makes of a camera or a screen unless it
+/// says otherwise, and all that VP8 has (RFC 6386, section 9.2).
+pub(super) fn bt601([r, g, b]: [f32; 3]) -> [f32; 3] {
     [
-        0.182_586 * r + 0.614_231 * g + 0.062_007 * b,
-        -0.100_644 * r - 0.338_572 * g + 0.439_216 * b,
-        0.439_216 * r - 0.398_942 * g - 0.040_274 * b,
+        0.256_788 * r + 0.504_129 * g + 0.097_906 * b,
+        -0.148_223 * r - 0.290_993 * g + 0.439_216 * b,
+        0.439_216 * r - 0.367_788 * g - 0.071_427 * b,
     ]
 }
 
@@ -35,7 +36,7 @@ impl Rgb {
     }
 
     pub(super) fn yuv(self) -> Yuv {
-        let [y, u, v] = bt709(self.0);
+        let [y, u, v] = bt601(self.0);
         Yuv([16.0 + y, 128.0 + u, 128.0 + v].map(|c| c.round().clamp(0.0, 255.0) as u8))
     }
 }
@@ -79,10 +80,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_bt709_in_limited_range() {
+    fn colours_are_bt601_in_limited_range() {
         assert_eq!(WHITE.yuv(), Yuv([235, 128, 128]));
         assert_eq!(Rgb::hex(0).yuv(), Yuv([16, 128, 128]));
-        assert_eq!(Rgb::hex(0xFF_00_00).yuv(), Yuv([63, 102, 240]));
+        assert_eq!(Rgb::hex(0xFF_00_00).yuv(), Yuv([81, 90, 240]));
         assert_eq!(Rgb::hsl(120.0, 1.0, 0.5).0, [0.0, 255.0, 0.0]);
     }
 

@@ -1,6 +1,7 @@
 //! Pure. The modes: `worker_classes`, and the encoding that holds for all of them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::upstream::class as class_name;
 use crate::error::{Error, Result};
@@ -35,13 +36,14 @@ impl Encoding {
         let framerate = fields.number("framerate")?.unwrap_or(default.framerate);
         let bitrate = fields.number("video_bitrate_kbps")?.unwrap_or(default.bitrate);
         let audio = fields.number("audio_bitrate_kbps")?.unwrap_or(AudioSettings::DEFAULT.bitrate);
-        let seconds = fields.real("key_frame_interval_s")?.unwrap_or(f64::from(default.key_frame_interval));
-        if seconds.fract() != 0.0 || !(1.0..=60.0).contains(&seconds) {
-            let why = format!("{seconds} is out of range; use whole seconds from 1 to 60");
+        let seconds = fields.real("key_frame_interval_s")?.unwrap_or(default.key_frame_interval.as_secs_f64());
+        if !(0.001..=60.0).contains(&seconds) {
+            let why = format!("{seconds} is out of range; use 0.001 to 60 seconds");
             return Err(Error::invalid(&interval_path, why));
         }
-        let video = VideoSettings { size, framerate, bitrate, key_frame_interval: seconds as u32, ..default };
-        let audio = AudioSettings { bitrate: audio };
+        let key_frame_interval = Duration::from_millis((seconds * 1000.0).round() as u64);
+        let video = VideoSettings { size, framerate, bitrate, key_frame_interval, ..default };
+        let audio = AudioSettings { bitrate: audio, ..AudioSettings::DEFAULT };
         if enabled {
             return Ok(Self { video, audio });
         }

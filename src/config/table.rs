@@ -157,7 +157,7 @@ pub const TABLE: &[Entry] = &[
         .env(&["RECORDING_ENCODING_VIDEO_BITRATE_KBPS"]),
     Entry::new("recording.encoding.audio_bitrate_kbps", Number, "128", "kbit/s")
         .env(&["RECORDING_ENCODING_AUDIO_BITRATE_KBPS"]),
-    Entry::new("recording.encoding.key_frame_interval_s", Real, "4", "whole seconds between key frames")
+    Entry::new("recording.encoding.key_frame_interval_s", Real, "4", "the most seconds between key frames")
         .env(&["RECORDING_ENCODING_KEY_FRAME_INTERVAL_S"]),
     Entry::new("worker_classes", Tree, "", "mode → class; the variable replaces every mode, YAML adds to them")
         .env(&["RECORDING_WORKER_CLASSES"]),

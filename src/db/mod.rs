@@ -2,6 +2,7 @@
 //! on it.
 
 mod job;
+mod output;
 mod row;
 
 use std::path::Path;

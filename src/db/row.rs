@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::recording::{
-    Asked, AudioSettings, Container, Failure, Limit, Limits, Media, Options, Outcome, Output, Owner, Reason, Recording,
-    Request, SealedStore, State, VideoSettings, even, layout_named,
+    Asked, Failure, Limit, Limits, Media, Options, Outcome, Owner, Reason, Recording, Request, SealedStore, State,
 };
-use crate::scene::Size;
+
+use super::output::OutputRow;
 
 /// The only version so far.
 const VERSION: u8 = 1;
@@ -47,11 +47,8 @@ pub(super) struct Row {
     id: String,
     mode: String,
     room: String,
-    container: ContainerRow,
-    video: Option<VideoRow>,
-    /// kbit/s.
-    #[serde(default)]
-    audio_bitrate: Option<u32>,
+    #[serde(flatten)]
+    output: OutputRow,
     #[serde(default)]
     limits: LimitsRow,
     options: OptionsRow,
@@ -73,23 +70,6 @@ pub(super) struct Row {
 /// A time that may be missing.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Moment(#[serde(with = "moment")] pub(super) Timestamp);
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ContainerRow {
-    Mp4,
-    Ogg,
-}
-
-#[derive(Serialize, Deserialize)]
-struct VideoRow {
-    layout: String,
-    width: u32,
-    height: u32,
-    framerate: u32,
-    bitrate: u32,
-    key_frame_interval: u32,
-}
 
 #[derive(Default, Serialize, Deserialize)]
 struct LimitsRow {
@@ -193,12 +173,7 @@ impl Row {
             id: id.to_string(),
             mode: mode.clone(),
             room: request.room.clone(),
-            container: match request.output.container() {
-                Container::Mp4 => ContainerRow::Mp4,
-                Container::Ogg => ContainerRow::Ogg,
-            },
-            video: request.output.video().map(VideoRow::of),
-            audio_bitrate: Some(request.output.audio().bitrate),
+            output: OutputRow::of(&request.output),
             limits: LimitsRow::of(&request.limits),
             options: OptionsRow::of(options),
             key: key.clone(),
@@ -214,15 +189,7 @@ impl Row {
     }
 
     pub(super) fn recording(self) -> Result<Recording, String> {
-        let output = match (self.container, self.video) {
-            (ContainerRow::Mp4, Some(video)) => Output::mp4(video.settings()?).map_err(|e| e.to_string())?,
-            (ContainerRow::Ogg, None) => Output::ogg(),
-            (ContainerRow::Mp4, None) | (ContainerRow::Ogg, Some(_)) => {
-                return Err("its container does not go with its picture".to_owned());
-            }
-        };
-        let audio = AudioSettings { bitrate: self.audio_bitrate.unwrap_or(AudioSettings::DEFAULT.bitrate) };
-        let output = output.with_audio(audio).map_err(|e| e.to_string())?;
+        let output = self.output.output()?;
         Ok(Recording {
             id: RecordingId::new(self.id),
             mode: self.mode,
@@ -312,24 +279,6 @@ impl OptionsRow {
             store,
             asked,
         }
-    }
-}
-
-impl VideoRow {
-    fn of(video: &VideoSettings) -> Self {
-        let VideoSettings { layout, size, framerate, bitrate, key_frame_interval } = *video;
-        let (width, height) = (size.width.get(), size.height.get());
-        Self { layout: layout.name().to_owned(), width, height, framerate, bitrate, key_frame_interval }
-    }
-
-    fn settings(self) -> Result<VideoSettings, String> {
-        let layout = layout_named("layout", &self.layout).map_err(|e| e.to_string())?;
-        let size = Size {
-            width: even("width", self.width).map_err(|e| e.to_string())?,
-            height: even("height", self.height).map_err(|e| e.to_string())?,
-        };
-        let (framerate, bitrate, key_frame_interval) = (self.framerate, self.bitrate, self.key_frame_interval);
-        Ok(VideoSettings { layout, size, framerate, bitrate, key_frame_interval })
     }
 }
 

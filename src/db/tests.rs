@@ -77,3 +77,35 @@ fn a_row_of_a_later_version_is_refused() {
     let error = row::decode(&[9, b'{', b'}']).unwrap_err();
     assert_eq!(error, "it has version 9, this program knows 1");
 }
+
+#[test]
+fn every_kind_of_output_is_kept_and_older_rows_are_read() {
+    use crate::recording::{AudioSettings, Output, Profile, VideoSettings};
+    let mut one = recording("EG_1", 1, "screen_recording", State::Active);
+    let video = VideoSettings {
+        profile: Profile::High,
+        key_frame_interval: std::time::Duration::from_millis(2567),
+        ..*one.request.output.video().unwrap()
+    };
+    let audio = AudioSettings { bitrate: 96, frequency: 44_100 };
+    for output in [
+        Output::mp4(video).unwrap().with_audio(audio).unwrap(),
+        Output::silent_mp4(video).unwrap(),
+        Output::sound_mp4().with_audio(audio).unwrap(),
+        Output::ogg(),
+    ] {
+        one.request.output = output;
+        assert_eq!(row::decode(&row::encode(&one).unwrap()).unwrap(), one);
+    }
+    // As version 0.1.0 wrote it before there were profiles, frequencies and silent files.
+    let usual = recording("EG_1", 1, "screen_recording", State::Active);
+    let bytes = row::encode(&usual).unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(&bytes[1..]).unwrap();
+    let fields = json.as_object_mut().unwrap();
+    assert!(fields.remove("audio_frequency").is_some() && fields.remove("silent").is_some());
+    let video = fields["video"].as_object_mut().unwrap();
+    assert!(video.remove("profile").is_some());
+    assert_eq!(video.insert("key_frame_interval".into(), 4.into()), Some(4.0.into()));
+    let old = [&bytes[..1], &serde_json::to_vec(&json).unwrap()].concat();
+    assert_eq!(row::decode(&old).unwrap(), usual);
+}

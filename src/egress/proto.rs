@@ -68,6 +68,7 @@ fn request(recording: &Recording) -> proto::RoomCompositeEgressRequest {
         room_name: recording.request.room.clone(),
         layout: output.video().map(|video| video.layout.name().to_owned()).unwrap_or_default(),
         audio_only: output.video().is_none(),
+        video_only: output.audio().is_none(),
         file_outputs: vec![file],
         ..proto::RoomCompositeEgressRequest::default()
     }

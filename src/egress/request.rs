@@ -16,7 +16,7 @@ use crate::egress::store::{self, unimplemented};
 use crate::egress::{encoding, rpc};
 use crate::error::{Error, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Asked, Container, Limits, Options, Output, Request};
+use crate::recording::{Asked, Limits, Options, Request};
 use crate::scene::Layout;
 
 /// What was asked for, checked.
@@ -75,10 +75,13 @@ pub fn read(start: rpc::StartEgressRequest, limits: Limits, by_server: bool, now
     if composite.audio_only && composite.video_only {
         return Err(invalid("audio_only and video_only"));
     }
-    if composite.video_only {
-        return Err(later("video_only"));
-    }
-    let output = output(&composite)?;
+    let tracks = match (composite.audio_only, composite.video_only) {
+        (true, _) => encoding::Tracks::Sound,
+        (_, true) => encoding::Tracks::Picture,
+        (false, false) => encoding::Tracks::Both,
+    };
+    let layout = Layout::from_name(&composite.layout);
+    let output = encoding::output(composite.file_type, tracks, layout, &composite.encoding)?;
     let names = Names { room_name: &composite.room_name, room_id: &room_id };
     let key = resolve(&composite.filepath, names, output.container(), now)?;
     let store = composite.store.as_ref().map(store::section).transpose()?;
@@ -103,21 +106,6 @@ fn webhook(config: &proto::WebhookConfig) -> Result<String> {
         return Err(invalid("webhooks.url"));
     }
     Ok(config.url.clone())
-}
-
-fn output(composite: &Composite) -> Result<Output> {
-    let file_type = proto::EncodedFileType::try_from(composite.file_type).map_err(|_| invalid("file_type"))?;
-    let container = match (file_type, composite.audio_only) {
-        (proto::EncodedFileType::DefaultFiletype | proto::EncodedFileType::Ogg, true) => Container::Ogg,
-        (proto::EncodedFileType::DefaultFiletype | proto::EncodedFileType::Mp4, false) => Container::Mp4,
-        (proto::EncodedFileType::Ogg, false) => {
-            let message = "no supported codec is compatible with all outputs";
-            return Err(Error::new(crate::error::ErrorKind::InvalidArgument, message));
-        }
-        (proto::EncodedFileType::Mp4, true) => return Err(unimplemented("MP4 with sound alone; use OGG")),
-        (proto::EncodedFileType::Mp3, _) => return Err(unimplemented("MP3; use OGG")),
-    };
-    encoding::output(container, Layout::from_name(&composite.layout), &composite.encoding)
 }
 
 fn room_composite(request: &proto::RoomCompositeEgressRequest) -> Result<Composite> {
@@ -224,6 +212,7 @@ fn later(what: &str) -> Error {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::recording::Container;
 
     fn now() -> Zoned {
         "2026-11-22T21:05:06+00:00[UTC]".parse().unwrap()
@@ -284,6 +273,27 @@ mod tests {
         request.file_outputs[0].filepath = "recordings/y.ogg".into();
         let start = start(request).unwrap();
         assert_eq!((start.mode, start.request.output.container()), ("transcript", Container::Ogg));
+    }
+
+    #[test]
+    fn a_picture_alone_and_sound_in_mp4_are_what_they_say() {
+        let mut request = composite();
+        request.video_only = true;
+        let silent = start(request.clone()).unwrap();
+        assert_eq!(silent.mode, "screen_recording");
+        assert!(silent.request.output.video().is_some() && silent.request.output.audio().is_none());
+        request.audio_only = true;
+        assert_eq!(
+            start(request.clone()).unwrap_err().message,
+            "request has missing or invalid field: audio_only and video_only"
+        );
+        request.video_only = false;
+        let sound = start(request).unwrap();
+        assert_eq!((sound.mode, sound.options.key.as_deref()), ("transcript", Some("recordings/x.mp4")));
+        assert!(sound.request.output.video().is_none());
+        let told = proto::EgressInfo::decode(sound.options.asked.unwrap().request.as_slice()).unwrap();
+        let Some(Told::RoomComposite(told)) = told.request else { panic!() };
+        assert!(told.audio_only && !told.video_only);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct Conductor {
     pub events: UnboundedSender<Event>,
     /// To the painter, unless it is sound alone.
     pub painter: Option<Sender<painter::Order>>,
-    /// To the mixer.
+    /// To the mixer, if there is one.
     pub sound: Sender<sound::Order>,
     /// The file.
     pub file: File,
@@ -141,14 +141,16 @@ impl Conductor {
     fn finish(&self, at: Instant) -> u64 {
         let time = i128::from(self.pace.time(at).max(0));
         let rate = mixer::RATE as u64;
+        // At least one sample besides those that the encoder's own silence stands for: the muxer wants something of each track.
+        let least = self.file.priming as u64 + 1;
         let samples = match (self.framerate, &self.painter) {
             (Some(framerate), Some(painter)) => {
                 let ticks = (time * i128::from(framerate) + 500_000_000) / 1_000_000_000;
-                let ticks = u64::try_from(ticks).unwrap_or(0).max(1);
+                let ticks = u64::try_from(ticks).unwrap_or(0).max((least * framerate).div_ceil(rate));
                 let _ = painter.send(painter::Order::Finish(ticks));
                 ticks * rate / framerate
             }
-            (Some(_) | None, _) => u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(1),
+            (Some(_) | None, _) => u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(least),
         };
         let _ = self.sound.send(sound::Order::Finish(samples));
         span(samples, rate).unsigned_abs()
@@ -187,10 +189,12 @@ impl Conductor {
 
     fn attach(&mut self, track: TrackId, participant: ParticipantId, codec: Codec) {
         self.detach(&track);
-        if self.painter.is_none() && codec != Codec::Opus {
+        let is_sound = codec == Codec::Opus;
+        let recorded = if is_sound { self.file.audio.is_some() } else { self.painter.is_some() };
+        if !recorded {
             return;
         }
-        let kind = if codec == Codec::Opus { Kind::Audio } else { Kind::Video };
+        let kind = if is_sound { Kind::Audio } else { Kind::Video };
         let key = self.tracks.timeline.add(participant, kind);
         self.tracks.lanes.insert(track.clone(), Lane::new(key, codec));
         self.open(&track);

@@ -7,7 +7,7 @@ use super::template;
 /// The Debian package of an element we use.
 pub fn package(element: &str) -> &'static str {
     match element {
-        "appsrc" | "appsink" | "audioconvert" | "videoconvert" | "opusdec" | "opusenc" | "oggmux" => {
+        "appsrc" | "appsink" | "audioconvert" | "audioresample" | "videoconvert" | "opusdec" | "opusenc" | "oggmux" => {
             "gstreamer1.0-plugins-base"
         }
         "vp8dec" | "vp9dec" | "mp4mux" | "aacparse" => "gstreamer1.0-plugins-good",

@@ -80,7 +80,7 @@ mod tests {
     use crate::pipeline::order::Order;
     use crate::pipeline::output::File;
     use crate::pipeline::{bus, pace, plan};
-    use crate::recording::{Output, Preset, VideoSettings};
+    use crate::recording::{Output, Preset, Profile, VideoSettings};
     use crate::scene::{Layout, Size};
 
     fn output(video: VideoSettings) -> Output {
@@ -99,8 +99,9 @@ mod tests {
     #[test]
     fn both_encoders_make_the_same_headers() {
         gst::init().unwrap();
-        for preset in Preset::ALL {
-            let video = preset.video(Layout::from_name("speaker"));
+        let profiles = [Profile::Baseline, Profile::Main, Profile::High];
+        for (preset, profile) in Preset::ALL.iter().flat_map(|preset| profiles.map(|profile| (preset, profile))) {
+            let video = VideoSettings { profile, ..preset.video(Layout::from_name("speaker")) };
             let plan = plan::output(&output(video), |_| true).unwrap();
             let (usual, fast) = plan.fast_encoder.unwrap();
             let headers = [usual, fast].map(|encoder| {
@@ -109,7 +110,8 @@ mod tests {
                     format!("video/x-raw,format=I420,width={width},height={height},framerate={}/1", video.framerate);
                 let text = format!(
                     "videotestsrc num-buffers=1 ! {caps},colorimetry=bt709 ! {encoder} \
-                     ! video/x-h264,profile=main,stream-format=avc ! appsink name=out"
+                     ! video/x-h264,profile={},stream-format=avc ! appsink name=out",
+                    plan::profile(profile)
                 );
                 let pipeline = bus::parse(&text).unwrap();
                 let out: gstreamer_app::AppSink = bus::element(&pipeline, "out").unwrap();
@@ -119,7 +121,7 @@ mod tests {
                 sample.caps().unwrap().structure(0).unwrap().get::<gst::Buffer>("codec_data").unwrap()
             });
             let [usual, fast] = headers.map(|buffer| buffer.map_readable().unwrap().to_vec());
-            assert_eq!(usual, fast, "{}", preset.name);
+            assert_eq!(usual, fast, "{} {profile:?}", preset.name);
         }
     }
 
@@ -133,7 +135,7 @@ mod tests {
             VideoSettings { size: Size::new(320, 180).unwrap(), ..VideoSettings::preset(Layout::from_name("speaker")) };
         let file = File::open(&output(video), path.clone(), orders).unwrap();
         let (pictures, encoder) = (file.video.clone().unwrap(), file.encoder.clone().unwrap());
-        let sound = file.audio.clone();
+        let sound = file.audio.clone().unwrap();
         let at = |n| gst::ClockTime::from_nseconds(pace::span(n, 30).unsigned_abs());
         let buffer = |n, bytes| {
             let mut buffer = gst::Buffer::from_mut_slice(bytes);

@@ -129,9 +129,12 @@ impl Pipeline {
             })?;
             painter = Some(to_painter);
         }
-        let (sink, priming) = (file.audio.clone(), file.priming);
-        let mixer = sound::Sound { orders: to_sound, sink, pace, priming, counters: Arc::clone(&counters) };
-        spawn("mixer", move || mixer.run())?;
+        // Without sound nobody listens, and what is said to the mixer is lost.
+        if let Some(sink) = file.audio.clone() {
+            let (priming, counters) = (file.priming, Arc::clone(&counters));
+            let mixer = sound::Sound { orders: to_sound, sink, pace, priming, counters };
+            spawn("mixer", move || mixer.run())?;
+        }
         let around = input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
         let framerate = output.video().map(|v| u64::from(v.framerate));
         let to_painter = painter.clone();
@@ -152,7 +155,7 @@ impl Pipeline {
     }
 
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
-    /// an audio-only pipeline.
+    /// an audio-only pipeline, nor sound by a silent one.
     pub fn attach(&mut self, track: &TrackId, participant: &ParticipantId, codec: Codec) {
         self.order(order::Order::Attach(track.clone(), participant.clone(), codec));
     }

@@ -22,11 +22,11 @@ pub struct File {
     container: Container,
     /// Where pictures go, unless it is sound alone.
     pub video: Option<gst_app::AppSrc>,
-    /// Where sound goes.
-    pub audio: gst_app::AppSrc,
+    /// Where sound goes, unless it is the picture alone.
+    pub audio: Option<gst_app::AppSrc>,
     /// Where a cheaper video encoder can be put, if there is one.
     pub encoder: Option<Encoder>,
-    /// Samples the audio encoder puts before the sound.
+    /// Samples (of the mixer) that the audio encoder puts before the sound.
     pub priming: usize,
 }
 
@@ -40,11 +40,9 @@ impl File {
         std::fs::File::create(&path)
             .map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("cannot write {}: {e}", path.display())))?;
         let pipeline = bus::parse(&plan.description).map_err(internal)?;
-        let video = match output.video() {
-            Some(_) => Some(bus::element(&pipeline, "video").map_err(internal)?),
-            None => None,
-        };
-        let audio = bus::element(&pipeline, "audio").map_err(internal)?;
+        let source = |name| bus::element(&pipeline, name).map_err(internal);
+        let video = output.video().map(|_| source("video")).transpose()?;
+        let audio = output.audio().map(|_| source("audio")).transpose()?;
         let sink: gst::Element = bus::element(&pipeline, "sink").map_err(internal)?;
         let location = path.to_str().ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, format!("{}: the path is not UTF-8", path.display()))
@@ -116,14 +114,20 @@ mod tests {
             bus::element::<gst_app::AppSrc>(&pipeline, "in").unwrap();
             bus::element::<gst_app::AppSink>(&pipeline, "out").unwrap();
         }
-        for (output, absent, encoder) in
-            [(mp4(), "", Some("x264enc")), (mp4(), "x264enc", Some("openh264enc")), (Output::ogg(), "", None)]
-        {
+        let silent = || Output::silent_mp4(*mp4().video().unwrap()).unwrap();
+        for (output, absent, encoder) in [
+            (mp4(), "", Some("x264enc")),
+            (mp4(), "x264enc", Some("openh264enc")),
+            (silent(), "", Some("x264enc")),
+            (Output::sound_mp4(), "", None),
+            (Output::ogg(), "", None),
+        ] {
             let plan = plan::output(&output, |e| e != absent).unwrap();
             assert_eq!(plan.encoder, encoder);
             assert_eq!(elements::missing(&plan.description), None);
             let pipeline = bus::parse(&plan.description).unwrap();
-            bus::element::<gst_app::AppSrc>(&pipeline, "audio").unwrap();
+            assert_eq!(bus::element::<gst_app::AppSrc>(&pipeline, "video").is_ok(), output.video().is_some());
+            assert_eq!(bus::element::<gst_app::AppSrc>(&pipeline, "audio").is_ok(), output.audio().is_some());
             bus::element::<gst::Element>(&pipeline, "sink").unwrap();
         }
     }

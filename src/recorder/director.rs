@@ -286,7 +286,7 @@ mod tests {
         let tracks = vec![track("cam", TrackSource::Camera, false), track("share", TrackSource::ScreenShare, false)];
         let roster = Roster::new(vec![person("ann", tracks)], vec![]);
         assert_eq!(faces(director.handle_roster(roster, now)), [shows("cam")]);
-        let wants = wanted(director.roster(), director.scene(), &director.ahead());
+        let wants = wanted(director.roster(), director.scene(), &director.ahead(), true);
         assert!(wants.iter().any(|w| w.track == TrackId::new("share") && w.size == Some((1280, 720))), "{wants:?}");
         let cut = director.decoding(&TrackId::new("share"));
         assert_eq!(cut.as_ref().map(|cut| cut.cause), Some(Cause::Seen));
@@ -299,7 +299,7 @@ mod tests {
         let mut director = Director::new(Some((layout, Size::new(1280, 720).unwrap())));
         let people = ["a", "b", "c"].map(|id| person(id, vec![track(id, TrackSource::Camera, false)])).to_vec();
         assert_eq!(faces(director.handle_roster(Roster::new(people, vec![]), Instant::now())), [shows("a")]);
-        let wants = wanted(director.roster(), director.scene(), &director.ahead());
+        let wants = wanted(director.roster(), director.scene(), &director.ahead(), true);
         let sizes: Vec<_> = wants.iter().map(|w| (w.track.as_str(), w.size)).collect();
         assert_eq!(sizes, [("a", Some((1280, 720))), ("b", Some((320, 180)))]);
     }
@@ -318,7 +318,7 @@ mod tests {
             let after = faces(director.set_stage_only(true));
             assert_eq!((after.len(), &after[0]), (4, &shows(kept)), "{arrangement:?}");
             assert!(after[1..].iter().all(|face| matches!(face, Face::Initials(_))), "{arrangement:?}: {after:?}");
-            let wants = wanted(director.roster(), director.scene(), &director.ahead());
+            let wants = wanted(director.roster(), director.scene(), &director.ahead(), true);
             assert_eq!(wants.iter().map(|w| w.track.as_str()).collect::<Vec<_>>(), ["share", "mic"], "{arrangement:?}");
             assert!(director.set_stage_only(true).is_none(), "the same scene is not shown again");
             assert_eq!(faces(director.set_stage_only(false)), before);
@@ -359,7 +359,7 @@ mod tests {
             track("share", TrackSource::ScreenShare, false),
         ];
         assert!(director.handle_roster(Roster::new(vec![person("ann", tracks)], vec![]), Instant::now()).is_none());
-        let wants = wanted(director.roster(), director.scene(), &director.ahead());
+        let wants = wanted(director.roster(), director.scene(), &director.ahead(), true);
         assert_eq!(wants.iter().map(|w| w.track.as_str()).collect::<Vec<_>>(), ["mic"]);
     }
 

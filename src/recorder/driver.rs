@@ -67,6 +67,8 @@ struct Driver {
     room: Room,
     pipeline: Pipeline,
     container: Container,
+    /// Whether sound is recorded: otherwise none is subscribed to.
+    sound: bool,
     path: PathBuf,
     events: mpsc::UnboundedReceiver<pipeline::Event>,
     director: Director,
@@ -97,6 +99,7 @@ impl Driver {
             room,
             pipeline,
             container: output.container(),
+            sound: output.audio().is_some(),
             path: job.path,
             events,
             director: Director::new(output.video().map(|v| (v.layout, v.size))),
@@ -259,7 +262,7 @@ impl Driver {
             let now = Instant::now();
             self.pipeline.show(scene, now.checked_sub(late).unwrap_or(now));
         }
-        let now = wanted(self.director.roster(), self.director.scene(), &self.director.ahead());
+        let now = wanted(self.director.roster(), self.director.scene(), &self.director.ahead(), self.sound);
         if now == self.wanted {
             return;
         }

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::recording::{Limit, Limits, Output};
+use crate::recording::{Container, Limit, Limits, Output};
 
 /// What has been taken in but is not in the file yet: pictures and sound wait 0.5 s for what is late, the encoder looks
 /// 0.4 s ahead, the muxer writes once a second, and the figures come twice a second.
 const IN_FLIGHT: Duration = Duration::from_millis(2500);
-/// Bytes a second that the index at the end of an MP4 takes for sound: four for each AAC frame of 1024 samples, and chunks.
-const INDEX_OF_SOUND: u64 = 250;
-/// The same for each picture.
-const INDEX_OF_PICTURE: u64 = 4;
+/// Bytes a second that the index at the end of an MP4 takes for chunks.
+const INDEX_OF_CHUNKS: u64 = 64;
+/// And for each picture, and for each AAC frame of 1024 samples.
+const INDEX_OF_FRAME: u64 = 4;
 
 /// What the limits are held against.
 #[derive(Clone, Copy, Debug)]
@@ -58,13 +58,17 @@ pub(super) struct Watcher {
 impl Watcher {
     /// For a recording whose time zero is `start`.
     pub fn new(limits: Limits, output: &Output, start: Instant) -> Self {
-        let video = output.video();
-        let bits = u64::from(output.audio().bitrate + video.map_or(0, |video| video.bitrate)) * 1000;
-        let index = video.map_or(0, |video| INDEX_OF_SOUND + INDEX_OF_PICTURE * u64::from(video.framerate));
+        let (video, audio) = (output.video(), output.audio());
+        let bitrate = video.map_or(0, |video| video.bitrate) + audio.map_or(0, |audio| audio.bitrate);
+        let frames = video.map_or(0, |video| video.framerate) + audio.map_or(0, |audio| audio.frequency / 1024 + 1);
+        let index = match output.container() {
+            Container::Mp4 => INDEX_OF_CHUNKS + INDEX_OF_FRAME * u64::from(frames),
+            Container::Ogg => 0,
+        };
         Self {
             limits,
             start,
-            rate: bits / 8,
+            rate: u64::from(bitrate) * 1000 / 8,
             index,
             flowing: false,
             deserted_since: None,
@@ -300,6 +304,19 @@ mod tests {
             let most = (1..=8).map(rate).sum::<u64>().max(USUAL * 4);
             assert!((limit - most..=limit).contains(&finished), "{what}: {finished} of {limit}");
         }
+    }
+
+    #[test]
+    fn every_kind_of_file_keeps_back_what_it_will_need() {
+        let video = VideoSettings::preset(Layout::from_name("grid"));
+        let of = |output: Output| {
+            let watcher = Watcher::new(NONE, &output, Instant::now());
+            (watcher.rate, watcher.index)
+        };
+        assert_eq!(of(Output::mp4(video).unwrap()), (391_000, 64 + 4 * (30 + 47)));
+        assert_eq!(of(Output::silent_mp4(video).unwrap()), (375_000, 64 + 4 * 30));
+        assert_eq!(of(Output::sound_mp4()), (16_000, 64 + 4 * 47));
+        assert_eq!(of(Output::ogg()), (16_000, 0));
     }
 
     #[test]

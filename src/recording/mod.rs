@@ -20,7 +20,7 @@ pub use lifecycle::{Command, Effect, Refused, Report, State, Step};
 pub use limits::Limits;
 pub use options::{Asked, Options, Owner, SealedStore};
 pub use outcome::{Failure, Limit, Media, Outcome, Reason};
-pub use output::{AudioSettings, Container, Output, VideoSettings, even};
+pub use output::{AudioSettings, Container, Output, Profile, VideoSettings, even};
 pub use policy::{ANSWERED, Policy, SETTLING};
 pub use preset::Preset;
 pub use quality::Quality;

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::recording::{Container, Request};
+use crate::recording::Request;
 
 /// The recording options of the feature; all optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,9 +71,6 @@ impl Options {
 
     /// Is the transcription service called? For sound alone always, for video on request.
     pub fn is_transcribed(&self, request: &Request) -> bool {
-        match request.output.container() {
-            Container::Ogg => true,
-            Container::Mp4 => self.transcribe == Some(true),
-        }
+        request.output.video().is_none() || self.transcribe == Some(true)
     }
 }

@@ -1,5 +1,7 @@
 //! One product asked for, and the one place of every encoding default.
 
+use std::time::Duration;
+
 use crate::error::{Error, Result};
 use crate::recording::Preset;
 use crate::scene::{Even, Layout, Size};
@@ -7,10 +9,22 @@ use crate::scene::{Even, Layout, Size};
 /// The container, which fixes the codecs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Container {
-    /// H.264 Main and AAC; always exactly one video and one audio track.
+    /// H.264 and AAC: both, or one of them.
     Mp4,
     /// Opus alone.
     Ogg,
+}
+
+/// H.264's profile (ITU-T H.264, annex A).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Constrained Baseline.
+    Baseline,
+    /// Main.
+    #[default]
+    Main,
+    /// High.
+    High,
 }
 
 impl Container {
@@ -42,23 +56,34 @@ pub struct VideoSettings {
     pub framerate: u32,
     /// kbit/s.
     pub bitrate: u32,
-    /// Seconds between key frames.
-    pub key_frame_interval: u32,
+    /// The most between two key frames.
+    pub key_frame_interval: Duration,
+    /// What a player must understand.
+    pub profile: Profile,
 }
 
-/// The sound's encoding: 48 kHz stereo.
+/// The sound's encoding, always stereo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AudioSettings {
     /// kbit/s.
     pub bitrate: u32,
+    /// Samples per second and channel. Opus has 48 000 (RFC 7845, section 5.1), whatever is asked.
+    pub frequency: u32,
 }
 
 /// A product asked for; one that exists is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Output {
     container: Container,
-    video: Option<VideoSettings>,
-    audio: AudioSettings,
+    tracks: Tracks,
+}
+
+/// What is in the file: never nothing. An OGG holds sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tracks {
+    Both(VideoSettings, AudioSettings),
+    Picture(VideoSettings),
+    Sound(AudioSettings),
 }
 
 /// Smallest and largest width and height.
@@ -69,45 +94,96 @@ const FRAMERATE: std::ops::RangeInclusive<u32> = 1..=60;
 const VIDEO_BITRATE: std::ops::RangeInclusive<u32> = 50..=50_000;
 /// Audio kbit/s we accept: what both Opus and AAC can do in stereo.
 const AUDIO_BITRATE: std::ops::RangeInclusive<u32> = 16..=320;
+/// The sampling frequencies of AAC (ISO/IEC 14496-3, table 1.18), Hz.
+const FREQUENCIES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
+/// What a room sounds like, and Opus with it.
+const USUAL_FREQUENCY: u32 = 48_000;
+/// The longest between two key frames.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 
 impl VideoSettings {
-    /// LiveKit's `H264_720P_30`: 1280×720, 30 fps, 3000 kbit/s, a key frame every 4 s.
+    /// LiveKit's `H264_720P_30`: 1280×720, 30 fps, 3000 kbit/s, Main, a key frame every 4 s.
     pub const fn preset(layout: Layout) -> Self {
         Preset::ALL[0].video(layout)
+    }
+
+    /// Pictures from one key frame to the next: at least one.
+    pub fn key_frame_distance(&self) -> u32 {
+        let frames = self.key_frame_interval.as_millis() * u128::from(self.framerate);
+        u32::try_from((frames + 500) / 1000).unwrap_or(u32::MAX).max(1)
+    }
+
+    fn checked(self) -> Result<Self> {
+        for (field, side) in [("width", self.size.width), ("height", self.size.height)] {
+            check(field, side.get(), SIDE, "pixels")?;
+        }
+        check("framerate", self.framerate, FRAMERATE, "frames per second")?;
+        check("video_bitrate", self.bitrate, VIDEO_BITRATE, "kbit/s")?;
+        let interval = self.key_frame_interval;
+        if !(Duration::from_millis(1)..=LONGEST_INTERVAL).contains(&interval) {
+            let why = format!("{} is out of range; use 0.001 to 60 seconds", interval.as_secs_f64());
+            return Err(Error::invalid("key_frame_interval", why));
+        }
+        Ok(self)
     }
 }
 
 impl AudioSettings {
-    /// 128 kbit/s.
-    pub const DEFAULT: Self = Self { bitrate: 128 };
+    /// 128 kbit/s, 48 kHz.
+    pub const DEFAULT: Self = Self { bitrate: 128, frequency: USUAL_FREQUENCY };
 }
 
 impl Output {
     /// An MP4 of picture and sound.
     pub fn mp4(video: VideoSettings) -> Result<Self> {
-        for (field, side) in [("width", video.size.width), ("height", video.size.height)] {
-            check(field, side.get(), SIDE, "pixels")?;
-        }
-        check("framerate", video.framerate, FRAMERATE, "frames per second")?;
-        check("video_bitrate", video.bitrate, VIDEO_BITRATE, "kbit/s")?;
-        check("key_frame_interval", video.key_frame_interval, 1..=60, "seconds")?;
-        Ok(Self { container: Container::Mp4, video: Some(video), audio: AudioSettings::DEFAULT })
+        Ok(Self { container: Container::Mp4, tracks: Tracks::Both(video.checked()?, AudioSettings::DEFAULT) })
+    }
+
+    /// An MP4 of the picture alone.
+    pub fn silent_mp4(video: VideoSettings) -> Result<Self> {
+        Ok(Self { container: Container::Mp4, tracks: Tracks::Picture(video.checked()?) })
+    }
+
+    /// An MP4 of sound alone.
+    pub const fn sound_mp4() -> Self {
+        Self { container: Container::Mp4, tracks: Tracks::Sound(AudioSettings::DEFAULT) }
     }
 
     /// An OGG of sound alone.
     pub const fn ogg() -> Self {
-        Self { container: Container::Ogg, video: None, audio: AudioSettings::DEFAULT }
+        Self { container: Container::Ogg, tracks: Tracks::Sound(AudioSettings::DEFAULT) }
     }
 
-    /// The same with another sound.
+    /// The same with another sound; a picture alone stays silent.
     pub fn with_audio(self, audio: AudioSettings) -> Result<Self> {
         check("audio_bitrate", audio.bitrate, AUDIO_BITRATE, "kbit/s")?;
-        Ok(Self { audio, ..self })
+        let frequency = match self.container {
+            Container::Mp4 => audio.frequency,
+            Container::Ogg => USUAL_FREQUENCY,
+        };
+        if !FREQUENCIES.contains(&frequency) {
+            let known = FREQUENCIES.map(|f| f.to_string()).join(", ");
+            let why = format!("{frequency} Hz is not one that AAC has; use 48000, or one of {known}");
+            return Err(Error::invalid("audio_frequency", why));
+        }
+        let audio = AudioSettings { frequency, ..audio };
+        let tracks = match self.tracks {
+            Tracks::Both(video, _) => Tracks::Both(video, audio),
+            Tracks::Picture(video) => Tracks::Picture(video),
+            Tracks::Sound(_) => Tracks::Sound(audio),
+        };
+        Ok(Self { tracks, ..self })
     }
 
     /// The same in another layout; `None` when it is sound alone.
     pub fn with_layout(self, layout: Layout) -> Option<Self> {
-        self.video.map(|video| Self { video: Some(VideoSettings { layout, ..video }), ..self })
+        let tracks = match self.tracks {
+            Tracks::Both(video, audio) => Tracks::Both(VideoSettings { layout, ..video }, audio),
+            Tracks::Picture(video) => Tracks::Picture(VideoSettings { layout, ..video }),
+            Tracks::Sound(_) => return None,
+        };
+        Some(Self { tracks, ..self })
     }
 
     /// The container.
@@ -117,12 +193,18 @@ impl Output {
 
     /// The picture, unless it is sound alone.
     pub const fn video(&self) -> Option<&VideoSettings> {
-        self.video.as_ref()
+        match &self.tracks {
+            Tracks::Both(video, _) | Tracks::Picture(video) => Some(video),
+            Tracks::Sound(_) => None,
+        }
     }
 
-    /// The sound.
-    pub const fn audio(&self) -> &AudioSettings {
-        &self.audio
+    /// The sound, unless it is the picture alone.
+    pub const fn audio(&self) -> Option<&AudioSettings> {
+        match &self.tracks {
+            Tracks::Both(_, audio) | Tracks::Sound(audio) => Some(audio),
+            Tracks::Picture(_) => None,
+        }
     }
 }
 
@@ -136,4 +218,46 @@ fn check(field: &str, value: u32, range: std::ops::RangeInclusive<u32>, unit: &s
         return Ok(());
     }
     Err(Error::invalid(field, format!("{value} is out of range; use {} to {} {unit}", range.start(), range.end())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn video() -> VideoSettings {
+        VideoSettings::preset(Layout::from_name("grid"))
+    }
+
+    #[test]
+    fn a_file_has_what_its_name_says() {
+        let of = |output: Output| (output.container(), output.video().is_some(), output.audio().is_some());
+        assert_eq!(of(Output::mp4(video()).unwrap()), (Container::Mp4, true, true));
+        assert_eq!(of(Output::silent_mp4(video()).unwrap()), (Container::Mp4, true, false));
+        assert_eq!(of(Output::sound_mp4()), (Container::Mp4, false, true));
+        assert_eq!(of(Output::ogg()), (Container::Ogg, false, true));
+        let silent = Output::silent_mp4(video()).unwrap();
+        assert_eq!(silent.with_audio(AudioSettings::DEFAULT).unwrap(), silent);
+    }
+
+    #[test]
+    fn aac_has_its_frequencies_and_opus_one() {
+        let at = |frequency| AudioSettings { frequency, ..AudioSettings::DEFAULT };
+        assert_eq!(Output::sound_mp4().with_audio(at(44_100)).unwrap().audio().unwrap().frequency, 44_100);
+        assert_eq!(Output::ogg().with_audio(at(44_100)).unwrap().audio().unwrap().frequency, 48_000);
+        let error = Output::mp4(video()).unwrap().with_audio(at(44_000)).unwrap_err();
+        assert!(error.message.starts_with("audio_frequency: 44000 Hz is not one that AAC has; use 48000"), "{error}");
+    }
+
+    #[test]
+    fn key_frames_are_counted_in_pictures() {
+        for (ms, framerate, distance) in [(4000, 30, 120), (2500, 25, 63), (33, 30, 1), (1, 15, 1), (60_000, 60, 3600)]
+        {
+            let video = VideoSettings { key_frame_interval: Duration::from_millis(ms), framerate, ..video() };
+            assert_eq!(video.checked().unwrap().key_frame_distance(), distance, "{ms} ms at {framerate}");
+        }
+        for wrong in [Duration::ZERO, Duration::from_secs(61)] {
+            let error = Output::mp4(VideoSettings { key_frame_interval: wrong, ..video() }).unwrap_err();
+            assert!(error.message.starts_with("key_frame_interval: "), "{error}");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! LiveKit's encoding presets: the one place that knows them.
 
-use crate::recording::VideoSettings;
+use std::time::Duration;
+
+use crate::recording::{Profile, VideoSettings};
 use crate::scene::{Even, Layout, Size};
 
 /// One of LiveKit's `EncodingOptionsPreset`.
@@ -44,10 +46,12 @@ impl Preset {
         usize::try_from(number).ok().and_then(|number| Self::ALL.get(number))
     }
 
-    /// Its settings in this layout, with a key frame every 4 s.
+    /// Its settings in this layout, H.264 Main with a key frame every 4 s.
     pub const fn video(&self, layout: Layout) -> VideoSettings {
         let size = Size { width: Even::floor(self.width), height: Even::floor(self.height) };
-        VideoSettings { layout, size, framerate: self.framerate, bitrate: self.bitrate, key_frame_interval: 4 }
+        let key_frame_interval = Duration::from_secs(4);
+        let (framerate, bitrate, profile) = (self.framerate, self.bitrate, Profile::Main);
+        VideoSettings { layout, size, framerate, bitrate, key_frame_interval, profile }
     }
 }
 

@@ -100,7 +100,7 @@ impl Recording {
         self.request.output.container().extension()
     }
 
-    /// Picture and sound?
+    /// With a picture, and not sound alone?
     pub fn class_is_video(&self) -> bool {
         self.request.output.video().is_some()
     }

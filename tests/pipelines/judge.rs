@@ -14,10 +14,15 @@ pub struct Judged {
 
 impl Judged {
     pub fn of(path: &Path, width: usize, height: usize) -> Self {
+        Self { sound: sound(path), ..Self::silent(path, width, height) }
+    }
+
+    /// The pictures alone.
+    pub fn silent(path: &Path, width: usize, height: usize) -> Self {
         // passthrough: no picture is invented or dropped.
         let video = run(path, &["-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"]);
         let frames = video.chunks_exact(width * height).map(<[u8]>::to_vec).collect();
-        Self { width, frames, sound: sound(path) }
+        Self { width, frames, sound: Vec::new() }
     }
 
     /// Luma at a place of each picture.
@@ -36,6 +41,13 @@ impl Judged {
 pub fn sound(path: &Path) -> Vec<f32> {
     let bytes = run(path, &["-map", "0:a", "-f", "f32le", "-ac", "2", "-ar", "48000"]);
     bytes.chunks_exact(8).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
+}
+
+/// Red, green and blue at a place of the last picture, as ffmpeg shows it.
+pub fn rgb(path: &Path, x: usize, y: usize) -> [u8; 3] {
+    let point = format!("crop=8:8:{x}:{y},scale=1:1:flags=area");
+    let pictures = run(path, &["-map", "0:v", "-vf", &point, "-f", "rawvideo", "-pix_fmt", "rgb24"]);
+    pictures[pictures.len() - 3..].try_into().unwrap()
 }
 
 /// Seconds at which a tone begins: loud after at least 300 ms of quiet.

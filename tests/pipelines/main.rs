@@ -3,6 +3,7 @@
 
 mod judge;
 mod material;
+mod shapes;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -223,7 +224,7 @@ fn two_people_in_one_file() {
     assert_eq!(streams[0], format!("h264,Main,0,{ticks}"));
     assert!(streams[1].starts_with("aac,LC,0,"), "{streams:?}");
     let colour = judge::probe(&file, "stream=color_range,color_space,color_transfer,color_primaries,r_frame_rate");
-    assert!(colour[0].contains("bt709,bt709,bt709"), "{colour:?}");
+    assert!(colour[0].contains("tv,smpte170m,bt709,bt709"), "{colour:?}");
     assert!(colour[0].contains("30/1"), "{colour:?}");
     let judged = Judged::of(&file, WIDTH as usize, HEIGHT as usize);
     assert_eq!(judged.frames.len() as u64, ticks);
@@ -301,6 +302,31 @@ fn every_codec_is_decoded() {
 }
 
 #[test]
+fn red_green_and_blue_come_out_as_they_went_in() {
+    let (participant, folder) = (ParticipantId::new("PA_x"), tempfile::tempdir().unwrap());
+    let file = folder.path().join("colours.mp4");
+    // BT.601 in limited range, as libwebrtc makes it.
+    let colours = [([255, 0, 0], [81, 90, 240]), ([0, 255, 0], [145, 54, 34]), ([0, 0, 255], [41, 240, 110])];
+    let tracks = ["TR_red", "TR_green", "TR_blue"].map(TrackId::new);
+    let materials = colours.map(|(_, yuv)| material::plain(material::VP8, 320, 360, yuv));
+    let (tell, mut events) = unbounded_channel();
+    let mut script = Script::new();
+    let mut pipeline = Pipeline::start(&output(), file.clone(), script.start, tell).unwrap();
+    pipeline.show(scene(&tracks.each_ref()), script.start);
+    for (track, material) in tracks.iter().zip(&materials) {
+        script.at(0, Act::Attach(track.clone(), participant.clone(), Codec::Vp8));
+        script.stream(track, material, Way { captured: 100 * MS, delay: 0, rate: 90_000 }, &[]);
+    }
+    script.play(&mut pipeline, &file, 1500 * MS);
+    assert!(matches!(all(&mut events).last(), Some(Event::Drained { .. })));
+    for (n, (wanted, _)) in colours.iter().enumerate() {
+        let found = judge::rgb(&file, 100 + 212 * n, 180);
+        eprintln!("{wanted:?} came out as {found:?}");
+        assert!(found.iter().zip(wanted).all(|(a, b)| a.abs_diff(*b) <= 5), "{wanted:?} came out as {found:?}");
+    }
+}
+
+#[test]
 fn a_broken_track_loses_only_itself() {
     let ([ann_v, ann_a, bob_v, _], [ann, bob]) = ids();
     let folder = tempfile::tempdir().unwrap();
@@ -373,7 +399,16 @@ fn a_full_disk_is_told_with_the_path() {
 #[test]
 fn nothing_at_all_is_a_file_too() {
     let folder = tempfile::tempdir().unwrap();
-    for (output, name) in [(output(), "nothing.mp4"), (Output::ogg(), "nothing.ogg")] {
+    let silent = Output::silent_mp4(*output().video().unwrap()).unwrap();
+    // One picture is over before the encoder's own silence.
+    let low = greffier::recording::AudioSettings { bitrate: 32, frequency: 8000 };
+    for (output, name) in [
+        (output(), "nothing.mp4"),
+        (output().with_audio(low).unwrap(), "low.mp4"),
+        (silent, "silent.mp4"),
+        (Output::sound_mp4(), "sound.mp4"),
+        (Output::ogg(), "nothing.ogg"),
+    ] {
         let file = folder.path().join(name);
         let (tell, mut events) = unbounded_channel();
         let mut pipeline = Pipeline::start(&output, file.clone(), Instant::now(), tell).unwrap();

@@ -31,6 +31,17 @@ pub fn flashes(encoder: &str, width: usize, height: usize, seconds: usize, phase
     encode(&format!("{encoder} ! appsink name=out sync=false"), &caps, frames)
 }
 
+/// Two seconds of one colour (Y, U, V), 30 frames a second.
+pub fn plain(encoder: &str, width: usize, height: usize, yuv: [u8; 3]) -> Vec<Encoded> {
+    let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate=30/1");
+    let frames = (0..60).map(|n| {
+        let chroma = width * height / 4;
+        let planes = [vec![yuv[0]; chroma * 4], vec![yuv[1]; chroma], vec![yuv[2]; chroma]];
+        (n * 1_000_000_000 / 30, planes.concat())
+    });
+    encode(&format!("{encoder} ! appsink name=out sync=false"), &caps, frames)
+}
+
 /// The encoders, by what LiveKit calls them.
 pub const VP8: &str = "vp8enc deadline=1 cpu-used=8 keyframe-max-dist=30 lag-in-frames=0";
 pub const VP9: &str = "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=30 lag-in-frames=0";

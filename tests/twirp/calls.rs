@@ -70,6 +70,28 @@ async fn the_same_in_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_picture_alone_and_sound_in_mp4_are_told_back_as_asked() {
+    let stage = Stage::new().await;
+    for (only, other, codec) in [("video_only", "audio_only", "DEFAULT_AC"), ("audio_only", "video_only", "AAC")] {
+        let request = json!({"room_name": only, only: true, "file_outputs": [{"filepath": "a/b.mp4"}],
+            "advanced": {"audio_codec": codec, "audio_frequency": 44_100, "video_codec": "H264_HIGH"}});
+        let info = call_json(&stage, "StartRoomCompositeEgress", &request).await.json();
+        assert_eq!(info["room_composite"][only], true, "{info}");
+        assert_ne!(info["room_composite"][other], true, "{info}");
+        assert_eq!(info["file_results"][0]["filename"], "a/b.mp4", "{info}");
+        let stop = json!({"egress_id": info["egress_id"]});
+        call_json(&stage, "StopEgress", &stop).await.json();
+        until(&stage, info["egress_id"].as_str().unwrap(), EgressStatus::EgressComplete).await;
+    }
+    let wrong =
+        json!({"room_name": "r", "file_outputs": [{"filepath": "a.mp4"}], "advanced": {"audio_frequency": 44_000}});
+    let refused = call_json(&stage, "StartRoomCompositeEgress", &wrong).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.json()["msg"], "request has missing or invalid field: audio_frequency");
+    close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_second_version_of_the_api() {
     let stage = Stage::new().await;
     let request = json!({"room_name": "daily", "template": {"layout": "speaker", "audio_only": true},
