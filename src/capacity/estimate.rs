@@ -139,7 +139,13 @@ impl Estimate {
     pub fn bid(&mut self, id: &str, class: Class, now: Instant) -> f32 {
         self.forget(id);
         self.claims.retain(|claim| claim.counts(now));
-        let part = self.deck.draw();
+        let part = if self.claimed(false, now) > 0.0 {
+            self.deck.draw()
+        } else {
+            // A burst, if it becomes one, begins with a whole deck.
+            self.deck.shuffle();
+            0.0
+        };
         let bid = match self.verdict(class, now) {
             Verdict::Idle => 1.0,
             Verdict::Full { .. } => -1.0,
