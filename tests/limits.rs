@@ -62,10 +62,11 @@ impl Rig {
     async fn finished(&mut self) -> (Vec<Report>, u64, u64) {
         let mut told = Vec::new();
         loop {
-            match self.next().await {
-                Report::Drained { bytes, duration_ns } => return (told, duration_ns, bytes),
-                other => told.push(other),
+            let next = self.next().await;
+            if let Report::Drained { bytes, duration_ns } = next {
+                return (told, duration_ns, bytes);
             }
+            told.push(next);
         }
     }
 

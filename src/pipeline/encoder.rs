@@ -157,10 +157,8 @@ mod tests {
         }
         pictures.end_of_stream().unwrap();
         sound.end_of_stream().unwrap();
-        match told.recv().unwrap() {
-            Order::OutputEnded => {}
-            other => panic!("{other:?}"),
-        }
+        let end = told.recv().unwrap();
+        assert!(matches!(end, Order::OutputEnded), "{end:?}");
         file.close().unwrap();
         let text = ffprobe(&path, &["-select_streams", "v", "-show_entries", "frame=pts_time,key_frame"]);
         let frames: Vec<(bool, f64)> = text

@@ -92,10 +92,9 @@ mod tests {
     }
 
     fn one(parser: Parser, key: &str) -> Stored {
-        match read(parser, &event("s3:ObjectCreated:Put", key)) {
-            Event::Stored(mut stored) => stored.remove(0),
-            other => panic!("{other:?}"),
-        }
+        let read = read(parser, &event("s3:ObjectCreated:Put", key));
+        let Event::Stored(mut stored) = read else { panic!("{read:?}") };
+        stored.remove(0)
     }
 
     #[test]
