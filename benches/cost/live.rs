@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -59,9 +59,20 @@ impl Room {
 
     /// Records it with the real binary.
     pub fn record(&mut self, audio_only: bool, threads: bool) -> (Reading, Times) {
+        let (file, options) = if audio_only { ("audio.ogg", &["--audio-only"][..]) } else { ("record.mp4", &[][..]) };
+        let recording = self.start(file, options);
+        let (joined, flowing) = (recording.joined, recording.flowing);
+        let reading = recording.reading(threads);
+        let whole = recording.keeps_up();
+        let finished = recording.stop();
+        (Reading { whole, ..reading }, Times { joined, flowing, finished })
+    }
+
+    /// Starts to record into a file of this name, with these options, and returns once media flows.
+    pub fn start(&mut self, name: &str, options: &[&str]) -> Recording {
         let gone = self.publisher.child.try_wait().expect("the publisher's state");
         assert!(gone.is_none(), "the sample room has ended: {gone:?}");
-        let file = folder().join(if audio_only { "audio.ogg" } else { "record.mp4" });
+        let file = folder().join(name);
         let _ = std::fs::remove_file(&file);
         let server = &self.server;
         let mut command = Command::new(env!("CARGO_BIN_EXE_greffier"));
@@ -69,7 +80,7 @@ impl Room {
             .args(["record", "--url", &server.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret])
             .args(["--room", "bench", "--output"])
             .arg(&file)
-            .args(audio_only.then_some("--audio-only"))
+            .args(options)
             .env("GREFFIER_LOG", "info")
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -78,15 +89,43 @@ impl Room {
         let said = lines(recorder.child.stderr.take().expect("stderr is piped"));
         let joined = until(&said, "output opened", began);
         let flowing = until(&said, "recording room", began);
-        let pid = recorder.child.id().to_string();
-        let reading = meter::over(&pid, Instant::now(), threads);
-        let whole = !said.try_iter().any(|line| line.contains("does not keep up"));
+        Recording { process: recorder, said, file, joined, flowing }
+    }
+}
+
+/// A recording that runs.
+pub struct Recording {
+    process: Process,
+    said: Receiver<String>,
+    file: PathBuf,
+    joined: f64,
+    flowing: f64,
+}
+
+impl Recording {
+    /// What it costs from now on.
+    pub fn reading(&self, threads: bool) -> Reading {
+        meter::over(&self.pid(), Instant::now(), threads)
+    }
+
+    /// Has it not complained since it was last asked?
+    pub fn keeps_up(&self) -> bool {
+        !self.said.try_iter().any(|line| line.contains("does not keep up"))
+    }
+
+    /// Ends it; seconds until the file is finished.
+    pub fn stop(mut self) -> f64 {
         let stopped = Instant::now();
-        let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is installed");
+        let sent = Command::new("kill").args(["-INT", &self.pid()]).status().expect("kill is installed");
         assert!(sent.success(), "the recorder could not be stopped");
-        let status = recorder.child.wait().expect("the recorder's end");
-        assert!(status.success() && file.exists(), "the recorder ended with {status}");
-        (Reading { whole, ..reading }, Times { joined, flowing, finished: stopped.elapsed().as_secs_f64() })
+        let status = self.process.child.wait().expect("the recorder's end");
+        assert!(status.success() && self.file.exists(), "the recorder ended with {status}");
+        stopped.elapsed().as_secs_f64()
+    }
+
+    /// The process.
+    pub fn pid(&self) -> String {
+        self.process.child.id().to_string()
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a recording costs beside what it must cost: core (CPU seconds, user and system, of the whole process per second of
 //! media) and memory of each variant, measured side by side in one run. It prints and never judges: a shared machine is noisy.
 //!
-//! `cargo bench --bench cost -- [--rounds N] [--threads] [limit|ours|compositor|record|audio …]`
+//! `cargo bench --bench cost -- [--rounds N] [--threads] [limit|ours|compositor|record|audio …]`, or `-- --holds`: how many
+//! recordings the machine holds.
 #![allow(clippy::print_stdout, reason = "the table is the product")]
 
+mod holds;
 mod live;
 mod meter;
 mod ours;
@@ -72,13 +74,20 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--child" => return child(&arguments.next().unwrap_or_default()),
+            "--holds" => {
+                std::fs::create_dir_all(folder()).expect("a folder below target/ that can be written");
+                holds::run();
+                return ExitCode::SUCCESS;
+            }
             "--threads" => wish.threads = true,
             "--rounds" => wish.rounds = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(wish.rounds),
             name => match Variant::named(name) {
                 Some(variant) => wish.variants.push(variant),
                 None => {
                     let names = Variant::ALL.map(Variant::name).join(", ");
-                    eprintln!("cost: there is no variant {name:?}; give some of {names}, --rounds N or --threads");
+                    eprintln!(
+                        "cost: there is no variant {name:?}; give some of {names}, --rounds N --threads or --holds"
+                    );
                     return ExitCode::from(64);
                 }
             },
