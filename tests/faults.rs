@@ -272,10 +272,12 @@ fn bad_input_is_refused_in_one_line_that_names_the_field() {
         (and(&["--framerate", "0"]), "framerate: ", "1 to 60"),
         (and(&["--video-bitrate", "9000000"]), "video_bitrate: ", "kbit/s"),
         (and(&["--duration", "soon"]), "duration: ", "30m"),
-        (and(&["--audio-only"]), "output: ", ".ogg"),
     ] {
         refused(&arguments, USAGE, field, hint);
     }
+    refused_into("x.ogg", &good, USAGE, "output: ", "--audio-only");
+    refused_into("x.wav", &and(&["--audio-only"]), USAGE, "output: ", ".ogg or .mp4");
+    refused_into("x.ogg", &and(&["--video-only"]), USAGE, "output: ", ".mp4");
     // What only the server can tell.
     let wrong = ["--api-key", &server.api_key, "--api-secret", "wrong"];
     refused(&[&at[..], &wrong, &here].concat(), FAILED, "api_key/api_secret: ", "refuses");
@@ -317,8 +319,13 @@ fn a_missing_gstreamer_element_is_named_with_its_package() {
 
 /// Runs `greffier record` with these arguments into a file of its own; expects a refusal, and nothing left behind.
 fn refused(arguments: &[&str], code: i32, field: &str, hint: &str) {
+    refused_into("x.mp4", arguments, code, field, hint);
+}
+
+/// The same, into a file of this name.
+fn refused_into(name: &str, arguments: &[&str], code: i32, field: &str, hint: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("x.mp4");
+    let file = folder.path().join(name);
     let output = greffier(&[arguments, &["--output", file.to_str().unwrap()]].concat(), &[]);
     is_refusal(&output, code, field, hint);
     let left: Vec<_> = folder.path().read_dir().unwrap().collect();
