@@ -42,6 +42,8 @@ pub fn run() {
             held = n;
         }
         println!("{kind}: {held} at once on {cores} cores, publisher and server beside them");
-        running.into_iter().for_each(|one| drop(one.stop()));
+        for one in running {
+            one.stop();
+        }
     }
 }
