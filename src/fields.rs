@@ -105,11 +105,6 @@ impl Fields {
         self.values.remove(key);
     }
 
-    /// What stands there, unread, for whoever reads it again later.
-    pub fn copy_of(&self, key: &str) -> Option<Value> {
-        self.values.get(key).filter(|value| !value.is_null()).cloned()
-    }
-
     /// The names of the values that nobody has read yet.
     pub fn keys(&self) -> Vec<String> {
         self.values.keys().cloned().collect()

@@ -20,10 +20,9 @@ use crate::notify::{Links, LiveKit, Notifier};
 use crate::outbox::{Outbox, Worker};
 use crate::psrpc::Bus;
 use crate::recorder::Recorder;
-use crate::recording::{Quality, SealedStore, Target};
+use crate::recording::{Quality, Target};
 use crate::room::Server;
 use crate::scene::Layout;
-use crate::secret::Secret;
 use crate::spool::Spool;
 use crate::storage::{Storage, Stores};
 use crate::vault::Vault;
@@ -73,7 +72,7 @@ impl Sidecar {
             listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
         // A store that does not answer now may do so later: recordings wait in the spool.
         let storage = Storage::open(&config.storage, &config.data_dir)?;
-        let stores = Stores::new(storage, &config.data_dir, Vault::new(&config.server.api_secret));
+        let stores = Stores::new(storage, of_modes(config)?, &config.data_dir, Vault::new(&config.server.api_secret));
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);
         let bus = config.redis.clone().map(Bus::start);
@@ -110,7 +109,6 @@ impl Sidecar {
             control: control.clone(),
             egress,
             metrics: metrics.clone(),
-            mode_stores: mode_stores(config, &stores)?,
             stores,
             modes: config.worker_classes.clone(),
             policy: config.policy.clone(),
@@ -176,20 +174,16 @@ fn notifier(config: &Config, sharer: Sharer, stores: Stores, bus: Option<&Bus>) 
         None => links.with_page(move |about| sharer.url(about, Timestamp::now(), LETTER_LINK)),
     };
     let links = links.with_sign(Arc::new(move |about| {
-        let (storage, key) = (stores.of(about.options.sealed_store()), about.key.clone());
+        let (storage, key) = (stores.of(about.options.sealed_store(), about.storing_mode()), about.key.clone());
         Box::pin(async move { storage?.sign_get(&key, SIGNED).await.map(String::from) })
     }));
     Notifier::new(config.notify.clone(), &config.data_dir, server, links, bus)
 }
 
 /// The storages that modes have of their own.
-fn mode_stores(config: &Config, stores: &Stores) -> Result<HashMap<String, SealedStore>> {
-    let sealed = |section: &Secret| {
-        let section = serde_json::from_str(section.expose())
-            .map_err(|e| Error::new(ErrorKind::Internal, format!("worker_classes.*.storage: {e}")))?;
-        stores.seal(&section).map(SealedStore)
-    };
-    config.mode_storages.iter().map(|(mode, section)| Ok((mode.clone(), sealed(section)?))).collect()
+fn of_modes(config: &Config) -> Result<HashMap<String, Storage>> {
+    let open = |settings| Storage::open(settings, &config.data_dir);
+    config.mode_storages.iter().map(|(mode, settings)| Ok((mode.clone(), open(settings)?))).collect()
 }
 
 /// The same recorders, counted with what they cost as long as they run.

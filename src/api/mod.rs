@@ -18,15 +18,13 @@ pub use metrics::{Metrics, Ports, Served};
 pub use settings::{Parser, Settings, StorageEvents};
 pub use share::{Sharer, public_url};
 
-use std::collections::HashMap;
-
 use tokio::net::TcpListener;
 use warp::Filter as _;
 use warp::reply::Response;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::recording::{Limits, Policy, Recording, SealedStore, WorkerClasses};
+use crate::recording::{Limits, Policy, Recording, WorkerClasses};
 use crate::storage::{Storage, Stores};
 
 /// What every route may need.
@@ -37,7 +35,6 @@ pub struct Door {
     metrics: Metrics,
     storage: Storage,
     stores: Stores,
-    mode_stores: HashMap<String, SealedStore>,
     modes: WorkerClasses,
     policy: Policy,
     limits: Limits,
@@ -61,8 +58,6 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Where finished files are.
     pub stores: Stores,
-    /// Where the files of some modes go instead.
-    pub mode_stores: HashMap<String, SealedStore>,
     /// The modes a client may name.
     pub modes: WorkerClasses,
     /// What holds for every recording.
@@ -78,7 +73,7 @@ pub struct Parts {
 impl Door {
     /// A door; `settings` say who may pass.
     pub fn new(parts: Parts, settings: &Settings) -> Self {
-        let Parts { control, egress, metrics, stores, mode_stores, modes, policy, limits, key, sharer } = parts;
+        let Parts { control, egress, metrics, stores, modes, policy, limits, key, sharer } = parts;
         let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.open);
         let (enabled, events) = (settings.enabled, settings.events.clone());
         let (public_url, media_url) = (settings.public_url.clone(), settings.media_url.clone());
@@ -89,7 +84,6 @@ impl Door {
             metrics,
             storage,
             stores,
-            mode_stores,
             modes,
             policy,
             limits,
@@ -105,7 +99,7 @@ impl Door {
 
     /// Where this recording's file is, or will be.
     fn storage_of(&self, recording: &Recording) -> Result<Storage> {
-        self.stores.of(recording.options.sealed_store())
+        self.stores.of(recording.options.sealed_store(), recording.storing_mode())
     }
 
     /// Every route; what none of them knows is answered in JSON too.

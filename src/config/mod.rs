@@ -44,8 +44,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `worker_classes`, with `recording.encoding`.
     pub worker_classes: WorkerClasses,
-    /// `worker_classes.*.storage`: where the files of a mode go, when not to `storage`. Mode → the section, as JSON.
-    pub mode_storages: BTreeMap<String, Secret>,
+    /// `worker_classes.*.storage`: where the files of a mode go, when not to `storage`.
+    pub mode_storages: BTreeMap<String, storage::Settings>,
     /// What holds for every recording.
     pub policy: Policy,
     /// `limits`: when a recording ends by itself.

@@ -10,7 +10,6 @@ use crate::recording::{
     AudioSettings, Class, Encoding as Asked, Preset, VideoSettings, WorkerClass, WorkerClasses, even, layout_named,
 };
 use crate::scene::Size;
-use crate::secret::Secret;
 use crate::storage;
 
 /// A mode's layout unless told otherwise.
@@ -59,8 +58,8 @@ fn side(fields: &mut Fields, key: &str) -> Result<Option<crate::scene::Even>> {
     fields.number(key)?.map(|n| even(&path, n)).transpose()
 }
 
-/// The modes, and the `storage` sections of those that have one of their own: JSON that holds credentials.
-pub(super) type Modes = (WorkerClasses, BTreeMap<String, Secret>);
+/// The modes, and the storages of those that have one of their own.
+pub(super) type Modes = (WorkerClasses, BTreeMap<String, storage::Settings>);
 
 /// The section `worker_classes`. A mode is a class, or a class with its options; Meet's class paths are known.
 pub(super) fn read(modes: &mut Fields, encoding: &Encoding, warnings: &mut Vec<String>) -> Result<Modes> {
@@ -68,9 +67,8 @@ pub(super) fn read(modes: &mut Fields, encoding: &Encoding, warnings: &mut Vec<S
     for mode in modes.keys() {
         let path = modes.path_of(&mode);
         let mut fields = modes.section_or_text(&mode, "class")?;
-        if let Some(section) = fields.copy_of("storage") {
-            fields.within("storage", storage::Settings::read)?;
-            storages.insert(mode.clone(), Secret::new(section.to_string()));
+        if let Some(storage) = fields.within("storage", storage::Settings::read)? {
+            storages.insert(mode.clone(), storage);
         }
         let class = mode_class(&mut fields, encoding)?;
         // What cannot be encoded is said now and not at the first recording.

@@ -68,7 +68,10 @@ impl Worker {
 
     fn storage_of(&self, id: &RecordingId) -> Result<Storage> {
         let recording = self.db.get(id)?;
-        self.stores.of(recording.as_ref().and_then(|recording| recording.options.sealed_store()))
+        let (sealed, mode) = recording
+            .as_ref()
+            .map_or((None, None), |recording| (recording.options.sealed_store(), recording.storing_mode()));
+        self.stores.of(sealed, mode)
     }
 }
 

@@ -95,6 +95,11 @@ impl Recording {
         step.effects
     }
 
+    /// The mode whose own storage, if it has one, takes the file. LiveKit's clients name no mode.
+    pub fn storing_mode(&self) -> Option<&str> {
+        self.options.asked.is_none().then_some(self.mode.as_str())
+    }
+
     /// The file's ending, without a dot.
     pub fn extension(&self) -> &'static str {
         self.request.output.container().extension()

@@ -1,4 +1,4 @@
-//! The configured place, and those that requests bring along.
+//! The configured place, those that modes have of their own, and those that requests bring along.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,15 +18,16 @@ const KEPT: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Stores {
     usual: Storage,
+    of_modes: Arc<HashMap<String, Storage>>,
     data_dir: PathBuf,
     vault: Vault,
     opened: Arc<Mutex<HashMap<Vec<u8>, Storage>>>,
 }
 
 impl Stores {
-    /// `usual` is the configured one.
-    pub fn new(usual: Storage, data_dir: &Path, vault: Vault) -> Self {
-        Self { usual, data_dir: data_dir.to_owned(), vault, opened: Arc::default() }
+    /// `usual` is the configured one; `of_modes` are those that modes have instead.
+    pub fn new(usual: Storage, of_modes: HashMap<String, Storage>, data_dir: &Path, vault: Vault) -> Self {
+        Self { usual, of_modes: Arc::new(of_modes), data_dir: data_dir.to_owned(), vault, opened: Arc::default() }
     }
 
     /// The configured one.
@@ -34,15 +35,17 @@ impl Stores {
         &self.usual
     }
 
-    /// Makes a `storage` section, which a request brought along or a mode has, ready to be kept. The error names the field.
+    /// Makes a `storage` section that a request brought along ready to be kept. The error names the field.
     pub fn seal(&self, section: &Value) -> Result<Vec<u8>> {
         self.open(section)?;
         self.vault.seal(section.to_string().as_bytes())
     }
 
-    /// The place that was sealed; the configured one when there is none.
-    pub fn of(&self, sealed: Option<&[u8]>) -> Result<Storage> {
-        let Some(sealed) = sealed else { return Ok(self.usual.clone()) };
+    /// The place that was sealed; else the mode's; else the configured one.
+    pub fn of(&self, sealed: Option<&[u8]>, mode: Option<&str>) -> Result<Storage> {
+        let Some(sealed) = sealed else {
+            return Ok(mode.and_then(|mode| self.of_modes.get(mode)).unwrap_or(&self.usual).clone());
+        };
         if let Some(storage) = self.lock().get(sealed) {
             return Ok(storage.clone());
         }

@@ -75,7 +75,7 @@ impl Egress {
             Some(_) => None,
         };
         options.store = store.as_ref().map(|store| self.stores.seal(store).map(SealedStore)).transpose()?;
-        let storage = self.stores.of(options.sealed_store())?;
+        let storage = self.stores.of(options.sealed_store(), None)?;
         if self.bucket_only && storage.bucket().is_none() {
             return Err(Error::new(ErrorKind::InvalidArgument, "request has missing or invalid field: output"));
         }

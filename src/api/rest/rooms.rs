@@ -10,7 +10,7 @@ use crate::api::rest::start::{EXAMPLE, Start};
 use crate::api::rest::{Ask, enabled};
 use crate::api::{Door, reply};
 use crate::error::{Error, ErrorKind, Result};
-use crate::recording::{Limits, Options, Outcome, Recording, Request};
+use crate::recording::{Limits, Outcome, Recording, Request};
 
 /// Starts a recording: 201 once media flows; 400, 409, or 502 with the reason. Repeated with the same idempotency key it is the
 /// same start.
@@ -27,16 +27,13 @@ pub(super) async fn start(door: &Door, caller: &Caller, ask: &Ask, body: Body) -
     start.check_key(output.container())?;
     let limits = limits(door.limits, &start)?;
     let request = Request { room: room.clone(), output, limits };
-    let store = door.mode_stores.get(&start.mode).cloned();
-    let options = Options { store, ..start.options.clone() };
+    let options = start.options.clone();
     let recording = door
         .control
         .record(start.mode.clone(), request, options)
         .await
         .map_err(|e| if e.kind == ErrorKind::Unavailable { failed(&room, &e.message) } else { e })?;
-    // Where its mode stores is no wish of the client's.
-    let known = Options { store: None, ..recording.options.clone() };
-    if recording.mode != start.mode || known != start.options {
+    if recording.mode != start.mode || recording.options != start.options {
         let why = "Idempotency-Key: another request was made with it";
         return Err(Error::new(ErrorKind::FailedPrecondition, why));
     }

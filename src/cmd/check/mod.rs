@@ -13,7 +13,6 @@ use self::finding::{Finding, Verdict};
 use super::{ConfigArgs, show};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fields::Fields;
 use crate::notify::Transport;
 use crate::psrpc;
 use crate::storage::{Settings, Storage, Target};
@@ -107,14 +106,8 @@ async fn redis(config: &Config) -> Vec<Finding> {
 /// The storage, and those that modes have of their own.
 async fn storages(config: &Config) -> Vec<Finding> {
     let mut findings = vec![storage(config, &config.storage, "").await];
-    for (mode, section) in &config.mode_storages {
-        let settings = serde_json::from_str(section.expose())
-            .map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))
-            .and_then(|section| Settings::read(&mut Fields::of(section, "storage")?));
-        findings.push(match settings {
-            Ok(settings) => storage(config, &settings, &format!("of {mode}, ")).await,
-            Err(e) => Finding::failure("storage", format!("of {mode}: {}", e.message)),
-        });
+    for (mode, settings) in &config.mode_storages {
+        findings.push(storage(config, settings, &format!("of {mode}, ")).await);
     }
     findings
 }
