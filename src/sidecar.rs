@@ -189,7 +189,7 @@ fn of_modes(config: &Config) -> Result<HashMap<String, Storage>> {
 /// The same recorders, counted with what they cost as long as they run.
 fn metered(launcher: Launcher, capacity: Capacity) -> Launcher {
     Box::new(move |launch| {
-        let class = if launch.request.output.video().is_some() { Class::Video } else { Class::Audio };
+        let class = Class::of(launch.request.output.video().is_some());
         let reservation = capacity.reserve(launch.id.as_str(), class);
         Box::new(Metered { running: launcher(launch), _reservation: reservation })
     })

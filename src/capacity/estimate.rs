@@ -92,6 +92,11 @@ pub struct Estimate {
 }
 
 impl Class {
+    /// The class of what has a picture, or has none.
+    pub const fn of(picture: bool) -> Self {
+        if picture { Self::Video } else { Self::Audio }
+    }
+
     const fn index(self) -> usize {
         match self {
             Self::Video => 0,

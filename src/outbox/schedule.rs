@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::recording::{ANSWERED, Event, Job, Lane, SETTLING, Target, Task};
+use crate::recording::{Event, Job, Lane, Target, Task, settled};
 
 /// Jobs that tell somebody something and are performed at once.
 const TELLING: usize = 16;
@@ -98,7 +98,7 @@ impl Schedule {
 
 /// It waits until whoever was answered after `created` has taken that in.
 fn settled_by(job: &mut Job, created: Timestamp) {
-    job.not_before = job.not_before.max(created + ANSWERED + SETTLING);
+    job.not_before = job.not_before.max(settled(created));
 }
 
 fn tells(job: &Job) -> bool {
@@ -143,7 +143,7 @@ fn patience(task: &Task) -> SignedDuration {
 mod tests {
     use super::*;
     use crate::ids::RecordingId;
-    use crate::recording::{Limits, Options, Output, Policy, Recording, Request};
+    use crate::recording::{ANSWERED, Limits, Options, Output, Policy, Recording, Request};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)

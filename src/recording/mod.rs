@@ -21,7 +21,7 @@ pub use limits::Limits;
 pub use options::{Asked, Options, Owner, SealedStore};
 pub use outcome::{Failure, Limit, Media, Outcome, Reason};
 pub use output::{AudioSettings, Container, Output, Profile, VideoSettings, even};
-pub use policy::{ANSWERED, Policy, SETTLING};
+pub use policy::{ANSWERED, Policy, SETTLING, settled};
 pub use preset::Preset;
 pub use quality::Quality;
 pub use record::Recording;

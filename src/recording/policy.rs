@@ -1,6 +1,6 @@
 //! What holds for every recording of this sidecar.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::recording::{Event, Job, Recording, Target, Task};
 
@@ -10,6 +10,11 @@ pub const SETTLING: SignedDuration = SignedDuration::from_secs(2);
 
 /// The start of an egress is answered within this, once we are in the room and the server knows the egress.
 pub const ANSWERED: SignedDuration = SignedDuration::from_millis(100);
+
+/// From when on what follows a start may be told, if the server knew the egress at `created`.
+pub fn settled(created: Timestamp) -> Timestamp {
+    created + ANSWERED + SETTLING
+}
 
 /// What is decided once, in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +35,7 @@ impl Default for Policy {
 
 impl Policy {
     /// The jobs by which everybody who wants to hears of this.
-    pub fn tell(&self, event: Event, about: &Recording, now: jiff::Timestamp) -> Vec<Job> {
+    pub fn tell(&self, event: Event, about: &Recording, now: Timestamp) -> Vec<Job> {
         let of_request = about.options.asked.as_ref().and_then(|asked| asked.webhook.clone()).map(Target::Webhook);
         let of_request = of_request.filter(|target| !self.targets.contains(target));
         let wanting = self.targets.iter().chain(&of_request).filter(|target| target.wants(event, about));
@@ -43,8 +48,7 @@ impl Policy {
                 );
                 if *to == Target::LiveKit && event == Event::Started {
                     // The start is answered when we are in the room, which is when media begins.
-                    let answered = about.started_at.unwrap_or(now) + ANSWERED;
-                    job.not_before = now.max(answered + SETTLING);
+                    job.not_before = now.max(settled(about.started_at.unwrap_or(now)));
                 }
                 job
             })

@@ -60,7 +60,7 @@ pub fn bid(egress: &Egress, raw: &Bytes) -> f32 {
     }
     match egress::read(request, egress.limits, true, &Zoned::now()) {
         Ok(start) => {
-            let class = if start.request.output.video().is_some() { Class::Video } else { Class::Audio };
+            let class = Class::of(start.request.output.video().is_some());
             egress.capacity.bid(start.id.as_str(), class)
         }
         Err(error) if error.kind == ErrorKind::Unimplemented => egress.unsupported.bid(),

@@ -64,7 +64,7 @@ impl Egress {
             let message = format!("webhooks.signing_key: {key:?} is not known here; use {:?}", self.api_key);
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
-        let class = if request.output.video().is_some() { Class::Video } else { Class::Audio };
+        let class = Class::of(request.output.video().is_some());
         // One that is on its way already has its place.
         let _place = match known {
             None => Some(self.capacity.admit(id.as_str(), class).map_err(|(free, cost)| {
