@@ -129,6 +129,7 @@ fn input(report: &Report) -> String {
     match report {
         Report::Joined => "Joined".into(),
         Report::MediaFlowing => "MediaFlowing".into(),
+        Report::Health(_) => "Health".into(),
         Report::RoomClosed(why) => format!("RoomClosed({why})"),
         Report::ConnectionLost(why) => format!("ConnectionLost({why})"),
         Report::LimitNear(limit) => format!("LimitNear({limit:?})"),

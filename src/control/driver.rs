@@ -12,7 +12,9 @@ use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{News, Outbox};
-use crate::recording::{Command, Effect, Failure, Job, Outcome, Policy, Recording, Refused, Report, State, Step};
+use crate::recording::{
+    Command, Effect, Failure, Health, Job, Outcome, Policy, Recording, Refused, Report, State, Step,
+};
 use crate::spool::Spool;
 
 /// Owns everything that has not ended.
@@ -141,12 +143,24 @@ impl Driver {
         tracing::debug!(recording = %id, ?report, "report");
         match self.load(id) {
             Ok(Some(recording)) => {
+                if let Report::Health(health) = report {
+                    return self.keep_health(recording, &health).await;
+                }
                 let step = recording.state.report(report);
                 self.take(recording, step, done).await;
             }
             Ok(None) => tracing::debug!(recording = %id, "a report about what is forgotten"),
             Err(error) => tracing::error!(recording = %id, %error, "a report could not be taken"),
         }
+    }
+
+    /// What a recording lacks is kept as soon as it is known.
+    async fn keep_health(&mut self, mut recording: Recording, health: &Health) {
+        recording.health.replace(health);
+        if let Some(live) = self.live.get_mut(&recording.id) {
+            live.recording.health.clone_from(&recording.health);
+        }
+        self.owe(Owed { recording, forgotten: false, jobs: vec![], done: None }).await;
     }
 
     /// Commits the step with its jobs, performs its effects, answers who waited for it.

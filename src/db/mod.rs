@@ -1,6 +1,7 @@
 //! The embedded store (sled): recordings and the jobs they imply, committed as one transaction and flushed before anybody acts
 //! on it.
 
+mod health;
 mod job;
 mod output;
 mod row;

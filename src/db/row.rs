@@ -11,6 +11,7 @@ use crate::recording::{
     Asked, Failure, Limit, Limits, Media, Options, Outcome, Owner, Reason, Recording, Request, SealedStore, State,
 };
 
+use super::health::HealthRow;
 use super::output::OutputRow;
 
 /// The only version so far.
@@ -65,6 +66,8 @@ pub(super) struct Row {
     started_at: Option<Moment>,
     ended_at: Option<Moment>,
     media: Option<MediaRow>,
+    #[serde(default, skip_serializing_if = "HealthRow::is_sound")]
+    health: HealthRow,
 }
 
 /// A time that may be missing.
@@ -168,7 +171,7 @@ enum LimitRow {
 impl Row {
     pub(super) fn of(recording: &Recording) -> Self {
         let Recording { id, mode, request, options, key, expires_at, share_generation, .. } = recording;
-        let Recording { state, created_at, updated_at, started_at, ended_at, media, .. } = recording;
+        let Recording { state, created_at, updated_at, started_at, ended_at, media, health, .. } = recording;
         Self {
             id: id.to_string(),
             mode: mode.clone(),
@@ -185,6 +188,7 @@ impl Row {
             started_at: started_at.map(Moment),
             ended_at: ended_at.map(Moment),
             media: media.map(MediaRow::of),
+            health: HealthRow::of(health),
         }
     }
 
@@ -204,6 +208,7 @@ impl Row {
             started_at: self.started_at.map(|at| at.0),
             ended_at: self.ended_at.map(|at| at.0),
             media: self.media.map(MediaRow::media),
+            health: self.health.health(),
         })
     }
 }

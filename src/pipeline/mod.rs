@@ -40,7 +40,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ParticipantId, TrackId};
 use crate::media::{Codec, SenderReport, Unit};
-use crate::recording::{Output, Quality};
+use crate::recording::{HoleCause, Output, Quality};
 use crate::scene::Scene;
 
 /// What the pipeline tells its owner.
@@ -54,6 +54,24 @@ pub enum Event {
     Decoding(TrackId),
     /// This track cannot be decoded (missing decoder, broken stream): show initials instead.
     Undecodable(TrackId, String),
+    /// This much of a track's sound is not in the file: it came too late, or could not be decoded.
+    AudioLost {
+        /// Of this track.
+        track: TrackId,
+        /// Nanoseconds of it.
+        ns: u64,
+    },
+    /// Nothing that arrived in this time could be written, or this process stood still.
+    Hole {
+        /// Recording time, nanoseconds.
+        from_ns: u64,
+        /// Recording time, nanoseconds.
+        to_ns: u64,
+        /// What happened.
+        cause: HoleCause,
+        /// For people.
+        why: String,
+    },
     /// The machine does not keep up, or does again: this much is done for the picture from now on.
     Strained {
         /// What is done.

@@ -396,7 +396,12 @@ mod tests {
                     }
                 }
                 Event::Drained { .. } | Event::Broke(_) => break event,
-                Event::Flowing | Event::NeedKeyframe(_) | Event::Decoding(_) | Event::Undecodable(..) => {}
+                Event::Flowing
+                | Event::NeedKeyframe(_)
+                | Event::Decoding(_)
+                | Event::Undecodable(..)
+                | Event::AudioLost { .. }
+                | Event::Hole { .. } => {}
             }
         };
         assert!(way.starts_with(&[Quality::HalfRate, Quality::FastPreset]), "{way:?}");

@@ -16,7 +16,7 @@ use crate::error::ErrorKind;
 use crate::ids::{RecordingId, TrackId};
 use crate::media::{Codec, Unit};
 use crate::pipeline::{self, LATENCY, LEAD, Pipeline};
-use crate::recording::{Container, Failure, Quality, Report, Request};
+use crate::recording::{Container, Failure, Health, HoleCause, Quality, Report, Request};
 use crate::room::{self, Closed, Room, Server, Wanted};
 use crate::scene::Layout;
 
@@ -85,6 +85,12 @@ struct Driver {
     draining: bool,
     connection: Connection,
     quality: Quality,
+    /// Since when less than everything is done for the picture.
+    degraded: Option<Instant>,
+    start: Instant,
+    health: Health,
+    /// As it was told last.
+    told: Health,
 }
 
 impl Driver {
@@ -113,6 +119,10 @@ impl Driver {
             draining: false,
             connection: Connection::default(),
             quality: Quality::default(),
+            degraded: None,
+            start,
+            health: Health::default(),
+            told: Health::default(),
         })
     }
 
@@ -129,6 +139,7 @@ impl Driver {
                 Some(event) = self.room.next() => self.room(event),
                 Some(event) = self.events.recv() => {
                     if let Some(last) = self.pipeline(event) {
+                        self.tell_health();
                         return last;
                     }
                 }
@@ -142,6 +153,7 @@ impl Driver {
                 _ = drain.wait_for(|drain| *drain), if !self.draining => self.drain(),
                 _ = ticks.tick() => {
                     self.watch();
+                    self.tell_health();
                     self.publish();
                 }
             }
@@ -163,6 +175,7 @@ impl Driver {
             room::Event::Report { track, report } => self.pipeline.report(&track, report),
             room::Event::Refused(track, why) => {
                 tracing::warn!(%track, why, "the server refuses this track");
+                self.track_lost(&track, &why);
                 let cut = self.director.undecodable(&track);
                 self.show(cut);
             }
@@ -174,6 +187,11 @@ impl Driver {
                 for (track, _) in self.attached.drain() {
                     self.pipeline.detach(&track);
                 }
+            }
+            room::Event::Hole { from, to, why } => {
+                let (from, to) = (self.media_time(from), self.media_time(to));
+                tracing::warn!(from_ns = from, to_ns = to, why, "no media came from the server");
+                self.health.hole(from, to, HoleCause::Connection, &why);
             }
             room::Event::Closed(Closed::Left) => {}
             room::Event::Closed(Closed::Ended(why)) => {
@@ -208,13 +226,23 @@ impl Driver {
             }
             pipeline::Event::NeedKeyframe(track) => self.room.request_keyframe(&track),
             pipeline::Event::Decoding(track) => {
+                self.health.track_back(track.as_str());
                 let cut = self.director.decoding(&track);
                 self.show(cut);
             }
             pipeline::Event::Undecodable(track, why) => {
                 tracing::warn!(%track, why, "cannot be decoded");
+                self.track_lost(&track, &why);
                 let cut = self.director.undecodable(&track);
                 self.show(cut);
+            }
+            pipeline::Event::AudioLost { track, ns } => {
+                let participant = self.whose(&track);
+                self.health.audio_lost(&participant, ns);
+            }
+            pipeline::Event::Hole { from_ns, to_ns, cause, why } => {
+                tracing::warn!(from_ns, to_ns, cause = cause.name(), why, "there is a hole in the recording");
+                self.health.hole(from_ns, to_ns, cause, &why);
             }
             pipeline::Event::Strained { quality, late_ms } => self.strained(quality, late_ms),
             pipeline::Event::Drained { bytes, duration_ns } => {
@@ -238,6 +266,8 @@ impl Driver {
     fn strained(&mut self, quality: Quality, late_ms: u64) {
         let before = std::mem::replace(&mut self.quality, quality);
         let (level, dropped) = (quality.name(), self.pipeline.stats().dropped);
+        self.count_degraded();
+        self.degraded = (quality != Quality::Full).then(Instant::now);
         if quality > before {
             tracing::warn!(level, late_ms, dropped, "the machine does not keep up: from now on {}", quality.words());
         } else {
@@ -334,6 +364,42 @@ impl Driver {
             room_id: Some(self.room.sid()).filter(|sid| !sid.is_empty()).map(str::to_owned),
             connection: self.connection.clone(),
         });
+    }
+
+    /// Nanoseconds since recording time zero.
+    fn media_time(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.start);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Whose track this is: a name for people.
+    fn whose(&self, track: &TrackId) -> String {
+        let roster = self.director.roster();
+        roster.track(track).map_or_else(|| track.to_string(), |(person, _)| person.name.clone())
+    }
+
+    fn track_lost(&mut self, track: &TrackId, why: &str) {
+        let participant = self.whose(track);
+        self.health.track_lost(track.as_str(), &participant, why);
+    }
+
+    /// Counts the time at less than full quality up to now.
+    fn count_degraded(&mut self) {
+        if let Some(since) = &mut self.degraded {
+            let now = Instant::now();
+            let ns = u64::try_from((now - std::mem::replace(since, now)).as_nanos()).unwrap_or(u64::MAX);
+            self.health.degraded_ns = self.health.degraded_ns.saturating_add(ns);
+        }
+    }
+
+    /// Reports what is missing, when that has changed.
+    fn tell_health(&mut self) {
+        self.count_degraded();
+        self.health.dropped_frames = self.pipeline.stats().dropped;
+        if self.health != self.told {
+            self.told.clone_from(&self.health);
+            self.tell(Report::Health(Box::new(self.health.clone())));
+        }
     }
 
     fn tell(&self, report: Report) {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::ErrorKind;
-use crate::recording::{Event, Failure, Limit, Media, Outcome, Reason};
+use crate::recording::{Event, Failure, Health, Limit, Media, Outcome, Reason};
 
 /// Where a recording is in its life. `Ending` and `Saving` carry the verdict they will become: the end is decided once,
 /// where it is known.
@@ -62,6 +62,8 @@ pub enum Report {
     RoomClosed(String),
     /// The server did not come back; the file is being finished.
     ConnectionLost(String),
+    /// What is missing from the recording so far; replaces what was said before.
+    Health(Box<Health>),
     /// A limit is about to be reached.
     LimitNear(Limit),
     /// A limit was reached.
@@ -167,6 +169,7 @@ impl State {
                 Report::Removed => Step { state: self.clone(), effects: vec![Effect::Forget] },
                 Report::Joined
                 | Report::MediaFlowing
+                | Report::Health(_)
                 | Report::RoomClosed(_)
                 | Report::ConnectionLost(_)
                 | Report::LimitNear(_)
@@ -224,7 +227,7 @@ impl State {
             Report::MediaFlowing if *self == Self::Starting => {
                 Step { state: Self::Active, effects: vec![Effect::Upload, Effect::Tell(Event::Started)] }
             }
-            Report::MediaFlowing => self.stay(),
+            Report::MediaFlowing | Report::Health(_) => self.stay(),
             Report::RoomClosed(why) => ending(Outcome::Complete(Reason::RoomClosed(why))),
             Report::ConnectionLost(why) => ending(Outcome::CutShort(Failure::new(ErrorKind::Unavailable, why))),
             Report::LimitNear(limit) => {
@@ -252,6 +255,7 @@ impl State {
             }
             Report::Joined
             | Report::MediaFlowing
+            | Report::Health(_)
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
@@ -275,6 +279,7 @@ impl State {
             }
             Report::Joined
             | Report::MediaFlowing
+            | Report::Health(_)
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
@@ -294,6 +299,7 @@ impl State {
             Report::Expired => removing(outcome, true),
             Report::Joined
             | Report::MediaFlowing
+            | Report::Health(_)
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)

@@ -1,6 +1,7 @@
 //! What a recording is: what was asked, what it makes, and its life.
 
 mod event;
+mod health;
 mod job;
 mod lifecycle;
 mod limits;
@@ -15,6 +16,7 @@ mod request;
 mod worker_class;
 
 pub use event::Event;
+pub use health::{Health, Hole, HoleCause, TrackFlaw};
 pub use job::{Checkpoint, Job, Lane, Part, Target, Task};
 pub use lifecycle::{Command, Effect, Refused, Report, State, Step};
 pub use limits::Limits;

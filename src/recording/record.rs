@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::ids::RecordingId;
-use crate::recording::{Effect, Media, Options, Policy, Request, State, Step};
+use crate::recording::{Effect, Health, Media, Options, Policy, Request, State, Step};
 
 /// A recording as it is kept. Only control changes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Recording {
     pub ended_at: Option<Timestamp>,
     /// The file, once it is whole.
     pub media: Option<Media>,
+    /// What it lacks.
+    pub health: Health,
 }
 
 impl Recording {
@@ -66,6 +68,7 @@ impl Recording {
             started_at: None,
             ended_at: None,
             media: None,
+            health: Health::default(),
         };
         (recording, effects)
     }

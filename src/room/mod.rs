@@ -19,6 +19,8 @@ pub use probe::{Greeting, greet, media_path};
 pub use roster::{Participant, Roster, Track, TrackSource};
 pub use server::Server;
 
+use std::time::Instant;
+
 use tokio::sync::mpsc;
 
 use crate::error::Result;
@@ -56,6 +58,15 @@ pub enum Event {
     Resumed,
     /// We are back in a new session: RTP times and sequence numbers start anew.
     Rejoined,
+    /// No media could reach us in this time: told when it is over, and before `Closed` when it did not end.
+    Hole {
+        /// When the last media came.
+        from: Instant,
+        /// When media came again, or when we left.
+        to: Instant,
+        /// For people.
+        why: String,
+    },
     /// It is over. The last event.
     Closed(Closed),
 }
