@@ -20,6 +20,8 @@ use super::{Codec, Event, Unit, mixer, painter, sound};
 
 /// How long inputs may take to play out at the end. Pictures wait for their time at most `LATENCY - LEAD`.
 const PLAY_OUT: Duration = Duration::from_millis(1200);
+/// Inputs that may play out at the same time; beyond, the oldest is closed: it may be a decoder that hangs.
+const MOST_ENDING: usize = 32;
 /// How long encoders and muxer may take after that.
 const WRITE_OUT: Duration = Duration::from_secs(30);
 
@@ -214,7 +216,8 @@ impl Conductor {
                 lane.opened(input, frames);
             }
             Err(why) => {
-                tracing::warn!(%track, why, "a track cannot be decoded");
+                tracing::debug!(%track, why, "a decoder cannot be opened");
+                lane.broke(self.pace.time(Instant::now()), &why);
                 let _ = self.events.send(Event::Undecodable(track.clone(), why));
             }
         }
@@ -228,16 +231,18 @@ impl Conductor {
             input.end();
             self.tracks.ending.push((track.clone(), input));
         }
+        if let Some((_, oldest)) = self.tracks.ending.first()
+            && self.tracks.ending.len() > MOST_ENDING
+        {
+            self.ended(oldest.generation);
+        }
     }
 
     fn unit(&mut self, track: &TrackId, unit: Unit) {
         let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
         let now = self.pace.time(Instant::now());
         let arrival = self.pace.time(unit.arrival);
-        if lane.input.is_none() {
-            if !(unit.keyframe || lane.codec == Codec::Opus) || !lane.may_reopen(now) {
-                return;
-            }
+        if lane.wants_decoder(&unit, now) {
             self.open(track);
         }
         let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
@@ -247,7 +252,10 @@ impl Conductor {
             let _ = self.events.send(Event::NeedKeyframe(track.clone()));
         }
         if let Some(why) = outcome.undecodable {
-            let _ = self.events.send(Event::Undecodable(track.clone(), why.to_owned()));
+            let _ = self.events.send(Event::Undecodable(track.clone(), why));
+        }
+        if let Some(input) = outcome.closed {
+            self.forget(track, input.generation);
         }
     }
 
@@ -259,10 +267,12 @@ impl Conductor {
         let found = self.tracks.lanes.iter_mut().find(|(_, lane)| lane.generation() == Some(generation));
         let Some((track, lane)) = found else { return };
         let track = track.clone();
-        lane.broken();
-        tracing::warn!(%track, why, "a track's decoder broke");
+        let told = lane.broke(self.pace.time(Instant::now()), &why);
+        tracing::info!(%track, why, "a track's decoder broke");
         self.forget(&track, generation);
-        let _ = self.events.send(Event::Undecodable(track, why));
+        if let Some(why) = told {
+            let _ = self.events.send(Event::Undecodable(track, why));
+        }
     }
 
     fn ended(&mut self, generation: Generation) {

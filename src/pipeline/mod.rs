@@ -1,5 +1,6 @@
 //! GStreamer: encoded media in, one file out.
 
+mod admission;
 mod bus;
 mod conductor;
 mod counters;
@@ -7,6 +8,7 @@ mod elements;
 mod encoder;
 mod frames;
 mod gate;
+mod headers;
 mod input;
 mod inventory;
 mod lane;
@@ -18,6 +20,7 @@ mod output;
 mod pace;
 mod painter;
 mod plan;
+mod retry;
 mod salvage;
 mod sound;
 mod strain;
@@ -141,9 +144,11 @@ impl Pipeline {
             let (to_painter, receiver) = channel();
             let (size, framerate, counters) = (video.size, video.framerate, Arc::clone(&counters));
             let (broke, outlet) = (orders.clone(), painter::Outlet { sink, encoder: file.encoder.clone() });
-            spawn("painter", move || match painter::Painter::new(receiver, outlet, pace, counters, size, framerate) {
-                Ok(painter) => painter.run(),
-                Err(e) => drop(broke.send(order::Order::OutputBroke(format!("the painter does not start: {e}")))),
+            spawn("painter", guard(&orders), move || {
+                match painter::Painter::new(receiver, outlet, pace, counters, size, framerate) {
+                    Ok(painter) => painter.run(),
+                    Err(e) => drop(broke.send(order::Order::OutputBroke(format!("the painter does not start: {e}")))),
+                }
             })?;
             painter = Some(to_painter);
         }
@@ -151,7 +156,7 @@ impl Pipeline {
         if let Some(sink) = file.audio.clone() {
             let (priming, counters) = (file.priming, Arc::clone(&counters));
             let mixer = sound::Sound { orders: to_sound, sink, pace, priming, counters };
-            spawn("mixer", move || mixer.run())?;
+            spawn("mixer", guard(&orders), move || mixer.run())?;
         }
         let around = input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
         let framerate = output.video().map(|v| u64::from(v.framerate));
@@ -160,7 +165,7 @@ impl Pipeline {
         let conductor = conductor::Conductor {
             orders: to_conductor,
             around,
-            events,
+            events: events.clone(),
             painter: to_painter,
             sound,
             file,
@@ -168,7 +173,9 @@ impl Pipeline {
             pace,
             tracks,
         };
-        spawn("conductor", move || conductor.run())?;
+        // Nobody reads orders any more when it is the conductor that stops.
+        let owner = events.clone();
+        spawn("conductor", move |why| drop(owner.send(Event::Broke(why))), move || conductor.run())?;
         Ok(Self { pace, orders, painter, counters, path, framerate })
     }
 
@@ -231,7 +238,52 @@ impl Drop for Pipeline {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-    let spawned = thread::Builder::new().name(name.into()).spawn(run);
+/// Ends the recording, with this reason.
+fn guard(orders: &Sender<order::Order>) -> impl Fn(String) + Send + 'static {
+    let orders = orders.clone();
+    move |why| drop(orders.send(order::Order::OutputBroke(why)))
+}
+
+/// A thread of the pipeline. When it stops by a panic, `tell` is told: else a recording would go on for ever without it.
+fn spawn(
+    name: &'static str,
+    tell: impl Fn(String) + Send + 'static,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<()> {
+    let spawned = thread::Builder::new().name(name.into()).spawn(move || {
+        let _guard = Guard { name, tell };
+        run();
+    });
     spawned.map(drop).map_err(|e| Error::new(ErrorKind::ResourceExhausted, format!("no thread for the {name}: {e}")))
+}
+
+struct Guard<F: Fn(String)> {
+    name: &'static str,
+    tell: F,
+}
+
+impl<F: Fn(String)> Drop for Guard<F> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let why = format!("the {} stopped: a fault of this program", self.name);
+            tracing::error!(why, "a thread panicked");
+            (self.tell)(why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_is_told_and_one_that_ends_is_not() {
+        let (orders, received) = channel();
+        spawn("painter", guard(&orders), || {}).unwrap();
+        spawn("mixer", guard(&orders), || panic!("on purpose")).unwrap();
+        drop(orders);
+        let told: Vec<_> = received.iter().collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(matches!(&told[0], order::Order::OutputBroke(why) if why.starts_with("the mixer stopped")), "{told:?}");
+    }
 }
