@@ -1,6 +1,6 @@
 //! The task that owns one room and one pipeline: packets, timers, orders.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::director::{Cause, Cut, Director};
+use super::director::{Cause, Cut, Director, MOST_VOICES};
 use super::limits::{LimitEvent, Seen, Watcher};
 use super::subscription::wanted;
-use super::{Connection, Progress, metadata};
+use super::vigil::Vigil;
+use super::{Connection, Progress, metadata, sleep_until};
 use crate::error::ErrorKind;
 use crate::ids::{RecordingId, TrackId};
 use crate::media::{Codec, Unit};
@@ -75,6 +76,7 @@ struct Driver {
     /// What each track is decoded as.
     attached: HashMap<TrackId, Codec>,
     wanted: Vec<Wanted>,
+    vigil: Vigil,
     watcher: Watcher,
     /// The wall clock at media time zero.
     started_at: Timestamp,
@@ -111,6 +113,7 @@ impl Driver {
             director: Director::new(output.video().map(|v| (v.layout, v.size))),
             attached: HashMap::new(),
             wanted: Vec::new(),
+            vigil: Vigil::new(start),
             watcher: Watcher::new(job.request.limits, &output, start),
             started_at: Timestamp::now(),
             flowing: false,
@@ -137,7 +140,10 @@ impl Driver {
             let limit = self.watcher.poll_timeout().filter(|_| !self.draining);
             tokio::select! {
                 Some(event) = self.room.next() => self.room(event),
-                Some(event) = self.events.recv() => {
+                event = self.events.recv() => {
+                    // Whoever had a last word to say is gone.
+                    let silence = || pipeline::Event::Broke("the pipeline ended without a word".into());
+                    let event = event.unwrap_or_else(silence);
                     if let Some(last) = self.pipeline(event) {
                         self.tell_health();
                         return last;
@@ -153,6 +159,7 @@ impl Driver {
                 _ = drain.wait_for(|drain| *drain), if !self.draining => self.drain(),
                 _ = ticks.tick() => {
                     self.watch();
+                    self.keep_vigil();
                     self.tell_health();
                     self.publish();
                 }
@@ -208,13 +215,24 @@ impl Driver {
     fn media(&mut self, track: &TrackId, codec: Codec, unit: Unit) {
         // What was on its way when we unsubscribed is not ours any more.
         let Some(wanted) = self.wanted.iter().find(|w| w.track == *track) else { return };
-        if self.attached.get(track) != Some(&codec) {
-            if self.attached.insert(track.clone(), codec).is_some() {
+        if self.vigil.sent(track, Instant::now()) {
+            self.health.track_back(track.as_str());
+        }
+        let before = self.attached.get(track).copied();
+        if before != Some(codec) {
+            self.attached.insert(track.clone(), codec);
+            if before.is_some() {
                 self.pipeline.detach(track);
             }
             self.pipeline.attach(track, &wanted.participant, codec);
         }
         self.pipeline.push(track, unit);
+        if before.is_some_and(|before| before != codec) {
+            tracing::info!(%track, ?before, ?codec, "a track is encoded otherwise from now on");
+            self.room.request_keyframe(track);
+            let cut = self.director.changed(track);
+            self.show(cut);
+        }
     }
 
     fn pipeline(&mut self, event: pipeline::Event) -> Option<Report> {
@@ -292,7 +310,12 @@ impl Driver {
             let now = Instant::now();
             self.pipeline.show(scene, now.checked_sub(late).unwrap_or(now));
         }
-        let now = wanted(self.director.roster(), self.director.scene(), &self.director.ahead(), self.sound);
+        let voices = if self.sound { self.director.voices() } else { HashSet::new() };
+        if self.sound {
+            self.count_unheard(&voices);
+        }
+        let mut now = wanted(self.director.roster(), self.director.scene(), &self.director.ahead(), &voices);
+        now.retain(|wanted| !self.vigil.rests(&wanted.track));
         if now == self.wanted {
             return;
         }
@@ -303,6 +326,33 @@ impl Driver {
         }
         self.room.want(now.clone());
         self.wanted = now;
+    }
+
+    /// Whose sound is left out is told, and that it no longer is.
+    fn count_unheard(&mut self, voices: &HashSet<TrackId>) {
+        let (left_out, back) = self.vigil.voices(self.director.roster(), voices);
+        for track in left_out {
+            self.track_lost(&track, &format!("more than {MOST_VOICES} audio tracks at once"));
+        }
+        back.iter().for_each(|track| self.health.track_back(track.as_str()));
+    }
+
+    /// Notices what should move and does not.
+    fn keep_vigil(&mut self) {
+        let now = Instant::now();
+        let duration = self.pipeline.stats().duration_ns;
+        if let Some(change) = self.vigil.output(duration, now).filter(|_| self.flowing && !self.draining) {
+            tracing::warn!("{change}");
+        }
+        if self.vigil.renew(self.director.undecodables(), now) {
+            self.show(None);
+        }
+        // What does not come while the connection is lost is told apart.
+        let wanted = if let Connection::Lost(_) = self.connection { &[][..] } else { &self.wanted };
+        for track in self.vigil.cameras(self.director.roster(), wanted, now) {
+            self.track_lost(&track, "it is on and sends nothing");
+            self.room.request_keyframe(&track);
+        }
     }
 
     /// Another layout from now on.
@@ -404,13 +454,5 @@ impl Driver {
 
     fn tell(&self, report: Report) {
         let _ = self.reports.send((self.id.clone(), report));
-    }
-}
-
-/// Sleeps until then; for ever, when there is no then.
-async fn sleep_until(then: Option<Instant>) {
-    match then {
-        Some(then) => tokio::time::sleep_until(then.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -5,11 +5,13 @@ mod driver;
 mod limits;
 mod metadata;
 mod subscription;
+mod vigil;
 
 /// Makes what a killed recorder has left whole and measures it; see [`crate::pipeline::salvage`].
 pub use crate::pipeline::salvage as finish_interrupted;
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -98,5 +100,13 @@ impl Recorder {
     /// Figures as they change, about twice a second.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
+    }
+}
+
+/// Sleeps until then; for ever, when there is no then.
+async fn sleep_until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then.into()).await,
+        None => std::future::pending().await,
     }
 }

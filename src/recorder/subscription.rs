@@ -1,18 +1,18 @@
 //! Pure. Roster and scene → which tracks we want, and how large.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ids::TrackId;
 use crate::room::{Roster, TrackSource, Wanted};
 use crate::scene::{Face, Scene, Size};
 
-/// All audio, if there is to be `sound`; of the video what is on screen, in the size of its tile, and what is `ahead`. Without
-/// a scene (sound alone) no video.
+/// The `voices`; of the video what is on screen, in the size of its tile, and what is `ahead`. Without a scene (sound alone)
+/// no video.
 pub(super) fn wanted(
     roster: &Roster,
     scene: Option<&Scene>,
     ahead: &HashMap<TrackId, Size>,
-    sound: bool,
+    voices: &HashSet<TrackId>,
 ) -> Vec<Wanted> {
     let on_screen = |track: &TrackId| {
         let tile = scene?.tiles.iter().find(|tile| tile.face == Face::Track(track.clone()))?;
@@ -22,7 +22,7 @@ pub(super) fn wanted(
     for participant in roster.participants() {
         for track in &participant.tracks {
             let size = on_screen(&track.id).or_else(|| ahead.get(&track.id).copied());
-            if (sound && track.source == TrackSource::Audio) || size.is_some() {
+            if (track.source == TrackSource::Audio && voices.contains(&track.id)) || size.is_some() {
                 let size = size.map(|size| (size.width.get(), size.height.get()));
                 wanted.push(Wanted { participant: participant.id.clone(), track: track.id.clone(), size });
             }
@@ -45,8 +45,9 @@ mod tests {
         let ann = Participant { id, name, joined_at: 1, program: false, tracks };
         let roster = Roster::new(vec![ann], vec![]);
         let ahead = HashMap::from([(TrackId::new("cam"), Size::new(320, 180).expect("even"))]);
-        let of = |ahead: &HashMap<_, _>, sound| {
-            let wanted = wanted(&roster, None, ahead, sound);
+        let of = |ahead: &HashMap<_, _>, sound: bool| {
+            let voices = sound.then(|| TrackId::new("mic")).into_iter().collect();
+            let wanted = wanted(&roster, None, ahead, &voices);
             wanted.into_iter().map(|w| w.track.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(of(&ahead, true), ["cam", "mic"]);
