@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::ids::ParticipantId;
-use crate::timeline::{Key, RecordingTime, Timeline};
+use crate::timeline::{Key, Placing, RecordingTime, Timeline};
 
 use super::frames::Frames;
 use super::gate::Gate;
 use super::input::Input;
 use super::order::Generation;
-use super::voice::Voice;
+use super::voice::{Step, Voice};
 use super::{Codec, Unit};
 
 /// A track that sends nothing for this long was muted.
@@ -54,6 +54,8 @@ pub struct Outcome {
     pub ask: bool,
     /// The track shows nothing, and why.
     pub undecodable: Option<&'static str>,
+    /// Nanoseconds of sound that cannot be heard.
+    pub lost_ns: u64,
 }
 
 impl Lane {
@@ -65,7 +67,7 @@ impl Lane {
             input: None,
             frames: Arc::new(Frames::new()),
             gate: Gate::default(),
-            voice: Voice::new(),
+            voice: Voice::new(key),
             arrived: None,
             passed_since: None,
             reported: false,
@@ -112,22 +114,47 @@ impl Lane {
             self.frames.forget();
         }
         if self.codec == Codec::Opus {
-            self.voice.unit(self.key, unit, place.arrival, self.input.as_mut(), timeline);
-            return Outcome::default();
+            let quiet = self.input.as_ref().is_some_and(Input::is_quiet);
+            let steps = self.voice.unit(unit, place.arrival, quiet, timeline);
+            return self.sound(steps);
         }
         self.picture(unit, place, timeline)
     }
 
+    /// When sound that waits must go its way.
+    pub const fn due(&self) -> Option<RecordingTime> {
+        self.voice.due()
+    }
+
     /// Sound that still waits goes its way.
-    pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) {
-        self.voice.flush(self.key, self.input.as_mut(), timeline);
+    pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) -> Outcome {
+        let steps = self.voice.flush(timeline);
+        self.sound(steps)
+    }
+
+    fn sound(&mut self, steps: Vec<Step>) -> Outcome {
+        let mut outcome = Outcome::default();
+        for step in steps {
+            match (step, &mut self.input) {
+                (Step::Lost(ns), _) => outcome.lost_ns += ns,
+                (Step::Expect(time), Some(input)) => input.expect(time),
+                (Step::Conceal(time, length), Some(input)) => input.conceal(time, length),
+                (Step::Expect(_) | Step::Conceal(..), None) => {}
+                (Step::Play(data, time, length), input) => {
+                    let taken = input.as_mut().is_some_and(|input| input.push(data, time, length));
+                    outcome.lost_ns += if taken { 0 } else { length.unsigned_abs() };
+                }
+            }
+        }
+        outcome
     }
 
     fn picture(&mut self, unit: Unit, place: Place, timeline: &mut Timeline<ParticipantId>) -> Outcome {
-        let Some(time) = timeline.place(self.key, unit.rtp, 0, place.arrival) else { return Outcome::default() };
+        let placing = Placing { rtp: unit.rtp, ticks: 0, arrival: place.arrival, quiet: false };
+        let Some(time) = timeline.place(self.key, placing) else { return Outcome::default() };
         let decoded = self.frames.decoded_at();
         let verdict = self.gate.unit(unit.contiguous, unit.keyframe, decoded, place.now);
-        let mut outcome = Outcome { ask: verdict.ask, undecodable: None };
+        let mut outcome = Outcome { ask: verdict.ask, ..Outcome::default() };
         let Some(input) = self.input.as_mut().filter(|_| verdict.pass) else { return outcome };
         if !input.push(unit.data, time, 0) {
             self.gate.close();
