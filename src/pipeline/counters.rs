@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Event;
+use crate::ids::TrackId;
 use crate::recording::{HoleCause, Quality};
 use crate::timeline::RecordingTime;
 
@@ -47,6 +48,11 @@ impl Counters {
     pub fn hole(&self, from: RecordingTime, to: RecordingTime, why: &str) {
         let (from_ns, to_ns) = (from.max(0).unsigned_abs(), to.max(0).unsigned_abs());
         let _ = self.events.send(Event::Hole { from_ns, to_ns, cause: HoleCause::Output, why: why.to_owned() });
+    }
+
+    /// This much of a track came too late; the owner is told.
+    pub fn audio_lost(&self, track: TrackId, ns: u64) {
+        let _ = self.events.send(Event::AudioLost { track, ns });
     }
 
     /// Something was given to the output; the first time, the owner is told.

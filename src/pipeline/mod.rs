@@ -1,6 +1,7 @@
 //! GStreamer: encoded media in, one file out.
 
 mod admission;
+mod attendance;
 mod bus;
 mod conductor;
 mod counters;
@@ -8,6 +9,7 @@ mod elements;
 mod encoder;
 mod frames;
 mod gate;
+mod guard;
 mod headers;
 mod input;
 mod inventory;
@@ -25,6 +27,9 @@ mod salvage;
 mod sound;
 mod strain;
 mod template;
+#[cfg(test)]
+mod tests;
+mod voice;
 
 pub use inventory::{Inventory, inventory};
 pub use pace::{LATENCY, LEAD};
@@ -34,7 +39,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 use std::time::Instant;
 
 use gstreamer as gst;
@@ -104,6 +108,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Bytes in the file so far.
     pub bytes: u64,
+    /// Nanoseconds of media that are not written before sound that is late has come.
+    pub waiting_ns: u64,
 }
 
 /// One recording's media: inputs, painter, mixer, output. Calls never block. Dropping it drains it too.
@@ -115,6 +121,8 @@ pub struct Pipeline {
     counters: Arc<counters::Counters>,
     path: PathBuf,
     framerate: Option<u64>,
+    /// There is a mixer.
+    sounding: bool,
 }
 
 impl Pipeline {
@@ -144,7 +152,7 @@ impl Pipeline {
             let (to_painter, receiver) = channel();
             let (size, framerate, counters) = (video.size, video.framerate, Arc::clone(&counters));
             let (broke, outlet) = (orders.clone(), painter::Outlet { sink, encoder: file.encoder.clone() });
-            spawn("painter", guard(&orders), move || {
+            guard::spawn("painter", guard::ends(&orders), move || {
                 match painter::Painter::new(receiver, outlet, pace, counters, size, framerate) {
                     Ok(painter) => painter.run(),
                     Err(e) => drop(broke.send(order::Order::OutputBroke(format!("the painter does not start: {e}")))),
@@ -153,10 +161,11 @@ impl Pipeline {
             painter = Some(to_painter);
         }
         // Without sound nobody listens, and what is said to the mixer is lost.
+        let sounding = file.audio.is_some();
         if let Some(sink) = file.audio.clone() {
             let (priming, counters) = (file.priming, Arc::clone(&counters));
             let mixer = sound::Sound { orders: to_sound, sink, pace, priming, counters };
-            spawn("mixer", guard(&orders), move || mixer.run())?;
+            guard::spawn("mixer", guard::ends(&orders), move || mixer.run())?;
         }
         let around = input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
         let framerate = output.video().map(|v| u64::from(v.framerate));
@@ -175,8 +184,8 @@ impl Pipeline {
         };
         // Nobody reads orders any more when it is the conductor that stops.
         let owner = events.clone();
-        spawn("conductor", move |why| drop(owner.send(Event::Broke(why))), move || conductor.run())?;
-        Ok(Self { pace, orders, painter, counters, path, framerate })
+        guard::spawn("conductor", move |why| drop(owner.send(Event::Broke(why))), move || conductor.run())?;
+        Ok(Self { pace, orders, painter, counters, path, framerate, sounding })
     }
 
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
@@ -218,7 +227,9 @@ impl Pipeline {
             Some(framerate) => pace::span(ticks, framerate),
             None => pace::span(samples, mixer::RATE as u64),
         };
-        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes: output::length(&self.path) }
+        let behind = self.pace.time(Instant::now()) - pace::nanos(LATENCY) - pace::span(samples, mixer::RATE as u64);
+        let waiting_ns = if self.sounding { behind.max(0).unsigned_abs() } else { 0 };
+        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes: output::length(&self.path), waiting_ns }
     }
 
     /// Writes everything that arrived up to now, ends the streams; `Drained` or `Broke` follows. Nothing can be pushed any more.
@@ -235,55 +246,5 @@ impl Pipeline {
 impl Drop for Pipeline {
     fn drop(&mut self) {
         self.drain();
-    }
-}
-
-/// Ends the recording, with this reason.
-fn guard(orders: &Sender<order::Order>) -> impl Fn(String) + Send + 'static {
-    let orders = orders.clone();
-    move |why| drop(orders.send(order::Order::OutputBroke(why)))
-}
-
-/// A thread of the pipeline. When it stops by a panic, `tell` is told: else a recording would go on for ever without it.
-fn spawn(
-    name: &'static str,
-    tell: impl Fn(String) + Send + 'static,
-    run: impl FnOnce() + Send + 'static,
-) -> Result<()> {
-    let spawned = thread::Builder::new().name(name.into()).spawn(move || {
-        let _guard = Guard { name, tell };
-        run();
-    });
-    spawned.map(drop).map_err(|e| Error::new(ErrorKind::ResourceExhausted, format!("no thread for the {name}: {e}")))
-}
-
-struct Guard<F: Fn(String)> {
-    name: &'static str,
-    tell: F,
-}
-
-impl<F: Fn(String)> Drop for Guard<F> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            let why = format!("the {} stopped: a fault of this program", self.name);
-            tracing::error!(why, "a thread panicked");
-            (self.tell)(why);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_thread_that_panics_is_told_and_one_that_ends_is_not() {
-        let (orders, received) = channel();
-        spawn("painter", guard(&orders), || {}).unwrap();
-        spawn("mixer", guard(&orders), || panic!("on purpose")).unwrap();
-        drop(orders);
-        let told: Vec<_> = received.iter().collect();
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(matches!(&told[0], order::Order::OutputBroke(why) if why.starts_with("the mixer stopped")), "{told:?}");
     }
 }
