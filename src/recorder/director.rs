@@ -166,7 +166,9 @@ impl Director {
         };
         let tracks = self.roster.participants().flat_map(|p| &p.tracks);
         let mut shares: Vec<_> = tracks
-            .filter(|t| t.source == TrackSource::ScreenShare && !t.muted && !self.decoding.contains(&t.id))
+            .filter(|t| {
+                t.source == TrackSource::ScreenShare && !t.muted && !t.encrypted && !self.decoding.contains(&t.id)
+            })
             .collect();
         shares.sort_by_key(|t| self.undecodable.contains(&t.id));
         let shares = shares.into_iter().take(MOST_SHARES).map(|t| (t.id.clone(), *size));
@@ -187,7 +189,7 @@ impl Director {
         let mut voices = Vec::new();
         for person in self.roster.participants() {
             let last_spoke = Reverse(self.last_spoke.get(&person.id));
-            let audio = person.tracks.iter().filter(|t| t.source == TrackSource::Audio);
+            let audio = person.tracks.iter().filter(|t| t.source == TrackSource::Audio && !t.encrypted);
             for (nth, track) in audio.enumerate() {
                 voices.push(((nth >= USUAL_VOICES, track.muted, last_spoke, Reverse(person.joined_at)), &track.id));
             }
@@ -243,7 +245,7 @@ impl Director {
     }
 
     fn visible(&self, track: &Track) -> bool {
-        !track.muted && !self.undecodable.contains(&track.id)
+        !track.muted && !track.encrypted && !self.undecodable.contains(&track.id)
     }
 
     /// A camera that has pictures, although they need not be on screen.
@@ -333,7 +335,7 @@ mod tests {
     }
 
     fn track(id: &str, source: TrackSource, muted: bool) -> Track {
-        Track { id: TrackId::new(id), source, muted, width: 640, height: 360 }
+        Track { id: TrackId::new(id), source, muted, encrypted: false, width: 640, height: 360 }
     }
 
     fn person(id: &str, tracks: Vec<Track>) -> Participant {

@@ -91,7 +91,8 @@ impl Vigil {
     /// longer are.
     pub fn voices(&mut self, roster: &Roster, voices: &HashSet<TrackId>) -> (Vec<TrackId>, Vec<TrackId>) {
         let tracks = roster.participants().flat_map(|p| &p.tracks);
-        let audio = tracks.filter(|t| t.source == TrackSource::Audio && !t.muted && !voices.contains(&t.id));
+        let audio =
+            tracks.filter(|t| t.source == TrackSource::Audio && !t.muted && !t.encrypted && !voices.contains(&t.id));
         let unheard: HashSet<_> = audio.map(|track| track.id.clone()).collect();
         let before = std::mem::replace(&mut self.unheard, unheard);
         let (new, back) = (self.unheard.difference(&before), before.difference(&self.unheard));
@@ -162,8 +163,14 @@ mod tests {
     fn voices_beyond_the_most_are_told_and_so_is_their_return() {
         use crate::ids::ParticipantId;
         use crate::room::{Participant, Track};
-        let mic =
-            |id: &str| Track { source: TrackSource::Audio, id: TrackId::new(id), muted: false, width: 0, height: 0 };
+        let mic = |id: &str| Track {
+            source: TrackSource::Audio,
+            id: TrackId::new(id),
+            muted: false,
+            encrypted: false,
+            width: 0,
+            height: 0,
+        };
         let (id, tracks) = (ParticipantId::new("ann"), vec![mic("one"), mic("two")]);
         let ann = Participant { id, name: "Ann".into(), joined_at: 1, program: false, tracks };
         let roster = Roster::new(vec![ann], vec![]);
