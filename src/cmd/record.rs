@@ -147,7 +147,7 @@ async fn record(request: Request, server: Server, output: &Path) -> Result<()> {
                     return Err(kept(&failure.words, &seal(&part, output, bytes, duration_ns)?));
                 }
                 // Told by whoever keeps recordings; here that is us.
-                Some(Report::Joined | Report::Health(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
+                Some(Report::Joined | Report::Health(_) | Report::GaveUp(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
                 None => return Err(Error::new(ErrorKind::Internal, "the recorder ended without a word")),
             },
             Ok(()) = progress.changed() => line.show(&progress.borrow_and_update()),

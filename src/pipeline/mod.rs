@@ -33,11 +33,11 @@ mod voice;
 
 pub use inventory::{Inventory, inventory};
 pub use pace::{LATENCY, LEAD};
-pub use salvage::salvage;
+pub use salvage::{Left, salvage};
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
@@ -110,6 +110,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Nanoseconds of media that are not written before sound that is late has come.
     pub waiting_ns: u64,
+    /// Steps of making the file whole, at the end.
+    pub steps: u64,
 }
 
 /// One recording's media: inputs, painter, mixer, output. Calls never block. Dropping it drains it too.
@@ -123,6 +125,7 @@ pub struct Pipeline {
     framerate: Option<u64>,
     /// There is a mixer.
     sounding: bool,
+    steps: Arc<AtomicU64>,
 }
 
 impl Pipeline {
@@ -169,6 +172,7 @@ impl Pipeline {
         }
         let around = input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
         let framerate = output.video().map(|v| u64::from(v.framerate));
+        let steps = Arc::clone(&file.steps);
         let to_painter = painter.clone();
         let tracks = conductor::Tracks::default();
         let conductor = conductor::Conductor {
@@ -185,7 +189,7 @@ impl Pipeline {
         // Nobody reads orders any more when it is the conductor that stops.
         let owner = events.clone();
         guard::spawn("conductor", move |why| drop(owner.send(Event::Broke(why))), move || conductor.run())?;
-        Ok(Self { pace, orders, painter, counters, path, framerate, sounding })
+        Ok(Self { pace, orders, painter, counters, path, framerate, sounding, steps })
     }
 
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
@@ -229,7 +233,13 @@ impl Pipeline {
         };
         let behind = self.pace.time(Instant::now()) - pace::nanos(LATENCY) - pace::span(samples, mixer::RATE as u64);
         let waiting_ns = if self.sounding { behind.max(0).unsigned_abs() } else { 0 };
-        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes: output::length(&self.path), waiting_ns }
+        let (bytes, steps) = (output::length(&self.path), self.steps.load(Ordering::Relaxed));
+        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes, waiting_ns, steps }
+    }
+
+    /// What counts the steps of making the file whole.
+    pub fn steps(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.steps)
     }
 
     /// Writes everything that arrived up to now, ends the streams; `Drained` or `Broke` follows. Nothing can be pushed any more.

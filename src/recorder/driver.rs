@@ -11,59 +11,21 @@ use tokio::time::MissedTickBehavior;
 use super::director::{Cause, Cut, Director, MOST_VOICES};
 use super::limits::{LimitEvent, Seen, Watcher};
 use super::subscription::{unrecorded, wanted};
+use super::task::{Job, Reports};
 use super::vigil::Vigil;
 use super::{Connection, Progress, metadata, sleep_until};
 use crate::error::ErrorKind;
 use crate::ids::{RecordingId, TrackId};
 use crate::media::{Codec, Unit};
 use crate::pipeline::{self, LATENCY, LEAD, Pipeline};
-use crate::recording::{Container, Failure, Health, HoleCause, Quality, Report, Request};
-use crate::room::{self, Closed, Room, Server, Wanted};
+use crate::recording::{Container, Failure, Health, HoleCause, Quality, Report};
+use crate::room::{self, Closed, Room, Wanted};
 use crate::scene::Layout;
-
-/// What to record, and where to.
-pub(super) struct Job {
-    pub id: RecordingId,
-    pub request: Request,
-    pub server: Server,
-    pub path: PathBuf,
-}
 
 /// How often progress is published.
 const PROGRESS: Duration = Duration::from_millis(500);
 
-type Reports = mpsc::UnboundedSender<(RecordingId, Report)>;
-
-/// Joins, records until told to drain or until the room ends, and reports.
-pub(super) async fn run(
-    job: Job,
-    mut drain: watch::Receiver<bool>,
-    layouts: mpsc::UnboundedReceiver<Layout>,
-    progress: watch::Sender<Progress>,
-    reports: Reports,
-) {
-    let id = job.id.clone();
-    let last = match join(&job, &mut drain).await {
-        Ok(room) => match Driver::start(job, room, progress, reports.clone()) {
-            Ok(driver) => driver.run(drain, layouts).await,
-            Err(failure) => Report::Broke { failure, salvaged: None },
-        },
-        Err(failure) => Report::Broke { failure, salvaged: None },
-    };
-    tracing::info!(?last, "recorder done");
-    let _ = reports.send((id, last));
-}
-
-async fn join(job: &Job, drain: &mut watch::Receiver<bool>) -> Result<Room, Failure> {
-    tokio::select! {
-        room = Room::join(&job.server, &job.request.room, job.id.as_str()) => room.map_err(Failure::from),
-        _ = drain.wait_for(|drain| *drain) => {
-            Err(Failure::new(ErrorKind::FailedPrecondition, "stopped before it had joined the room"))
-        },
-    }
-}
-
-struct Driver {
+pub(super) struct Driver {
     id: RecordingId,
     room: Room,
     pipeline: Pipeline,
@@ -97,8 +59,21 @@ struct Driver {
     told: Health,
 }
 
+/// The pipeline's last word.
+enum Last {
+    Drained { bytes: u64, duration_ns: u64 },
+    Broke(String),
+}
+
+impl Last {
+    /// It ended without one.
+    fn silence() -> Option<Self> {
+        Some(Self::Broke("the pipeline ended without a word".into()))
+    }
+}
+
 impl Driver {
-    fn start(job: Job, room: Room, progress: watch::Sender<Progress>, reports: Reports) -> Result<Self, Failure> {
+    pub fn start(job: Job, room: Room, progress: watch::Sender<Progress>, reports: Reports) -> Result<Self, Failure> {
         // Recording time zero: we have joined, media is about to come.
         let start = Instant::now();
         let (event_sender, events) = mpsc::unbounded_channel();
@@ -132,26 +107,30 @@ impl Driver {
         })
     }
 
-    async fn run(mut self, mut drain: watch::Receiver<bool>, mut layouts: mpsc::UnboundedReceiver<Layout>) -> Report {
+    pub async fn run(
+        mut self,
+        mut drain: watch::Receiver<bool>,
+        mut layouts: mpsc::UnboundedReceiver<Layout>,
+    ) -> Report {
         // First the time: whoever hears the report looks for it.
         self.publish();
         self.tell(Report::Joined);
         let mut ticks = tokio::time::interval(PROGRESS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        let broke = loop {
             let timeout = self.director.poll_timeout();
             let limit = self.watcher.poll_timeout().filter(|_| !self.draining);
             tokio::select! {
                 Some(event) = self.room.next() => self.room(event),
-                event = self.events.recv() => {
-                    // Whoever had a last word to say is gone.
-                    let silence = || pipeline::Event::Broke("the pipeline ended without a word".into());
-                    let event = event.unwrap_or_else(silence);
-                    if let Some(last) = self.pipeline(event) {
+                // When there is no event any more, whoever had a last word to say is gone.
+                event = self.events.recv() => match event.map_or_else(Last::silence, |event| self.pipeline(event)) {
+                    None => {}
+                    Some(Last::Drained { bytes, duration_ns }) => {
                         self.tell_health();
-                        return last;
+                        return Report::Drained { bytes, duration_ns };
                     }
-                }
+                    Some(Last::Broke(why)) => break why,
+                },
                 () = sleep_until(timeout) => {
                     let cut = self.director.handle_timeout(Instant::now());
                     self.show(cut);
@@ -167,7 +146,9 @@ impl Driver {
                     self.publish();
                 }
             }
-        }
+        };
+        self.tell_health();
+        self.salvage(broke).await
     }
 
     fn room(&mut self, event: room::Event) {
@@ -239,7 +220,7 @@ impl Driver {
         }
     }
 
-    fn pipeline(&mut self, event: pipeline::Event) -> Option<Report> {
+    fn pipeline(&mut self, event: pipeline::Event) -> Option<Last> {
         match event {
             pipeline::Event::Flowing => {
                 self.flowing = true;
@@ -269,19 +250,30 @@ impl Driver {
             pipeline::Event::Strained { quality, late_ms } => self.strained(quality, late_ms),
             pipeline::Event::Drained { bytes, duration_ns } => {
                 self.publish();
-                return Some(Report::Drained { bytes, duration_ns });
+                return Some(Last::Drained { bytes, duration_ns });
             }
-            pipeline::Event::Broke(why) => {
-                // The file is as a kill would have left it. It may be the disk that broke: then it stays like that.
-                let (bytes, duration_ns) = match pipeline::salvage(self.container, &self.path) {
-                    Ok(media) => (media.bytes, media.duration_ns),
-                    Err(_) => (self.pipeline.stats().bytes, self.pipeline.stats().duration_ns),
-                };
-                let salvaged = (bytes > 0 && duration_ns > 0).then_some((bytes, duration_ns));
-                return Some(Report::Broke { failure: Failure::new(ErrorKind::Internal, why), salvaged });
-            }
+            pipeline::Event::Broke(why) => return Some(Last::Broke(why)),
         }
         None
+    }
+
+    /// The file is as a kill would have left it. It may be the disk that broke: then it stays like that.
+    async fn salvage(self, why: String) -> Report {
+        let (container, path, steps) = (self.container, self.path.clone(), self.pipeline.steps());
+        let mut work = tokio::task::spawn_blocking(move || pipeline::salvage(container, &path, &steps));
+        let mut ticks = tokio::time::interval(PROGRESS);
+        let left = loop {
+            tokio::select! {
+                left = &mut work => break left,
+                _ = ticks.tick() => self.publish(),
+            }
+        };
+        let (bytes, duration_ns) = match left {
+            Ok(Ok(left)) => (left.media.bytes, left.media.duration_ns),
+            Ok(Err(_)) | Err(_) => (self.pipeline.stats().bytes, self.pipeline.stats().duration_ns),
+        };
+        let salvaged = (bytes > 0 && duration_ns > 0).then_some((bytes, duration_ns));
+        Report::Broke { failure: Failure::new(ErrorKind::Internal, why), salvaged }
     }
 
     /// Another quality from now on; everybody who looks is told.
@@ -417,6 +409,7 @@ impl Driver {
             dropped: stats.dropped,
             quality: self.quality,
             bytes: stats.bytes,
+            steps: stats.steps,
             room_id: Some(self.room.sid()).filter(|sid| !sid.is_empty()).map(str::to_owned),
             connection: self.connection.clone(),
         });
