@@ -2,6 +2,7 @@
 
 mod encoding;
 mod filename;
+mod health;
 mod info;
 mod manifest;
 pub mod proto;
@@ -10,6 +11,7 @@ pub mod rpc;
 mod store;
 mod table;
 
+pub use health::health;
 pub use info::Status;
 pub use manifest::{Manifest, manifest};
 pub use request::{Start, read};

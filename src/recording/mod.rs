@@ -16,7 +16,7 @@ mod request;
 mod worker_class;
 
 pub use event::Event;
-pub use health::{Health, Hole, HoleCause, TrackFlaw};
+pub use health::{Health, Hole, HoleCause, Notable, TrackFlaw, some};
 pub use job::{Checkpoint, Job, Lane, Part, Target, Task};
 pub use lifecycle::{Command, Effect, Refused, Report, State, Step};
 pub use limits::Limits;
