@@ -22,6 +22,7 @@ mod salvage;
 mod sound;
 mod strain;
 mod template;
+mod voice;
 
 pub use inventory::{Inventory, inventory};
 pub use pace::{LATENCY, LEAD};
