@@ -32,6 +32,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Initiated,
+        Self::Active,
+        Self::Stopped,
+        Self::Saved,
+        Self::NotificationSucceeded,
+        Self::Aborted,
+        Self::FailedToStart,
+        Self::FailedToStop,
+    ];
+
     /// The status of this recording.
     pub fn of(recording: &Recording) -> Self {
         match &recording.state {

@@ -9,10 +9,8 @@ pub mod proto;
 mod request;
 pub mod rpc;
 mod store;
-mod table;
 
 pub use health::health;
 pub use info::Status;
 pub use manifest::{Manifest, manifest};
 pub use request::{Start, read};
-pub use table::{Row, table};

@@ -51,7 +51,7 @@ pub(super) async fn run(
         },
         Err(failure) => Report::Broke { failure, salvaged: None },
     };
-    tracing::info!(?last, "recorder done");
+    tracing::debug!(?last, "recorder done");
     let _ = reports.send((id, last));
 }
 
@@ -293,7 +293,7 @@ impl Driver {
         if quality > before {
             tracing::warn!(level, late_ms, dropped, "the machine does not keep up: from now on {}", quality.words());
         } else {
-            tracing::warn!(level, "there is room again: from now on {}", quality.words());
+            tracing::info!(level, "there is room again: from now on {}", quality.words());
         }
         let cut = self.director.set_stage_only(quality.stage_only());
         self.show(cut);

@@ -14,6 +14,7 @@ mod quality;
 mod record;
 mod request;
 mod worker_class;
+mod words;
 
 pub use event::Event;
 pub use health::{Health, Hole, HoleCause, Notable, TrackFlaw, some};
