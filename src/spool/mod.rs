@@ -4,7 +4,7 @@ mod beside;
 mod file;
 
 pub use beside::Beside;
-use file::{check_writable, seal};
+use file::{check_writable, part_beside, seal};
 
 use std::fs;
 use std::io;
