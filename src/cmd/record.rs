@@ -13,7 +13,7 @@ use crate::config::length;
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recorder::{Recorder, finish_interrupted};
-use crate::recording::{Container, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
+use crate::recording::{Container, Health, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
 use crate::room::Server;
 use crate::scene::Size;
 use crate::spool::Beside;
@@ -135,6 +135,7 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
     let mut progress = recorder.progress();
     let mut line = StatusLine::new();
     let mut lost = None;
+    let mut health = Health::default();
     loop {
         tokio::select! {
             report = queue.recv() => match report.map(|(_, report)| report) {
@@ -149,6 +150,9 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
                 Some(Report::Drained { bytes, duration_ns }) => {
                     line.clear();
                     let figures = seal(file, bytes, duration_ns)?;
+                    if let Some(words) = health.words() {
+                        line.say(&format!("not everything was recorded: {words}"));
+                    }
                     return match lost {
                         None => show(&figures),
                         Some(why) => Err(kept(&why, &figures)),
@@ -164,7 +168,8 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
                     return Err(kept(&failure.words, &seal(file, bytes, duration_ns)?));
                 }
                 // Told by whoever keeps recordings; here that is us.
-                Some(Report::Joined | Report::Health(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
+                Some(Report::Health(now)) => health = *now,
+                Some(Report::Joined | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
                 None => return Err(Error::new(ErrorKind::Internal, "the recorder ended without a word")),
             },
             Ok(()) = progress.changed() => line.show(&progress.borrow_and_update()),

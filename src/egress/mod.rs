@@ -2,6 +2,7 @@
 
 mod encoding;
 mod filename;
+mod health;
 mod info;
 mod manifest;
 pub mod proto;
@@ -9,6 +10,7 @@ mod request;
 pub mod rpc;
 mod store;
 
+pub use health::health;
 pub use info::Status;
 pub use manifest::{Manifest, manifest};
 pub use request::{Start, read};

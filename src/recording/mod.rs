@@ -17,7 +17,7 @@ mod worker_class;
 mod words;
 
 pub use event::Event;
-pub use health::{Health, Hole, HoleCause, TrackFlaw};
+pub use health::{Health, Hole, HoleCause, Notable, TrackFlaw, some};
 pub use job::{Checkpoint, Job, Lane, Part, Target, Task};
 pub use lifecycle::{Command, Effect, Refused, Report, State, Step};
 pub use limits::Limits;
