@@ -221,8 +221,8 @@ fn a_slip_in_the_configuration_is_told_with_what_was_meant_and_fails_the_preflig
     assert_eq!((without.status.code(), text(&without.stdout)), (Some(0), text(&with_flag.stdout)));
 }
 
-/// A `greffier serve` that is ended with the test, and the lines of its log.
-struct Served(Child, std::io::Lines<BufReader<std::process::ChildStderr>>);
+/// A `greffier serve` that is ended with the test, the lines of its log, and those that were read already.
+struct Served(Child, std::io::Lines<BufReader<std::process::ChildStderr>>, Vec<String>);
 
 impl Served {
     fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
@@ -235,20 +235,21 @@ impl Served {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self(child, lines)
+        Self(child, lines, Vec::new())
     }
 
-    /// The next line that says this. Those before it are passed by; the end of the log fails the test.
+    /// The first line that says this; the end of the log fails the test.
     fn until(&mut self, words: &str) -> String {
-        let mut passed = Vec::new();
-        for line in self.1.by_ref() {
-            let line = line.unwrap();
-            if line.contains(words) {
-                return line;
-            }
-            passed.push(line);
+        if let Some(line) = self.2.iter().find(|line| line.contains(words)) {
+            return line.clone();
         }
-        panic!("nobody said {words:?}:\n{}", passed.join("\n"));
+        for line in self.1.by_ref() {
+            self.2.push(line.unwrap());
+            if let Some(line) = self.2.last().filter(|line| line.contains(words)) {
+                return line.clone();
+            }
+        }
+        panic!("nobody said {words:?}:\n{}", self.2.join("\n"));
     }
 }
 
