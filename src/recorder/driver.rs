@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::director::{Cause, Cut, Director, MOST_VOICES};
 use super::limits::{LimitEvent, Seen, Watcher};
 use super::subscription::{unrecorded, wanted};
-use super::task::{Job, Reports};
+use super::task::{Job, Last, Reports};
 use super::vigil::Vigil;
 use super::{Connection, Progress, metadata, sleep_until};
 use crate::error::ErrorKind;
@@ -57,19 +57,6 @@ pub(super) struct Driver {
     health: Health,
     /// As it was told last.
     told: Health,
-}
-
-/// The pipeline's last word.
-enum Last {
-    Drained { bytes: u64, duration_ns: u64 },
-    Broke(String),
-}
-
-impl Last {
-    /// It ended without one.
-    fn silence() -> Option<Self> {
-        Some(Self::Broke("the pipeline ended without a word".into()))
-    }
 }
 
 impl Driver {
@@ -285,7 +272,7 @@ impl Driver {
         if quality > before {
             tracing::warn!(level, late_ms, dropped, "the machine does not keep up: from now on {}", quality.words());
         } else {
-            tracing::warn!(level, "there is room again: from now on {}", quality.words());
+            tracing::info!(level, "there is room again: from now on {}", quality.words());
         }
         let cut = self.director.set_stage_only(quality.stage_only());
         self.show(cut);

@@ -21,6 +21,19 @@ pub(super) struct Job {
 
 pub(super) type Reports = mpsc::UnboundedSender<(RecordingId, Report)>;
 
+/// The pipeline's last word.
+pub(super) enum Last {
+    Drained { bytes: u64, duration_ns: u64 },
+    Broke(String),
+}
+
+impl Last {
+    /// It ended without one.
+    pub fn silence() -> Option<Self> {
+        Some(Self::Broke("the pipeline ended without a word".into()))
+    }
+}
+
 /// Joins, records until told to drain or until the room ends, and reports.
 pub(super) async fn run(
     job: Job,
@@ -39,7 +52,7 @@ pub(super) async fn run(
         },
         Err(failure) => Report::Broke { failure, salvaged: None },
     };
-    tracing::info!(?last, "recorder done");
+    tracing::debug!(?last, "recorder done");
     let _ = reports.send((id, last));
 }
 

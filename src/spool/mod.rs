@@ -1,8 +1,10 @@
 //! The local disk: one directory per recording while it grows, one folder of finished files.
 
+mod beside;
 mod file;
 
-pub use file::{check_output, check_writable, part_beside, seal};
+pub use beside::Beside;
+use file::{check_writable, part_beside, seal};
 
 use std::fs;
 use std::io;
