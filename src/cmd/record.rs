@@ -1,6 +1,7 @@
 //! `greffier record`: one recording in the foreground, with a status line.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,7 +13,7 @@ use super::{LiveKitArgs, say, show};
 use crate::config::length;
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
-use crate::recorder::{Recorder, finish_interrupted};
+use crate::recorder::{Left, Recorder, finish_interrupted};
 use crate::recording::{Container, Health, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
 use crate::room::Server;
 use crate::scene::Size;
@@ -116,8 +117,8 @@ impl RecordArgs {
 /// Makes what an earlier recorder left whole, as far as it can be, and says what became of it.
 fn rescued(container: Container, left: &Path) -> String {
     let shown = left.display();
-    match finish_interrupted(container, left) {
-        Ok(media) => {
+    match finish_interrupted(container, left, &AtomicU64::new(0)) {
+        Ok(Left { media, .. }) => {
             let seconds = media.duration_ns as f64 / 1e9;
             format!("an earlier recording was interrupted; what there is of it is now {shown}: {seconds:.1} s")
         }
@@ -169,7 +170,7 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
                 }
                 // Told by whoever keeps recordings; here that is us.
                 Some(Report::Health(now)) => health = *now,
-                Some(Report::Joined | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
+                Some(Report::Joined | Report::GaveUp(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
                 None => return Err(Error::new(ErrorKind::Internal, "the recorder ended without a word")),
             },
             Ok(()) = progress.changed() => line.show(&progress.borrow_and_update()),

@@ -20,7 +20,7 @@ use super::{Codec, Event, Unit, mixer, painter, sound};
 
 /// How long inputs may take to play out at the end. Pictures wait for their time at most `LATENCY - LEAD`.
 const PLAY_OUT: Duration = Duration::from_millis(1200);
-/// How long encoders and muxer may take after that.
+/// How long encoders and muxer may write nothing after that.
 const WRITE_OUT: Duration = Duration::from_secs(30);
 
 /// The conductor and what it owns.
@@ -112,7 +112,7 @@ impl Conductor {
         self.tracks.lanes.clear();
         self.tracks.ending.clear();
         let duration_ns = self.finish(at);
-        let deadline = Instant::now() + WRITE_OUT;
+        let (mut deadline, mut written) = (Instant::now() + WRITE_OUT, self.file.length());
         loop {
             match self.orders.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Order::OutputEnded) => break,
@@ -126,8 +126,12 @@ impl Conductor {
                     | Order::InputEnded(_)
                     | Order::InputFailed(..),
                 ) => {}
+                // A slow machine or disk is waited for as long as something comes.
+                Err(RecvTimeoutError::Timeout) if self.file.length() > written => {
+                    (deadline, written) = (Instant::now() + WRITE_OUT, self.file.length());
+                }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return Event::Broke(format!("the encoders did not end within {} s", WRITE_OUT.as_secs()));
+                    return Event::Broke(format!("the encoders wrote nothing for {} s", WRITE_OUT.as_secs()));
                 }
             }
         }

@@ -9,13 +9,9 @@ use super::frames::Frames;
 use super::gate::Gate;
 use super::input::Input;
 use super::order::Generation;
-use super::pace::span;
-use super::{Codec, Unit, opus};
+use super::voice::Voice;
+use super::{Codec, Unit};
 
-/// Sound waits this long at its beginning, so that the least delayed packet decides where it lies.
-const SETTLING_NS: i64 = 200_000_000;
-/// Lost sound up to this long (48 kHz ticks, 120 ms) is made up by the decoder; more is silence.
-const CONCEALABLE: u64 = 5760;
 /// A track that sends nothing for this long was muted.
 const PAUSE_NS: i64 = 2_000_000_000;
 /// Units, key frames among them, but no picture for this long: the stream is broken.
@@ -35,10 +31,7 @@ pub struct Lane {
     pub input: Option<Input>,
     frames: Arc<Frames>,
     gate: Gate,
-    /// Sound that waits for the beginning to settle; `None` once it has.
-    settling: Option<Vec<(Unit, RecordingTime)>>,
-    /// Where the next packet of sound should begin, in RTP time.
-    expected: Option<u64>,
+    voice: Voice,
     arrived: Option<RecordingTime>,
     passed_since: Option<RecordingTime>,
     reported: bool,
@@ -72,8 +65,7 @@ impl Lane {
             input: None,
             frames: Arc::new(Frames::new()),
             gate: Gate::default(),
-            settling: (codec == Codec::Opus).then(Vec::new),
-            expected: None,
+            voice: Voice::new(),
             arrived: None,
             passed_since: None,
             reported: false,
@@ -120,7 +112,7 @@ impl Lane {
             self.frames.forget();
         }
         if self.codec == Codec::Opus {
-            self.sound(unit, place.arrival, timeline);
+            self.voice.unit(self.key, unit, place.arrival, self.input.as_mut(), timeline);
             return Outcome::default();
         }
         self.picture(unit, place, timeline)
@@ -128,34 +120,7 @@ impl Lane {
 
     /// Sound that still waits goes its way.
     pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) {
-        for (unit, arrival) in self.settling.take().unwrap_or_default() {
-            self.packet(unit, arrival, timeline);
-        }
-    }
-
-    fn sound(&mut self, unit: Unit, arrival: RecordingTime, timeline: &mut Timeline<ParticipantId>) {
-        let Some(waiting) = &mut self.settling else {
-            self.packet(unit, arrival, timeline);
-            return;
-        };
-        timeline.observe(self.key, unit.rtp, arrival);
-        waiting.push((unit, arrival));
-        if waiting.first().is_some_and(|(_, first)| arrival - first >= SETTLING_NS) {
-            self.flush(timeline);
-        }
-    }
-
-    fn packet(&mut self, unit: Unit, arrival: RecordingTime, timeline: &mut Timeline<ParticipantId>) {
-        let ticks = opus::ticks(&unit.data);
-        let Some(time) = timeline.place(self.key, unit.rtp, ticks, arrival) else { return };
-        let lost = self.expected.and_then(|expected| unit.rtp.checked_sub(expected)).unwrap_or(0);
-        self.expected = Some(unit.rtp + u64::from(ticks));
-        let Some(input) = &mut self.input else { return };
-        if !unit.contiguous && (1..=CONCEALABLE).contains(&lost) {
-            let length = span(lost, 48_000);
-            input.conceal(time - length, length);
-        }
-        input.push(unit.data, time, span(u64::from(ticks.max(1)), 48_000));
+        self.voice.flush(self.key, self.input.as_mut(), timeline);
     }
 
     fn picture(&mut self, unit: Unit, place: Place, timeline: &mut Timeline<ParticipantId>) -> Outcome {

@@ -22,14 +22,15 @@ mod salvage;
 mod sound;
 mod strain;
 mod template;
+mod voice;
 
 pub use inventory::{Inventory, inventory};
 pub use pace::{LATENCY, LEAD};
-pub use salvage::salvage;
+pub use salvage::{Left, salvage};
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Instant;
@@ -101,6 +102,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Bytes in the file so far.
     pub bytes: u64,
+    /// Steps of making the file whole, at the end.
+    pub steps: u64,
 }
 
 /// One recording's media: inputs, painter, mixer, output. Calls never block. Dropping it drains it too.
@@ -112,6 +115,7 @@ pub struct Pipeline {
     counters: Arc<counters::Counters>,
     path: PathBuf,
     framerate: Option<u64>,
+    steps: Arc<AtomicU64>,
 }
 
 impl Pipeline {
@@ -155,6 +159,7 @@ impl Pipeline {
         }
         let around = input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
         let framerate = output.video().map(|v| u64::from(v.framerate));
+        let steps = Arc::clone(&file.steps);
         let to_painter = painter.clone();
         let tracks = conductor::Tracks::default();
         let conductor = conductor::Conductor {
@@ -169,7 +174,7 @@ impl Pipeline {
             tracks,
         };
         spawn("conductor", move || conductor.run())?;
-        Ok(Self { pace, orders, painter, counters, path, framerate })
+        Ok(Self { pace, orders, painter, counters, path, framerate, steps })
     }
 
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
@@ -211,7 +216,13 @@ impl Pipeline {
             Some(framerate) => pace::span(ticks, framerate),
             None => pace::span(samples, mixer::RATE as u64),
         };
-        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes: output::length(&self.path) }
+        let (bytes, steps) = (output::length(&self.path), self.steps.load(Ordering::Relaxed));
+        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes, steps }
+    }
+
+    /// What counts the steps of making the file whole.
+    pub fn steps(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.steps)
     }
 
     /// Writes everything that arrived up to now, ends the streams; `Drained` or `Broke` follows. Nothing can be pushed any more.

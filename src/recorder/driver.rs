@@ -43,7 +43,9 @@ pub(super) async fn run(
 ) {
     let id = job.id.clone();
     let last = match join(&job, &mut drain).await {
-        Ok(room) => match Driver::start(job, room, progress, reports.clone()) {
+        // There is no file yet.
+        Ok(None) => Report::Drained { bytes: 0, duration_ns: 0 },
+        Ok(Some(room)) => match Driver::start(job, room, progress, reports.clone()) {
             Ok(driver) => driver.run(drain, layouts).await,
             Err(failure) => Report::Broke { failure, salvaged: None },
         },
@@ -53,12 +55,11 @@ pub(super) async fn run(
     let _ = reports.send((id, last));
 }
 
-async fn join(job: &Job, drain: &mut watch::Receiver<bool>) -> Result<Room, Failure> {
+/// The room; none when it was told to drain before.
+async fn join(job: &Job, drain: &mut watch::Receiver<bool>) -> Result<Option<Room>, Failure> {
     tokio::select! {
-        room = Room::join(&job.server, &job.request.room, job.id.as_str()) => room.map_err(Failure::from),
-        _ = drain.wait_for(|drain| *drain) => {
-            Err(Failure::new(ErrorKind::FailedPrecondition, "stopped before it had joined the room"))
-        },
+        room = Room::join(&job.server, &job.request.room, job.id.as_str()) => room.map(Some).map_err(Failure::from),
+        _ = drain.wait_for(|drain| *drain) => Ok(None),
     }
 }
 
@@ -91,6 +92,12 @@ struct Driver {
     health: Health,
     /// As it was told last.
     told: Health,
+}
+
+/// The pipeline's last word.
+enum Last {
+    Drained { bytes: u64, duration_ns: u64 },
+    Broke(String),
 }
 
 impl Driver {
@@ -132,17 +139,19 @@ impl Driver {
         self.tell(Report::Joined);
         let mut ticks = tokio::time::interval(PROGRESS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        let broke = loop {
             let timeout = self.director.poll_timeout();
             let limit = self.watcher.poll_timeout().filter(|_| !self.draining);
             tokio::select! {
                 Some(event) = self.room.next() => self.room(event),
-                Some(event) = self.events.recv() => {
-                    if let Some(last) = self.pipeline(event) {
+                Some(event) = self.events.recv() => match self.pipeline(event) {
+                    None => {}
+                    Some(Last::Drained { bytes, duration_ns }) => {
                         self.tell_health();
-                        return last;
+                        return Report::Drained { bytes, duration_ns };
                     }
-                }
+                    Some(Last::Broke(why)) => break why,
+                },
                 () = sleep_until(timeout) => {
                     let cut = self.director.handle_timeout(Instant::now());
                     self.show(cut);
@@ -157,7 +166,9 @@ impl Driver {
                     self.publish();
                 }
             }
-        }
+        };
+        self.tell_health();
+        self.salvage(broke).await
     }
 
     fn room(&mut self, event: room::Event) {
@@ -217,7 +228,7 @@ impl Driver {
         self.pipeline.push(track, unit);
     }
 
-    fn pipeline(&mut self, event: pipeline::Event) -> Option<Report> {
+    fn pipeline(&mut self, event: pipeline::Event) -> Option<Last> {
         match event {
             pipeline::Event::Flowing => {
                 self.flowing = true;
@@ -247,19 +258,30 @@ impl Driver {
             pipeline::Event::Strained { quality, late_ms } => self.strained(quality, late_ms),
             pipeline::Event::Drained { bytes, duration_ns } => {
                 self.publish();
-                return Some(Report::Drained { bytes, duration_ns });
+                return Some(Last::Drained { bytes, duration_ns });
             }
-            pipeline::Event::Broke(why) => {
-                // The file is as a kill would have left it. It may be the disk that broke: then it stays like that.
-                let (bytes, duration_ns) = match pipeline::salvage(self.container, &self.path) {
-                    Ok(media) => (media.bytes, media.duration_ns),
-                    Err(_) => (self.pipeline.stats().bytes, self.pipeline.stats().duration_ns),
-                };
-                let salvaged = (bytes > 0 && duration_ns > 0).then_some((bytes, duration_ns));
-                return Some(Report::Broke { failure: Failure::new(ErrorKind::Internal, why), salvaged });
-            }
+            pipeline::Event::Broke(why) => return Some(Last::Broke(why)),
         }
         None
+    }
+
+    /// The file is as a kill would have left it. It may be the disk that broke: then it stays like that.
+    async fn salvage(self, why: String) -> Report {
+        let (container, path, steps) = (self.container, self.path.clone(), self.pipeline.steps());
+        let mut work = tokio::task::spawn_blocking(move || pipeline::salvage(container, &path, &steps));
+        let mut ticks = tokio::time::interval(PROGRESS);
+        let left = loop {
+            tokio::select! {
+                left = &mut work => break left,
+                _ = ticks.tick() => self.publish(),
+            }
+        };
+        let (bytes, duration_ns) = match left {
+            Ok(Ok(left)) => (left.media.bytes, left.media.duration_ns),
+            Ok(Err(_)) | Err(_) => (self.pipeline.stats().bytes, self.pipeline.stats().duration_ns),
+        };
+        let salvaged = (bytes > 0 && duration_ns > 0).then_some((bytes, duration_ns));
+        Report::Broke { failure: Failure::new(ErrorKind::Internal, why), salvaged }
     }
 
     /// Another quality from now on; everybody who looks is told.
@@ -361,6 +383,7 @@ impl Driver {
             dropped: stats.dropped,
             quality: self.quality,
             bytes: stats.bytes,
+            steps: stats.steps,
             room_id: Some(self.room.sid()).filter(|sid| !sid.is_empty()).map(str::to_owned),
             connection: self.connection.clone(),
         });

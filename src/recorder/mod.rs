@@ -7,7 +7,7 @@ mod metadata;
 mod subscription;
 
 /// Makes what a killed recorder has left whole and measures it; see [`crate::pipeline::salvage`].
-pub use crate::pipeline::salvage as finish_interrupted;
+pub use crate::pipeline::{Left, salvage as finish_interrupted};
 
 use std::path::PathBuf;
 
@@ -38,6 +38,8 @@ pub struct Progress {
     pub quality: Quality,
     /// Bytes written.
     pub bytes: u64,
+    /// Steps of making the file whole, at the end: as long as they grow, it goes on.
+    pub steps: u64,
     /// The LiveKit room's `sid`, once it has been joined.
     pub room_id: Option<String>,
     /// How the connection to the server is.

@@ -18,7 +18,7 @@ mod words;
 
 pub use event::Event;
 pub use health::{Health, Hole, HoleCause, Notable, TrackFlaw, some};
-pub use job::{Checkpoint, Job, Lane, Part, Target, Task};
+pub use job::{Checkpoint, Job, Lane, Part, Stored, Target, Task};
 pub use lifecycle::{Command, Effect, Refused, Report, State, Step};
 pub use limits::Limits;
 pub use options::{Asked, Options, Owner, SealedStore};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use greffier::pipeline::salvage;
 use greffier::recording::{AudioSettings, Container, Profile};
+use std::sync::atomic::AtomicU64;
 
 use super::*;
 
@@ -52,7 +53,7 @@ fn settings(profile: Profile, key_frame_interval: Duration) -> VideoSettings {
 
 /// The finished file and the salvaged one have these streams and nothing else, and are as long as they say.
 fn streams(made: &Made, wanted: &[&str]) {
-    let media = salvage(Container::Mp4, &made.killed).unwrap();
+    let media = salvage(Container::Mp4, &made.killed, &AtomicU64::new(0)).unwrap().media;
     assert_eq!(media.bytes, std::fs::metadata(&made.killed).unwrap().len());
     assert!((1.0..=2.9).contains(&(media.duration_ns as f64 / 1e9)), "{media:?}");
     eprintln!("{wanted:?}: {:.3} s, killed {:.3} s", made.duration_ns as f64 / 1e9, media.duration_ns as f64 / 1e9);
