@@ -311,13 +311,13 @@ fn a_running_sidecar_is_driven_by_its_verbs() {
     let (_, out, log) = verb(&["delete", &first]);
     assert!(out.is_empty() && log.starts_with("greffier: "), "what runs is not deleted: {log}");
     assert_eq!(verb(&["stop", &first]).1, format!("{first}\n"));
-    sidecar.until(&first, "notification_succeeded");
+    sidecar.until(&first, "saved");
     let (code, _, log) = verb(&["stop", &first]);
-    assert!(code == Some(1) && log.contains(" does not run any more: it is notification_succeeded"), "{log}");
+    assert!(code == Some(1) && log.contains(" does not run any more: it is saved"), "{log}");
     let (_, out, _) = verb(&["start", "--room", "daily", "--mode", "transcript", "--json"]);
     let second = serde_json::from_str::<Value>(&out).unwrap()["id"].as_str().unwrap().to_owned();
     assert_eq!(verb(&["stop", "--room", "daily"]).1, format!("{second}\n"));
-    sidecar.until(&second, "notification_succeeded");
+    sidecar.until(&second, "saved");
     let listed = |arguments: &[&str]| {
         let (_, out, _) = verb(&[&["list", "--json"], arguments].concat());
         let list: Vec<Value> = serde_json::from_str(&out).unwrap();
@@ -338,7 +338,7 @@ fn a_running_sidecar_is_driven_by_its_verbs() {
     assert_eq!(verb(&["delete", &first, "--keep-file"]).0, Some(0));
     assert!(Path::new(&file).exists(), "{file}");
     let (code, _, log) = verb(&["show", &first]);
-    assert!(code == Some(1) && log == "greffier: Not found.\n", "{log}");
+    assert!(code == Some(1) && log.contains(&format!("there is no recording {first:?}")), "{log}");
     // A room's token opens that room alone.
     let key = ["--api-key", &server.api_key, "--api-secret", &server.api_secret];
     let (_, token, log) = verb(&[&["token", "--room", "nightly", "--ttl", "90s"], &key[..]].concat());
@@ -391,6 +391,7 @@ fn a_healthy_recording_says_nothing_fearful() {
         assert!(!log.contains("WARN") && !log.contains("ERROR") && !log.contains("INFO"), "{log}");
     }
     let help = text(&greffier(&["record", "--help"], &[]).stdout);
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("a plain number counts seconds"), "{help}");
     // logging.level is heard here too.
     let _ = std::fs::remove_file(&output);
@@ -402,6 +403,39 @@ fn a_healthy_recording_says_nothing_fearful() {
     let log = text(&done.stderr);
     let json: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert!(json.iter().any(|line| line["level"] == "INFO" && line["message"].as_str().is_some()), "{log}");
+}
+
+/// Killed in the middle: the next one of that name keeps what there is, as a film that can be watched.
+#[test]
+fn a_killed_recording_is_kept_by_the_next_one() {
+    let server = LiveKit::start();
+    server.create_room("daily");
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("meeting.mp4");
+    let part = folder.path().join("meeting.mp4.part");
+    let own = ["record", "--room", "daily", "--output", output.to_str().unwrap()];
+    let key = ["--url", &server.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret];
+    let mut first =
+        Command::new(env!("CARGO_BIN_EXE_greffier")).args(own).args(key).stderr(Stdio::null()).spawn().unwrap();
+    // Three seconds of it, by the boxes of its fragments.
+    let fragments = || std::fs::read(&part).unwrap_or_default().windows(4).filter(|four| four == b"moof").count();
+    while fragments() < 3 {
+        assert!(first.try_wait().unwrap().is_none(), "the first one ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    // While it runs its file is not touched.
+    let done = greffier(&[&own[..], &key].concat(), &[]);
+    let log = text(&done.stderr);
+    assert!(done.status.code() == Some(64) && log.contains("another recorder is writing "), "{log}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let done = greffier(&[&own[..], &key, &["--duration", "1"]].concat(), &[]);
+    let log = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(0), "{log}");
+    assert!(log.contains("an earlier recording was interrupted") && log.contains("meeting-interrupted.mp4: "), "{log}");
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["meeting-interrupted.mp4", "meeting.mp4"]);
 }
 
 #[test]

@@ -119,6 +119,17 @@ impl Client {
     }
 }
 
+/// An answer about this recording: one that is not there is named.
+pub fn about<T>(id: &str, answer: Result<T>) -> Result<T> {
+    answer.map_err(|error| {
+        if error.kind != ErrorKind::NotFound {
+            return error;
+        }
+        let fix = "`greffier list` shows those there are";
+        Error::new(ErrorKind::NotFound, format!("there is no recording {id:?}, or the token may not see it; {fix}"))
+    })
+}
+
 /// A name as one segment of a path.
 pub fn segment(name: &str) -> String {
     utf8_percent_encode(name, SEGMENT).to_string()

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::client::segment;
+use super::client::{about, segment};
 use super::words::plain;
 use super::{SidecarArgs, say};
 use crate::error::Result;
@@ -22,7 +22,7 @@ pub struct DeleteArgs {
 /// Removes it with its file.
 pub fn run(args: &DeleteArgs) -> Result<()> {
     let object = if args.keep_file { "?object=keep" } else { "" };
-    args.sidecar.client()?.delete(&format!("recordings/{}/{object}", segment(&args.id)))?;
+    about(&args.id, args.sidecar.client()?.delete(&format!("recordings/{}/{object}", segment(&args.id))))?;
     let rest = if args.keep_file { "; its file stays" } else { " with its file" };
     say(&format!("{} is deleted{rest}", plain(&args.id)));
     Ok(())

@@ -12,7 +12,7 @@ pub(super) fn start(logging: Logging) {
     let (colours, filter) = (std::io::stderr().is_terminal(), filter(logging.level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if logging.json {
-        lines.json().flatten_event(true).init();
+        lines.json().flatten_event(true).with_span_list(false).init();
     } else {
         lines.with_ansi(colours).init();
     }

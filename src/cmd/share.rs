@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::client::segment;
+use super::client::{about, segment};
 use super::words::{json_text, moment, plain, text_of};
 use super::{SidecarArgs, say, show};
 use crate::error::Result;
@@ -31,12 +31,12 @@ pub fn run(args: &ShareArgs) -> Result<()> {
     let client = args.sidecar.client()?;
     let path = format!("recordings/{}/share/", segment(&args.id));
     if args.revoke {
-        client.delete(&path)?;
+        about(&args.id, client.delete(&path))?;
         say(&format!("no link to {} given so far opens anything any more", plain(&args.id)));
         return Ok(());
     }
     let body = args.days.map_or_else(|| json!({}), |days| json!({ "expires_in_days": days }));
-    let answer = client.post(&path, &body)?;
+    let answer = about(&args.id, client.post(&path, &body))?;
     if args.json {
         return show(&json_text(&answer));
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::client::segment;
+use super::client::{about, segment};
 use super::words::{facts, json_text};
 use super::{SidecarArgs, show};
 use crate::error::Result;
@@ -21,6 +21,7 @@ pub struct ShowArgs {
 
 /// Prints a line for each thing that is known.
 pub fn run(args: &ShowArgs) -> Result<()> {
-    let recording = args.sidecar.client()?.get(&format!("recordings/{}/", segment(&args.id)))?;
+    let answer = args.sidecar.client()?.get(&format!("recordings/{}/", segment(&args.id)));
+    let recording = about(&args.id, answer)?;
     show(&if args.json { json_text(&recording) } else { facts(&recording) })
 }

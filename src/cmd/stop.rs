@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::client::segment;
+use super::client::{about, segment};
 use super::start::room;
 use super::words::{json_text, plain, text_of};
 use super::{SidecarArgs, say, show};
@@ -32,7 +32,7 @@ pub fn run(args: &StopArgs) -> Result<()> {
     // The API stops what runs in a room.
     let name = match (&args.id, &args.room) {
         (Some(id), _) => {
-            let recording = client.get(&format!("recordings/{}/", segment(id)))?;
+            let recording = about(id, client.get(&format!("recordings/{}/", segment(id))))?;
             let (status, room) = (text_of(&recording, "/status"), recording.pointer("/room/name"));
             if !matches!(status.as_str(), "initiated" | "active") {
                 let why = format!("{} does not run any more: it is {status}", plain(id));

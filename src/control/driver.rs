@@ -244,7 +244,7 @@ pub(super) fn spool_error(tried: &str, e: &std::io::Error) -> Error {
 /// What became of it, as loud as it is: a loss is worth a warning.
 fn log_change(id: &RecordingId, state: &State) {
     match state.outcome().and_then(Outcome::failure) {
-        Some(_) => tracing::warn!(recording = %id, "{state}"),
-        None => tracing::info!(recording = %id, "{state}"),
+        Some(_) => tracing::warn!(recording = %id, "recording {state}"),
+        None => tracing::info!(recording = %id, "recording {state}"),
     }
 }

@@ -3,9 +3,15 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::file::{check_output, part_beside, seal};
 use crate::error::{Error, Result};
+
+/// How long a process may take to be gone.
+const DYING: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// The right to grow `<output>.part` and to give it its name; another process that asks for the same is refused.
 #[derive(Debug)]
@@ -76,13 +82,18 @@ fn leftover(part: &Path, field: &str) -> Result<bool> {
 }
 
 fn lock(file: &File, part: &Path, field: &str) -> Result<()> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let why = format!("another recorder is writing {}; choose another name", part.display());
-            Err(Error::invalid(field, why))
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            // A recorder that was killed holds it until the system has taken everything from it.
+            Err(TryLockError::WouldBlock) if began.elapsed() < DYING => thread::sleep(AGAIN),
+            Err(TryLockError::WouldBlock) => {
+                let why = format!("another recorder is writing {}; choose another name", part.display());
+                return Err(Error::invalid(field, why));
+            }
+            // Not every file system has locks; those recorders must be told apart by their operator.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
         }
-        // Not every file system has locks; those recorders must be told apart by their operator.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
 
