@@ -159,6 +159,16 @@ impl Recorder {
         }
     }
 
+    /// Memory it holds now, and the most it ever held, MiB.
+    pub fn memory(&self) -> (f64, f64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let of = |key: &str| {
+            let line = status.lines().find(|line| line.starts_with(key)).expect("Linux tells it");
+            line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+
     /// Everything it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("recorder.log")).unwrap_or_default()
