@@ -33,16 +33,18 @@ const SILENCE: f64 = 0.005;
 const TRIES: usize = 2;
 
 /// One scenario: what is said to Green, and when (seconds after the recorder's start; several commands are separated by
-/// semicolons).
+/// semicolons). A command is told in the middle of a second of the wall clock, so that it cuts no beep.
+#[derive(Clone, Copy)]
 struct Scenario<'a> {
     room: &'a str,
+    people: usize,
     options: &'a [&'a str],
     before: &'a [&'a str],
     script: &'a [(f64, &'a str)],
     end: f64,
 }
 
-const USUAL: Scenario = Scenario { room: "hostile", options: &[], before: &[], script: &[], end: 9.0 };
+const USUAL: Scenario = Scenario { room: "hostile", people: 2, options: &[], before: &[], script: &[], end: 9.0 };
 
 /// Plays the scenario and judges it, again when that failed, until it passes or the last try fails.
 fn play(scenario: &Scenario, judge: impl Fn(&Day)) {
@@ -66,8 +68,10 @@ struct Day {
     picture: Picture,
     sound: Sound,
     end: f64,
-    /// Wall time of the hostile beeps that were sent whole: when they were said, and when they left.
-    sent: Vec<(f64, f64)>,
+    /// Wall time of the hostile beeps that were sent whole: by whom, when they were said, and when they left.
+    sent: Vec<(u64, f64, f64)>,
+    /// Wall time at which somebody's microphone began anew.
+    renewed: Vec<(u64, f64)>,
     /// MiB more at the worst moment than before the script.
     memory: f64,
 }
@@ -75,8 +79,9 @@ struct Day {
 impl Day {
     fn of(scenario: &Scenario) -> Self {
         let server = LiveKit::start();
-        let options = [&["--hostile", "1"], scenario.options].concat();
-        let mut room = Publisher::start(Kind::SampleRoom, &server, scenario.room, 2, &options);
+        let everybody = ["--hostile", if scenario.people > 2 { "1,2" } else { "1" }];
+        let options = [&everybody, scenario.options].concat();
+        let mut room = Publisher::start(Kind::SampleRoom, &server, scenario.room, scenario.people, &options);
         room.tell("speak 0");
         for command in scenario.before {
             room.tell(command);
@@ -86,7 +91,7 @@ impl Day {
         recorder.wait_until(2.0);
         let (before, _) = recorder.memory();
         for (at, commands) in scenario.script {
-            recorder.wait_until(*at);
+            recorder.wait_until_middle(*at);
             for command in commands.split(';') {
                 room.tell(command.trim());
             }
@@ -105,36 +110,61 @@ impl Day {
         assert_eq!(sound.holes, [], "holes in the sound");
         let whole = |event: &serde_json::Value| {
             let (said, left) = (event["beep"].as_f64()?, event["left"].as_f64()?);
-            (event["who"] == 1 && event["whole"] == true).then_some((said, left))
+            (event["whole"] == true).then_some((event["who"].as_u64()?, said, left))
         };
-        let sent = room.events().iter().filter_map(whole).collect();
+        let anew = |event: &serde_json::Value| {
+            let order = event["order"].as_str()?;
+            let anew = order.starts_with("name") || order.starts_with("encrypt mic");
+            anew.then_some((event["who"].as_u64()?, event["done"].as_f64()?))
+        };
+        let events = room.events();
+        for event in events.iter().filter(|event| event["order"].is_string()) {
+            println!("{event}");
+        }
+        let (sent, renewed) = (events.iter().filter_map(whole).collect(), events.iter().filter_map(anew).collect());
+        Self { take, picture, sound, end, sent, renewed, memory }
     }
 
-    /// Every beep of Red is there, and Red is seen all the time.
+    /// 99 % of the beeps of Red are there, which is all of them in a short film, and Red is seen all the time.
     fn clean_guest_is_whole(&self) {
         let beeps = self.sound.beeps(500);
         let lost = missing(&beeps, self.phase(), SETTLED, self.end - CUT_OFF);
         let seen = self.seen(STAGE, Red);
         println!("clean guest: {} beeps, missing {lost:?}; seen {:.1} %", beeps.len(), seen * 100.0);
-        assert_eq!(lost, [0.0; 0], "the clean guest's beeps: {beeps:?}");
+        assert!(lost.len() * 100 <= beeps.len(), "the clean guest's beeps: missing {lost:?} of {beeps:?}");
         assert!(seen >= 0.99, "the clean guest is seen {:.1} % of the time", seen * 100.0);
     }
 
-    /// What was sent whole is heard, where it was said or where it came.
+    /// What Green sent whole is heard, where it was said or where it came.
     fn hostile_sound_is_whole(&self) {
-        let beeps = self.sound.beeps(800);
+        self.is_heard(1, Green);
+    }
+
+    /// 95 % of what this guest sent whole is heard, but for the time in which a new microphone is subscribed to.
+    fn is_heard(&self, who: u64, colour: Colour) {
         let clock = Clock::new(self.take.stopped, self.end, self.phase());
-        let due: Vec<(f64, f64)> = self
+        let settling = |said: f64| self.renewed.iter().any(|(w, at)| *w == who && (0.0..BACK).contains(&(said - at)));
+        let mut due: Vec<(f64, f64)> = self
             .sent
             .iter()
-            .map(|(said, left)| (clock.in_file(*said), clock.in_file(*left)))
+            .filter(|(sender, said, _)| *sender == who && !settling(*said))
+            .map(|(_, said, left)| (clock.in_file(*said), clock.in_file(*left)))
             .filter(|(said, left)| *said >= SETTLED && *left < self.end - 1.0)
             .collect();
         assert!(due.len() >= 3, "a test without beeps: {:?}", self.sent);
-        let heard = |(said, left): &(f64, f64)| beeps.iter().any(|t| (said - NEAR..=left + NEAR).contains(t));
-        let lost: Vec<_> = due.iter().filter(|beep| !heard(beep)).collect();
-        println!("hostile guest: {} of {} beeps missing: {lost:?}", lost.len(), due.len());
-        assert!(lost.len() * 20 <= due.len(), "{} of {} missing: {lost:?}; heard {beeps:?}", lost.len(), due.len());
+        let mut beeps = self.sound.beeps(colour.tone().expect("a person"));
+        let heard = format!("{beeps:?}");
+        // Each of the file is one of those sent: whoever is due first takes the first.
+        due.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let mut lost = Vec::new();
+        for (said, left) in &due {
+            match beeps.iter().position(|t| (said - NEAR..=left + NEAR).contains(t)) {
+                Some(nth) => drop(beeps.remove(nth)),
+                None => lost.push((*said, *left)),
+            }
+        }
+        println!("hostile guest {who}: {} of {} beeps missing: {lost:.2?}", lost.len(), due.len());
+        assert!(lost.len() * 20 <= due.len(), "{} of {} missing: {lost:.2?}; heard {heard}", lost.len(), due.len());
     }
 
     /// Green is there at the end.
@@ -287,12 +317,12 @@ fn a_size_that_vp8_lies_about_is_refused() {
 
 #[test]
 fn a_size_that_vp9_lies_about_is_refused() {
-    sizes_are_bounded("bomb-vp9", "vp9", "65535x65535");
+    sizes_are_bounded("bomb-vp9", "vp9", "16383x16383");
 }
 
 #[test]
 fn a_size_that_h264_lies_about_is_refused() {
-    sizes_are_bounded("bomb-h264", "h264", "16384x16384");
+    sizes_are_bounded("bomb-h264", "h264", "8192x8192");
 }
 
 #[test]
@@ -388,4 +418,20 @@ fn a_flood_of_microphones_drowns_nobody() {
 fn who_mutes_and_publishes_without_rest_is_seen_afterwards() {
     let script = [(2.5, "flap 1 15; churn 1 3")];
     play(&Scenario { room: "flap", script: &script, end: 7.0 + BACK, ..USUAL }, Day::hostile_camera_is_back);
+}
+
+/// Two guests misbehave at random. `GREFFIER_SEED` is another day, `GREFFIER_MINUTES` a longer one.
+#[test]
+fn a_random_day_is_whole() {
+    let of = |key: &str, usual: &str| std::env::var(key).unwrap_or_else(|_| usual.to_owned());
+    let (seed, minutes) = (of("GREFFIER_SEED", "7"), of("GREFFIER_MINUTES", "0.5"));
+    let length: f64 = minutes.parse().expect("GREFFIER_MINUTES is a number");
+    // It ends before its guests do: an empty room would end it.
+    let options = ["--seed", &seed, "--minutes", &(length + 0.1).to_string()];
+    let scenario = Scenario { room: "day", people: 3, options: &options, end: length * 60.0, ..USUAL };
+    play(&scenario, |day| {
+        day.memory_is_bounded();
+        day.is_heard(1, Green);
+        day.is_heard(2, Blue);
+    });
 }

@@ -346,8 +346,12 @@ const BEEP: u64 = 6;
 struct Beep {
     second: u64,
     whole: u64,
-    left: Option<Instant>,
+    /// The first and the last packet.
+    left: Option<(Instant, Instant)>,
 }
+
+/// A beep whose packets leave further apart than this is torn: there is no moment at which it comes.
+const TORN: Duration = Duration::from_millis(300);
 
 impl Beep {
     /// Packet `m` left at this moment, unspoilt. The first one after a beep tells of it: also of one that was paused away.
@@ -358,10 +362,12 @@ impl Beep {
                 *self = Self { second, ..Self::default() };
             }
             self.whole += u64::from(left.is_some());
-            self.left = self.left.or(left);
+            self.left = left.map(|left| (self.left.map_or(left, |(first, _)| first), left)).or(self.left);
         } else if second == self.second && self.whole > 0 {
-            let left = self.left.map_or(0.0, |left| clock.at(left).as_secs_f64());
-            let whole = std::mem::take(&mut self.whole) == BEEP;
+            let (first, last) = self.left.unwrap_or_else(|| (Instant::now(), Instant::now()));
+            let torn = last.saturating_duration_since(first) > TORN;
+            let whole = std::mem::take(&mut self.whole) == BEEP && !torn;
+            let left = clock.at(first).as_secs_f64();
             crate::tell(&serde_json::json!({
                 "beep": second, "who": voice.participant, "left": left, "whole": whole
             }));

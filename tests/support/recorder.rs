@@ -92,8 +92,7 @@ impl Recorder {
     pub fn play(mut self, publisher: &mut Publisher, script: &[(f64, &str)], end: f64) -> Take {
         let mut told = Vec::new();
         for (at, command) in script {
-            let now = self.began.elapsed().as_secs_f64();
-            self.wait_until(now + until_middle(super::wall() + (at - now).max(0.0)) + (at - now).max(0.0));
+            self.wait_until_middle(*at);
             let sent = super::wall();
             told.push(Told { sent, obeyed: publisher.tell(command) });
         }
@@ -167,6 +166,13 @@ impl Recorder {
             line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
         };
         (of("VmRSS:"), of("VmHWM:"))
+    }
+
+    /// The same, and then until the middle of a second of the wall clock.
+    pub fn wait_until_middle(&mut self, second: f64) {
+        let now = self.began.elapsed().as_secs_f64();
+        let left = (second - now).max(0.0);
+        self.wait_until(now + until_middle(super::wall() + left) + left);
     }
 
     /// Everything it has logged so far.
