@@ -182,7 +182,7 @@ impl Director {
     }
 
     fn visible(&self, track: &Track) -> bool {
-        !track.muted && !self.undecodable.contains(&track.id)
+        !track.muted && !track.encrypted && !self.undecodable.contains(&track.id)
     }
 
     /// A person's camera (or initials), and each of their screen shares.
@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn track(id: &str, source: TrackSource, muted: bool) -> Track {
-        Track { id: TrackId::new(id), source, muted, width: 640, height: 360 }
+        Track { id: TrackId::new(id), source, muted, encrypted: false, width: 640, height: 360 }
     }
 
     fn person(id: &str, tracks: Vec<Track>) -> Participant {

@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::director::{Cause, Cut, Director};
 use super::limits::{LimitEvent, Seen, Watcher};
-use super::subscription::wanted;
+use super::subscription::{unrecorded, wanted};
 use super::{Connection, Progress, metadata};
 use crate::error::ErrorKind;
 use crate::ids::{RecordingId, TrackId};
@@ -69,6 +69,8 @@ struct Driver {
     container: Container,
     /// Whether sound is recorded: otherwise none is subscribed to.
     sound: bool,
+    /// Whether pictures are.
+    pictures: bool,
     path: PathBuf,
     events: mpsc::UnboundedReceiver<pipeline::Event>,
     director: Director,
@@ -106,6 +108,7 @@ impl Driver {
             pipeline,
             container: output.container(),
             sound: output.audio().is_some(),
+            pictures: output.video().is_some(),
             path: job.path,
             events,
             director: Director::new(output.video().map(|v| (v.layout, v.size))),
@@ -163,6 +166,7 @@ impl Driver {
     fn room(&mut self, event: room::Event) {
         match event {
             room::Event::Roster(roster) => {
+                self.note_unrecorded(&roster);
                 let cut = self.director.handle_roster(roster, Instant::now());
                 self.show(cut);
                 self.watch();
@@ -381,6 +385,15 @@ impl Driver {
     fn track_lost(&mut self, track: &TrackId, why: &str) {
         let participant = self.whose(track);
         self.health.track_lost(track.as_str(), &participant, why);
+    }
+
+    /// Tracks that are not even subscribed to.
+    fn note_unrecorded(&mut self, roster: &room::Roster) {
+        for person in roster.participants() {
+            for (track, why) in unrecorded(person, self.sound, self.pictures) {
+                self.health.track_lost(track.id.as_str(), &person.name, why);
+            }
+        }
     }
 
     /// Counts the time at less than full quality up to now.

@@ -1,40 +1,31 @@
 //! The task that owns the session: signals and media in, events out; it reconnects.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
 use livekit_signaling::{SignalError, SignalEvent};
-use proto::leave_request::Action;
 use proto::signal_response::Message;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
+use super::farewell::{Farewell, farewell};
+use super::outage::{Outage, Recovery, recovery};
 use super::peer::PeerEvent;
-use super::reconnect::{Attempt, Reconnect};
+use super::reconnect::{Attempt, PATIENCE, Reconnect, SETTLE};
 use super::roster::Roster;
 use super::server::Server;
 use super::session::Session;
+use super::watch::{Hole, Said, Watch};
 use super::{Closed, Event, Order, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TrackId;
 
-/// After a resume, media must flow again within this time; else the session is taken for lost.
-const MEDIA_BACK: Duration = Duration::from_secs(8);
-
-/// What an attempt to reconnect came to.
-enum Recovery {
-    Resumed,
-    Joined(Box<Session>),
-    NotResumed(SignalError),
-    Failed(Error),
-}
-
-/// An outage in progress, and the attempt under way.
-struct Outage {
-    policy: Reconnect,
-    why: String,
-    attempt: JoinHandle<Recovery>,
-}
+/// Joining and the way of media together: whoever asked for a recording is answered within five seconds.
+const REACHED: Duration = Duration::from_millis(4700);
+/// A server that offers nothing at once does so when there is something to receive.
+const OFFERED: Duration = Duration::from_secs(1);
+/// The farewell of a session that we replaced may come so much later.
+const ECHO: Duration = Duration::from_secs(30);
 
 pub(super) struct Driver {
     server: Server,
@@ -47,13 +38,21 @@ pub(super) struct Driver {
     wanted: Vec<Wanted>,
     orders: mpsc::UnboundedReceiver<Order>,
     events: mpsc::Sender<Event>,
+    watch: Watch,
     outage: Option<Outage>,
-    /// ICE is down since; when it stays so, the session is resumed.
-    media_down: Option<Instant>,
+    /// The signalling link is open.
+    signalling: bool,
+    /// ICE and DTLS are up, or have been.
+    reached: bool,
+    /// When we last took our own place in the room, or tried to.
+    replaced: Option<Instant>,
     dropped: u64,
+    /// Since when the owner is too slow for the media.
+    overflow: Option<Instant>,
 }
 
 impl Driver {
+    /// Joins, and makes sure that media can reach us when the server offers any.
     pub async fn join(
         server: Server,
         room: &str,
@@ -61,10 +60,11 @@ impl Driver {
         orders: mpsc::UnboundedReceiver<Order>,
         events: mpsc::Sender<Event>,
     ) -> Result<Self> {
+        let began = Instant::now();
         let session = Session::join(&server, room, identity).await?;
         let mut roster = Roster::default();
         roster.join(&session.join);
-        Ok(Self {
+        let mut driver = Self {
             server,
             room: room.to_owned(),
             identity: identity.to_owned(),
@@ -74,10 +74,45 @@ impl Driver {
             wanted: Vec::new(),
             orders,
             events,
+            watch: Watch::default(),
             outage: None,
-            media_down: None,
+            signalling: true,
+            reached: false,
+            replaced: None,
             dropped: 0,
-        })
+            overflow: None,
+        };
+        match driver.reach(began).await {
+            Ok(()) => Ok(driver),
+            Err(e) => {
+                driver.session.leave().await;
+                Err(e)
+            }
+        }
+    }
+
+    /// Waits until media can flow. Nobody is told of a recording that can only be silent.
+    async fn reach(&mut self, began: Instant) -> Result<()> {
+        let (joined, deadline) = (Instant::now(), began + REACHED);
+        while !self.reached {
+            let offered = self.session.offer.is_some() || self.session.join.subscriber_primary;
+            let until = if offered { deadline } else { deadline.min(joined + OFFERED) };
+            tokio::select! {
+                closed = self.turn() => match closed {
+                    None => {}
+                    Some(Closed::Left) => return Err(Error::new(ErrorKind::Unavailable, "left before media could flow")),
+                    Some(Closed::Ended(why) | Closed::Lost(why)) => return Err(Error::new(ErrorKind::Unavailable, why)),
+                },
+                () = sleep_until(Some(until)) => {
+                    // A line that is slow but there is good enough.
+                    if self.session.offer.is_none() || self.session.peer.heard().is_some() {
+                        return Ok(());
+                    }
+                    return Err(self.session.peer.no_path());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The room's `sid`; empty when the server does not tell it.
@@ -94,24 +129,26 @@ impl Driver {
         };
         tracing::info!(?closed, dropped = self.dropped, "left the room");
         if let Some(outage) = self.outage.take() {
-            outage.attempt.abort();
+            outage.abort();
         }
+        let hole = self.watch.finish(Instant::now());
+        self.hole(hole).await;
         self.session.leave().await;
         self.tell(Event::Closed(closed)).await;
     }
 
     /// One thing that happened.
     async fn turn(&mut self) -> Option<Closed> {
-        let media_back = self.media_down.map(|since| since + MEDIA_BACK);
+        let waiting = self.outage.as_ref().and_then(Outage::waiting);
+        let look = [waiting, self.watch.poll_timeout()].into_iter().flatten().min();
+        // What a session says that is being replaced is not ours.
+        let listens = !self.outage.as_ref().is_some_and(Outage::joining);
         tokio::select! {
             order = self.orders.recv() => self.order(order).await,
             event = self.session.peer.next() => self.peer(event).await,
-            Some(signal) = self.session.events.recv() => self.signal(signal).await,
-            recovery = attempt(&mut self.outage) => self.recovered(recovery).await,
-            () = sleep_until(media_back) => {
-                self.media_down = None;
-                self.lost("no media path to the server", false).await
-            }
+            Some(signal) = self.session.events.recv(), if listens => self.signal(signal).await,
+            end = recovery(&mut self.outage) => self.recovered(end).await,
+            () = sleep_until(look) => self.look().await,
         }
     }
 
@@ -129,22 +166,40 @@ impl Driver {
         let added: Vec<_> = wanted.iter().filter(|w| !has(&self.wanted, &w.track)).cloned().collect();
         let removed: Vec<_> = self.wanted.iter().filter(|w| !has(&wanted, &w.track)).cloned().collect();
         let sized: Vec<_> = wanted.iter().filter(|w| !self.wanted.contains(w)).cloned().collect();
-        self.session.subscribe(&added, &removed, &sized).await;
+        self.session.subscribe(&added, &removed, &sized);
         self.wanted = wanted;
+        self.expect().await;
+    }
+
+    /// Whether there is somebody to record.
+    async fn expect(&mut self) {
+        let sending = self.roster.participants().flat_map(|p| &p.tracks).filter(|t| !t.muted && !t.encrypted);
+        let sending: HashSet<_> = sending.map(|track| &track.id).collect();
+        let wanting = self.wanted.iter().any(|wanted| sending.contains(&wanted.track));
+        let hole = self.watch.wanting(wanting, Instant::now());
+        self.hole(hole).await;
     }
 
     async fn peer(&mut self, event: PeerEvent) -> Option<Closed> {
         match event {
             PeerEvent::Media(track, codec, unit) => {
+                let hole = self.watch.media(unit.arrival, unit.contiguous);
+                self.hole(hole).await;
+                let now = Instant::now();
                 // Never wait here: the socket must be read.
                 if self.events.try_send(Event::Media { track, codec, unit }).is_err() {
                     self.dropped += 1;
+                    self.overflow.get_or_insert(now);
+                } else if let Some(from) = self.overflow.take() {
+                    self.hole(Some(Hole { from, to: now, why: "the recorder was too slow for the media".into() }))
+                        .await;
                 }
+                self.path_is_back().await;
             }
             PeerEvent::Report(track, report) => self.tell(Event::Report { track, report }).await,
-            PeerEvent::Candidate(line) => self.session.send_candidate(&line).await,
-            PeerEvent::Connected => self.media_down = None,
-            PeerEvent::Disconnected => self.media_down = Some(Instant::now()),
+            PeerEvent::Candidate(line) => self.session.send_candidate(&line),
+            PeerEvent::Connected => self.reached = true,
+            PeerEvent::Heard => self.path_is_back().await,
             PeerEvent::Dead(why) => return self.lost(&why, false).await,
         }
         None
@@ -154,14 +209,17 @@ impl Driver {
     async fn signal(&mut self, signal: SignalEvent) -> Option<Closed> {
         let message = match signal {
             SignalEvent::Message(message) => *message,
-            SignalEvent::Close(_) if self.outage.is_some() => return None,
-            SignalEvent::Close(why) => return self.lost(&format!("signalling: {why}"), true).await,
+            SignalEvent::Close(why) => {
+                self.signalling = false;
+                return self.lost(&format!("signalling: {why}"), true).await;
+            }
         };
         match message {
             Message::Offer(offer) => {
-                if let Err(e) = self.session.offered(offer).await {
+                if let Err(e) = self.session.offered(offer) {
                     return self.lost(&e.message, false).await;
                 }
+                self.watch.due(Instant::now());
             }
             Message::Trickle(trickle) => self.session.trickled(&trickle),
             Message::Update(update) => {
@@ -170,6 +228,7 @@ impl Driver {
                 }
                 self.roster.update(&update.participants);
                 self.tell(Event::Roster(self.roster.clone())).await;
+                self.expect().await;
             }
             Message::SpeakersChanged(changed) => {
                 self.roster.speakers_changed(&changed.speakers);
@@ -179,7 +238,15 @@ impl Driver {
                 let why = answer.err().as_str_name().to_owned();
                 self.tell(Event::Refused(TrackId::new(answer.track_sid), why)).await;
             }
-            Message::Leave(leave) => return self.asked_to_leave(&leave).await,
+            Message::Leave(leave) => {
+                let now = Instant::now();
+                let replacing = self.outage.is_some() || self.replaced.is_some_and(|at| now < at + ECHO);
+                return match farewell(&leave, replacing) {
+                    Farewell::Resume(why) => self.lost(&why, true).await,
+                    Farewell::Replace(why) => self.lost(&why, false).await,
+                    Farewell::End(why) => Some(Closed::Ended(why)),
+                };
+            }
             _ => {}
         }
         None
@@ -198,114 +265,154 @@ impl Driver {
         }
     }
 
-    #[allow(clippy::wildcard_enum_match_arm, reason = "LiveKit adds reasons; the action says what to do about them")]
-    async fn asked_to_leave(&mut self, leave: &proto::LeaveRequest) -> Option<Closed> {
-        use proto::DisconnectReason as Reason;
-        let reason = leave.reason();
-        let words = match reason {
-            Reason::RoomClosed => "the room was closed after its last participant left",
-            Reason::RoomDeleted => "the room was deleted",
-            Reason::ParticipantRemoved => "the recorder was removed from the room",
-            Reason::DuplicateIdentity => "another participant took the recorder's identity",
-            _ => match leave.action() {
-                Action::Resume => return self.lost(reason.as_str_name(), true).await,
-                // Also for `Disconnect`: a server that shuts down may come back.
-                Action::Reconnect | Action::Disconnect => return self.lost(reason.as_str_name(), false).await,
-            },
-        };
-        Some(Closed::Ended(words.to_owned()))
+    /// It is time for an attempt, or to look whether media still reaches us.
+    async fn look(&mut self) -> Option<Closed> {
+        let now = Instant::now();
+        if let Some(at) = self.session.peer.heard() {
+            self.watch.heard(at);
+        }
+        while let Some(said) = self.watch.handle_timeout(now) {
+            match said {
+                Said::Silent { since } => self.silent(since, now).await,
+                Said::Never => return Some(Closed::Lost(self.session.peer.no_path().message)),
+                Said::Hole(hole) => self.hole(Some(hole)).await,
+            }
+        }
+        self.attempt(now)
+    }
+
+    /// No datagram comes any more: the old path may come back, and meanwhile another is looked for.
+    async fn silent(&mut self, since: Instant, now: Instant) {
+        let why = format!("no media path for {} s", (now - since).as_secs());
+        self.watch.down(&why, now);
+        if self.outage.is_none() {
+            tracing::info!(why, "connection lost");
+            let pause = if self.watch.connected() { PATIENCE } else { Duration::ZERO };
+            self.outage = Some(Outage::new(Reconnect::new(now, true), why.clone(), now + pause));
+            self.tell(Event::Reconnecting(why)).await;
+        }
+    }
+
+    /// Media reaches us: when nothing else was missing and no attempt is under way, just go on.
+    async fn path_is_back(&mut self) {
+        let Some(outage) = &self.outage else { return };
+        if self.signalling && outage.policy.can_resume() && outage.waiting().is_some() {
+            if let Some(at) = self.session.peer.heard() {
+                self.watch.heard(at);
+            }
+            self.outage = None;
+            tracing::info!("media is back");
+            self.tell(Event::Resumed).await;
+        }
     }
 
     /// The connection is lost: starts or sharpens an outage.
     async fn lost(&mut self, why: &str, can_resume: bool) -> Option<Closed> {
+        let now = Instant::now();
         if let Some(outage) = &mut self.outage {
             if !can_resume {
                 outage.policy.session_lost();
             }
+            outage.hurry(now + outage.policy.pause());
             return None;
         }
         tracing::info!(why, can_resume, "connection lost");
+        self.outage = Some(Outage::new(Reconnect::new(now, can_resume), why.to_owned(), now));
         self.tell(Event::Reconnecting(why.to_owned())).await;
-        self.attempt(Reconnect::new(Instant::now(), can_resume), why.to_owned())
+        self.attempt(now)
     }
 
-    fn attempt(&mut self, mut policy: Reconnect, why: String) -> Option<Closed> {
-        let (attempt, at) = policy.next(Instant::now());
-        let attempt = match attempt {
-            Attempt::GiveUp => return Some(Closed::Lost(why)),
-            Attempt::Resume => {
-                let (client, link, room) = (self.session.client.clone(), self.session.link.clone(), self.room.clone());
-                tokio::spawn(async move {
-                    tokio::time::sleep_until(at.into()).await;
-                    // Resuming would create a room that is gone, and we would record it, empty, for ever.
-                    if let Err(e) = link.expect_room(&room).await {
-                        return Recovery::Failed(e);
-                    }
-                    match client.restart(proto::ReconnectReason::RrSignalDisconnected).await {
-                        Ok(_) => Recovery::Resumed,
-                        Err(e) => Recovery::NotResumed(e),
-                    }
-                })
-            }
+    /// Makes the next attempt, if it is time.
+    fn attempt(&mut self, now: Instant) -> Option<Closed> {
+        let outage = self.outage.as_mut()?;
+        if outage.waiting().is_none_or(|at| now < at) {
+            return None;
+        }
+        match outage.policy.next(now, self.watch.newest(), self.watch.flows(now)) {
+            Attempt::GiveUp => return Some(Closed::Lost(outage.why.clone())),
+            Attempt::Resume => outage.resume(&self.session, &self.room),
             Attempt::Rejoin => {
-                let (server, room, identity) = (self.server.clone(), self.room.clone(), self.identity.clone());
-                tokio::spawn(async move {
-                    tokio::time::sleep_until(at.into()).await;
-                    match Session::join(&server, &room, &identity).await {
-                        Ok(session) => Recovery::Joined(Box::new(session)),
-                        Err(e) => Recovery::Failed(e),
-                    }
-                })
+                self.replaced = Some(now);
+                outage.rejoin(&self.server, &self.room, &self.identity);
             }
-        };
-        self.outage = Some(Outage { policy, why, attempt });
+        }
         None
     }
 
     async fn recovered(&mut self, recovery: (Recovery, Reconnect, String)) -> Option<Closed> {
         let (recovery, mut policy, why) = recovery;
+        let now = Instant::now();
+        let mut why_not = String::new();
         match recovery {
             // The session was found to be lost while it was being resumed.
-            Recovery::Resumed if !policy.can_resume() => self.attempt(policy, why),
+            Recovery::Resumed if !policy.can_resume() => {}
             Recovery::Resumed => {
-                self.session.synchronise(&self.wanted).await;
-                tracing::info!("resumed");
-                self.tell(Event::Resumed).await;
-                None
+                self.session.synchronise(&self.wanted);
+                self.signalling = true;
+                if let Some(at) = self.session.peer.heard() {
+                    self.watch.heard(at);
+                }
+                if !self.watch.silent() {
+                    tracing::info!("resumed");
+                    self.tell(Event::Resumed).await;
+                    return None;
+                }
+                policy.resumed_in_silence(now);
+                self.outage = Some(Outage::new(policy, why, now + SETTLE));
+                return None;
             }
             Recovery::NotResumed(e) => {
                 tracing::info!(error = %e, "could not resume");
+                self.signalling = false;
                 if matches!(e, SignalError::LeaveRequest { .. } | SignalError::Client(..)) {
                     policy.session_lost();
                 } else {
                     policy.unanswered();
                 }
-                self.attempt(policy, format!("{why}; {e}"))
+                why_not = e.to_string();
             }
             Recovery::Joined(session) => {
-                self.session = *session;
-                self.media_down = None;
-                // We are a new participant, of whom nothing has been said yet.
-                self.metadata.clear();
-                self.roster.join(&self.session.join);
-                tracing::info!("joined anew");
-                self.tell(Event::Rejoined).await;
-                let wanted = std::mem::take(&mut self.wanted);
-                self.want(wanted).await;
-                self.tell(Event::Roster(self.roster.clone())).await;
-                None
+                self.replace(*session, &why).await;
+                return None;
             }
             Recovery::Failed(Error { kind, message }) => {
                 tracing::info!(error = message, "could not regain the connection");
                 if kind != ErrorKind::NotFound {
                     policy.unanswered();
-                } else if policy.room_missing(Instant::now()) {
+                } else if policy.room_missing(now) {
                     return Some(Closed::Ended("the room was deleted or closed".to_owned()));
                 }
-                // The first cause is the one that helps; the newest attempt says how it is now.
-                let first = why.split("; ").next().unwrap_or_default().to_owned();
-                self.attempt(policy, format!("{first}; {message}"))
+                why_not = message;
             }
+        }
+        // The first cause is the one that helps; the newest attempt says how it is now.
+        let first = why.split("; ").next().unwrap_or_default();
+        let why = if why_not.is_empty() { why } else { format!("{first}; {why_not}") };
+        let at = now + policy.pause();
+        self.outage = Some(Outage::new(policy, why, at));
+        self.attempt(now)
+    }
+
+    /// A new session in the place of the old one.
+    async fn replace(&mut self, session: Session, why: &str) {
+        let now = Instant::now();
+        let old = std::mem::replace(&mut self.session, session);
+        tokio::spawn(async move { old.client.close().await });
+        (self.signalling, self.replaced) = (true, Some(now));
+        self.watch.anew(why, now);
+        // We are a new participant, of whom nothing has been said yet.
+        self.metadata.clear();
+        self.roster.join(&self.session.join);
+        tracing::info!("joined anew");
+        self.tell(Event::Rejoined).await;
+        let wanted = std::mem::take(&mut self.wanted);
+        self.want(wanted).await;
+        self.tell(Event::Roster(self.roster.clone())).await;
+    }
+
+    async fn hole(&self, hole: Option<Hole>) {
+        if let Some(Hole { from, to, why }) = hole {
+            self.tell(Event::Hole { from, to, why }).await;
         }
     }
 
@@ -313,17 +420,6 @@ impl Driver {
         // Fails only when the owner is gone; then the order queue ends too and we leave.
         let _ = self.events.send(event).await;
     }
-}
-
-/// The end of the attempt under way; never, when there is none.
-async fn attempt(outage: &mut Option<Outage>) -> (Recovery, Reconnect, String) {
-    let Some(under_way) = outage else { return std::future::pending().await };
-    let recovery = (&mut under_way.attempt).await;
-    let Some(Outage { policy, why, .. }) = outage.take() else { return std::future::pending().await };
-    let recovery = recovery.unwrap_or_else(|e| {
-        Recovery::Failed(Error::new(ErrorKind::Internal, format!("the attempt to reconnect ended: {e}")))
-    });
-    (recovery, policy, why)
 }
 
 /// Sleeps until then; for ever, when there is no then.

@@ -5,15 +5,21 @@
 //! joined anew without the owner doing anything; the last event is always [`Event::Closed`].
 
 mod driver;
+mod farewell;
+mod flaws;
 mod link;
+mod outage;
 mod peer;
 mod probe;
 mod reconnect;
 mod roster;
 mod server;
 mod session;
+mod sockets;
+mod stream;
 mod token;
 mod tunnel;
+mod watch;
 
 pub use probe::{Greeting, greet, media_path};
 pub use roster::{Participant, Roster, Track, TrackSource};
@@ -58,7 +64,8 @@ pub enum Event {
     Resumed,
     /// We are back in a new session: RTP times and sequence numbers start anew.
     Rejoined,
-    /// No media could reach us in this time: told when it is over, and before `Closed` when it did not end.
+    /// No media could reach us in this time, and somebody was to be recorded: told when it is over, again while it lasts (with
+    /// a later end), and before `Closed` when it did not end.
     Hole {
         /// When the last media came.
         from: Instant,
@@ -109,19 +116,20 @@ const EVENTS: usize = 4096;
 pub struct Room {
     orders: mpsc::UnboundedSender<Order>,
     events: mpsc::Receiver<Event>,
+    closed: bool,
     sid: String,
 }
 
 impl Room {
     /// Joins `room` hidden, as recorder. Fails within five seconds, with the field at fault: unknown room, wrong key,
-    /// unreachable server, untrusted certificate.
+    /// unreachable server, untrusted certificate, no way for media.
     pub async fn join(server: &Server, room: &str, identity: &str) -> Result<Self> {
         let (orders, order_queue) = mpsc::unbounded_channel();
         let (event_queue, events) = mpsc::channel(EVENTS);
         let driver = driver::Driver::join(server.clone(), room, identity, order_queue, event_queue).await?;
         let sid = driver.room_sid();
         tokio::spawn(driver.run());
-        Ok(Self { orders, events, sid })
+        Ok(Self { orders, events, closed: false, sid })
     }
 
     /// The room's `sid` when we joined it. It is another one when the server has forgotten the room and people come back.
@@ -131,7 +139,17 @@ impl Room {
 
     /// The next event; `None` after [`Event::Closed`]. Cancel-safe.
     pub async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+        match self.events.recv().await {
+            // Whatever became of its task: the owner is told.
+            None if !self.closed => {
+                self.closed = true;
+                Some(Event::Closed(Closed::Lost("the task that held the connection is gone".to_owned())))
+            }
+            event => {
+                self.closed |= matches!(event, Some(Event::Closed(_)));
+                event
+            }
+        }
     }
 
     /// Subscribes to these tracks and to nothing else.

@@ -1,20 +1,22 @@
 //! The WebRTC library behind one seam: offers in, answers out; frames, packets and sender reports of subscribed tracks.
 //!
-//! `str0m` does no IO of its own: this file owns the UDP sockets and feeds it. We are the receiving side only, and always
-//! answer (LiveKit's subscriber connection).
+//! `str0m` does no IO of its own: it is fed here from the sockets. We are the receiving side only, and always answer
+//! (LiveKit's subscriber connection). What one track carries ends nothing but that track's next picture.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use str0m::change::SdpOffer;
+use str0m::error::RtcError;
 use str0m::format::{Codec as RtpCodec, CodecExtra};
 use str0m::media::{KeyframeRequestKind, MediaData, Mid};
-use str0m::net::{Protocol, Receive, Transmit};
-use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc};
-use tokio::net::UdpSocket;
+use str0m::net::{Protocol, Receive, TcpType};
+use str0m::{Candidate, Event, Input, Output, Rtc};
 
+use super::flaws::Flaws;
+use super::sockets::{Arrival, Sockets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TrackId;
 use crate::media::{Codec, SenderReport, Unit};
@@ -24,8 +26,8 @@ use crate::media::{Codec, SenderReport, Unit};
 pub(super) enum PeerEvent {
     /// ICE and DTLS are up.
     Connected,
-    /// ICE has lost its path.
-    Disconnected,
+    /// A datagram of the server, the first or after a while without any.
+    Heard,
     /// One unit of a track.
     Media(TrackId, Codec, Unit),
     /// One sender report of a track.
@@ -38,6 +40,18 @@ pub(super) enum PeerEvent {
 
 /// A lost audio packet is waited for this long: audio has no retransmission, only reordering.
 const AUDIO_REORDERING: Duration = Duration::from_millis(100);
+/// A check of the path goes out this often: its answer tells a quiet room from a path that is cut.
+const CHECKS: Duration = Duration::from_secs(1);
+/// So many checks without an answer, and ICE forgets the path. Whether it is any good is judged elsewhere.
+const FAILED: usize = 60;
+/// How a STUN request begins (RFC 8489, section 5).
+const BINDING_REQUEST: [u8; 2] = [0, 1];
+/// UDP is better for media, so it has this long before TCP is tried.
+const UDP_FIRST: Duration = Duration::from_millis(700);
+/// A datagram after so long is an event.
+const QUIET: Duration = Duration::from_millis(1500);
+/// Remote candidates that are taken in for one description: a server has a few for each of its interfaces.
+const CANDIDATES: usize = 64;
 /// Larger than any datagram.
 const DATAGRAM: usize = 2000;
 
@@ -53,8 +67,23 @@ pub(super) struct Peer {
     newest: HashMap<Mid, u64>,
     /// Candidates that came before the first offer.
     early: Vec<Candidate>,
+    /// How many there were since the ICE credentials of the server were new.
+    candidates: usize,
+    /// The server's ICE user name in the newest offer: another one means that it begins ICE anew.
+    ufrag: String,
     offered: bool,
     outbox: Vec<PeerEvent>,
+    flaws: Flaws<Mid>,
+    /// When the newest datagram came.
+    heard: Option<Instant>,
+    /// The server's addresses for UDP.
+    named: Vec<SocketAddr>,
+    /// The server's candidates that take TCP connections.
+    passive: Vec<Candidate>,
+    /// When TCP is tried, unless UDP has passed before.
+    tcp_at: Option<Instant>,
+    /// How long UDP is waited for: not at all once it has turned out that it does not pass.
+    tcp_after: Duration,
     /// It has been told that the connection is dead: once is enough.
     dead: bool,
 }
@@ -62,15 +91,17 @@ pub(super) struct Peer {
 impl Peer {
     /// Opens the sockets.
     pub async fn open() -> Result<Self> {
-        let rtc = Rtc::builder()
+        let mut config = Rtc::builder()
             .enable_opus(true, false)
             .enable_vp8(true)
             .enable_vp9(true)
             .enable_h264(true)
             .enable_av1(true)
             .enable_h265(false)
-            .set_reordering_timeout_audio(Some(AUDIO_REORDERING))
-            .build(Instant::now());
+            .set_reordering_timeout_audio(Some(AUDIO_REORDERING));
+        config.set_max_stun_rto(CHECKS);
+        config.set_max_stun_retransmits(FAILED);
+        let rtc = config.build(Instant::now());
         let sockets = Sockets::open().await?;
         Ok(Self {
             rtc,
@@ -79,8 +110,16 @@ impl Peer {
             used: HashSet::new(),
             newest: HashMap::new(),
             early: Vec::new(),
+            candidates: 0,
+            ufrag: String::new(),
             offered: false,
             outbox: Vec::new(),
+            flaws: Flaws::new(),
+            heard: None,
+            named: Vec::new(),
+            passive: Vec::new(),
+            tcp_at: None,
+            tcp_after: UDP_FIRST,
             dead: false,
         })
     }
@@ -99,35 +138,80 @@ impl Peer {
                 self.newest.remove(mid);
             }
         }
+        let ufrag = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default();
+        if ufrag != self.ufrag {
+            self.ufrag = ufrag.to_owned();
+            self.candidates = self.early.len();
+            self.sockets.forget();
+            self.passive.clear();
+            self.tcp_at = None;
+        }
         let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| wrong(&e))?;
         self.newest.retain(|mid, _| self.tracks.contains_key(mid));
+        self.flaws.retain(|mid| self.tracks.contains_key(mid));
         self.offered = true;
         for candidate in std::mem::take(&mut self.early) {
             self.add(candidate);
         }
+        // Those for UDP have been taken from the description already.
+        let lines = sdp.lines().filter(|line| line.starts_with("a=candidate:") && line.contains(" tcp "));
+        lines.for_each(|line| self.candidate(line));
         Ok(answer.to_sdp_string())
     }
 
     /// One of the server's addresses, as trickled: `candidate:…`, with or without `a=`.
     pub fn candidate(&mut self, line: &str) {
         match Candidate::from_sdp_string(line.trim_start_matches("a=")) {
-            // str0m has no ICE-TCP of its own; a recorder beside its server has UDP.
-            Ok(candidate) if candidate.proto() != Protocol::Udp => {
-                tracing::debug!(candidate = line, "ignored: only UDP is supported");
+            Ok(_) if self.candidates >= CANDIDATES => tracing::debug!(candidate = line, "ignored: there are too many"),
+            Ok(candidate) if candidate.proto() == Protocol::Tcp && candidate.tcptype() == Some(TcpType::Passive) => {
+                self.candidates += 1;
+                self.passive.push(candidate);
+                self.tcp_at.get_or_insert_with(|| Instant::now() + self.tcp_after);
             }
-            Ok(candidate) if self.offered => self.add(candidate),
-            Ok(candidate) => self.early.push(candidate),
+            Ok(candidate) if candidate.proto() != Protocol::Udp => {
+                tracing::debug!(candidate = line, "ignored: neither UDP nor passive TCP");
+            }
+            Ok(candidate) => {
+                self.candidates += 1;
+                if self.offered { self.add(candidate) } else { self.early.push(candidate) }
+            }
             Err(e) => tracing::debug!(candidate = line, error = %e, "ignored: unreadable"),
         }
     }
 
+    /// When the server's newest datagram came.
+    pub fn heard(&self) -> Option<Instant> {
+        self.heard
+    }
+
+    /// Media does not reach us: where it should have come from, and what to look at.
+    pub fn no_path(&self) -> Error {
+        let more = |n: usize| if n > 1 { format!(" or {} more", n - 1) } else { String::new() };
+        let udp = match self.named.first() {
+            None => "the server names no address for UDP".to_owned(),
+            Some(first) => format!("no answer over UDP from {first}{}", more(self.named.len())),
+        };
+        let tcp = match self.passive.first() {
+            None => "and it takes no TCP (rtc.tcp_port)".to_owned(),
+            Some(first) => format!("nor over TCP from {}{}", first.addr(), more(self.passive.len())),
+        };
+        let fix = "let this machine reach the server's UDP ports (rtc.udp_port or rtc.port_range_start to _end there)";
+        Error::new(ErrorKind::Unavailable, format!("no media path: {udp}, {tcp}; {fix}"))
+    }
+
     /// RTCP PLI for this track.
     pub fn request_keyframe(&mut self, track: &TrackId) {
-        let Some(mid) = self.tracks.iter().find_map(|(mid, id)| (id == track).then_some(*mid)) else { return };
+        let mid = self.tracks.iter().find_map(|(mid, id)| (id == track).then_some(*mid));
+        if let Some(mid) = mid {
+            self.request_keyframe_on(mid);
+        }
+    }
+
+    fn request_keyframe_on(&mut self, mid: Mid) {
         if let Some(mut writer) = self.rtc.writer(mid)
             && let Err(e) = writer.request_keyframe(None, KeyframeRequestKind::Pli)
         {
-            tracing::debug!(%track, error = %e, "no key frame can be requested");
+            tracing::debug!(%mid, error = %e, "no key frame can be requested");
         }
     }
 
@@ -147,6 +231,12 @@ impl Peer {
             if let Some(event) = self.outbox.pop() {
                 return event;
             }
+            if self.tcp_at.is_some_and(|at| Instant::now() >= at) {
+                self.tcp_at = None;
+                for passive in &self.passive {
+                    self.sockets.connect(passive.addr());
+                }
+            }
             let until = match self.rtc.poll_output() {
                 Ok(Output::Timeout(until)) => until,
                 Ok(Output::Transmit(transmit)) => {
@@ -157,33 +247,95 @@ impl Peer {
                     Some(event) => return event,
                     None => continue,
                 },
-                Err(e) => return PeerEvent::Dead(e.to_string()),
+                Err(e) => match self.flawed(&e) {
+                    Some(dead) => return dead,
+                    None => continue,
+                },
             };
             if !self.rtc.is_alive() {
                 return PeerEvent::Dead("the peer connection was closed".into());
             }
+            let until = self.tcp_at.map_or(until, |at| at.min(until));
             let received = tokio::time::timeout_at(until.into(), self.sockets.receive(&mut buffer)).await;
             let now = Instant::now();
             let done = match received {
-                Ok((length, source, destination)) => {
-                    match Receive::new(Protocol::Udp, source, destination, &buffer[..length]) {
-                        Ok(received) => self.rtc.handle_input(Input::Receive(now, received)),
+                Ok(Arrival::Packet { proto, length, source, destination }) => {
+                    match Receive::new(proto, source, destination, &buffer[..length]) {
+                        Ok(received) => {
+                            // That the server asks proves nothing: it may not hear our answer.
+                            if !buffer.starts_with(&BINDING_REQUEST)
+                                && self.heard.replace(now).is_none_or(|before| now >= before + QUIET)
+                            {
+                                self.outbox.push(PeerEvent::Heard);
+                            }
+                            self.tcp_after = if proto == Protocol::Udp { UDP_FIRST } else { Duration::ZERO };
+                            self.rtc.handle_input(Input::Receive(now, received))
+                        }
                         Err(e) => {
                             tracing::trace!(error = %e, "a datagram that is neither STUN, DTLS nor RTP");
                             continue;
                         }
                     }
                 }
+                Ok(Arrival::Open { remote, local }) => {
+                    self.opened(remote, local);
+                    Ok(())
+                }
                 Err(_) => self.rtc.handle_input(Input::Timeout(now)),
             };
-            if let Err(e) = done {
-                return PeerEvent::Dead(e.to_string());
+            match done {
+                Ok(()) => self.flaws.input(),
+                Err(e) => {
+                    if let Some(dead) = self.flawed(&e) {
+                        return dead;
+                    }
+                }
             }
+        }
+    }
+
+    /// An error is the end only when `str0m` says so, or when there is nothing but errors. What made it has been removed from
+    /// its queue by then: a packet that cannot be read (`Packet`: any guest can send one), a DTLS record out of place.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all but those of one track are treated alike")]
+    fn flawed(&mut self, error: &RtcError) -> Option<PeerEvent> {
+        match error {
+            RtcError::Packet(mid, _, why) => {
+                let flaw = self.flaws.packet(*mid, Instant::now());
+                let track = self.tracks.get(mid).map(ToString::to_string).unwrap_or_default();
+                if flaw.count == 1 {
+                    tracing::warn!(track, error = %why, "a packet that makes no sense; further ones are only counted");
+                } else {
+                    tracing::debug!(track, error = %why, count = flaw.count, "a packet that makes no sense");
+                }
+                if flaw.keyframe {
+                    self.request_keyframe_on(*mid);
+                }
+            }
+            other => {
+                self.flaws.other();
+                tracing::debug!(error = %other, "ignored: the connection goes on");
+            }
+        }
+        let over = !self.rtc.is_alive() || self.flaws.too_many();
+        over.then(|| PeerEvent::Dead(error.to_string()))
+    }
+
+    /// A TCP connection stands: the two candidates of which it is the pair.
+    fn opened(&mut self, remote: SocketAddr, local: SocketAddr) {
+        let passive = self.passive.iter().find(|candidate| candidate.addr() == remote).cloned();
+        let active = Candidate::builder().tcp().host(local).tcptype(TcpType::Active).build();
+        if let (Some(passive), Ok(active)) = (passive, active) {
+            tracing::info!(%remote, "media is tried over TCP: no UDP so far");
+            self.rtc.add_local_candidate(active);
+            self.rtc.add_remote_candidate(passive);
         }
     }
 
     /// Adds a remote candidate, and first the local one from which it can be reached.
     fn add(&mut self, remote: Candidate) {
+        if !self.named.contains(&remote.addr()) && self.named.len() < CANDIDATES {
+            self.named.push(remote.addr());
+        }
         if let Some(local) = self.sockets.local_for(remote.addr())
             && let Ok(host) = Candidate::host(local, "udp")
             && let Some(added) = self.rtc.add_local_candidate(host)
@@ -198,7 +350,13 @@ impl Peer {
     fn translate(&mut self, event: Event) -> Option<PeerEvent> {
         match event {
             Event::Connected => Some(PeerEvent::Connected),
-            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => Some(PeerEvent::Disconnected),
+            Event::IceConnectionStateChange(state) => {
+                tracing::debug!(?state, "ICE");
+                if state.is_connected() {
+                    self.tcp_at = None;
+                }
+                None
+            }
             Event::MediaData(data) => self.media(data),
             Event::SenderFeedback(feedback) => {
                 let track = self.tracks.get(&feedback.mid)?.clone();
@@ -237,93 +395,186 @@ impl Peer {
         };
         let rtp = data.time.numer();
         self.newest.insert(data.mid, rtp);
+        let gap = self.flaws.unit(data.mid);
         let unit = Unit {
             data: Bytes::copy_from_slice(&data.data),
             rtp,
             arrival: data.network_time,
-            contiguous: data.contiguous,
+            contiguous: data.contiguous && !gap,
             keyframe,
         };
         Some(PeerEvent::Media(track, codec, unit))
     }
 }
 
-/// One UDP socket for each IP version, bound to every address of the machine.
-struct Sockets {
-    v4: Option<UdpSocket>,
-    v6: Option<UdpSocket>,
-    /// Which address of ours faces which of theirs: asked of the kernel once each.
-    routes: HashMap<IpAddr, IpAddr>,
-}
+#[cfg(test)]
+mod tests {
+    use str0m::media::{Direction, MediaKind};
+    use str0m::rtp::RtpWrite;
+    use tokio::net::UdpSocket;
 
-impl Sockets {
-    async fn open() -> Result<Self> {
-        let v4 = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await;
-        let v6 = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await.ok();
-        match (v4, &v6) {
-            (Err(e), None) => Err(Error::new(ErrorKind::ResourceExhausted, format!("cannot open a UDP socket: {e}"))),
-            (v4, _) => Ok(Self { v4: v4.ok(), v6, routes: HashMap::new() }),
-        }
+    use super::*;
+
+    /// A server that offers one H.264 track and sends what it is given, one payload after the other.
+    struct Sender {
+        rtc: Rtc,
+        socket: UdpSocket,
+        mid: Mid,
+        sent: u64,
     }
 
-    fn for_address(&self, address: IpAddr) -> Option<&UdpSocket> {
-        match address {
-            IpAddr::V4(_) => self.v4.as_ref(),
-            IpAddr::V6(_) => self.v6.as_ref(),
+    impl Sender {
+        async fn meet(peer: &mut Peer) -> Self {
+            let mut rtc = Rtc::builder().clear_codecs().enable_h264(true).set_rtp_mode(true).build(Instant::now());
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let at = socket.local_addr().unwrap();
+            let host = Candidate::host(at, "udp").unwrap();
+            let line = host.to_sdp_string();
+            rtc.add_local_candidate(host);
+            let mut changes = rtc.sdp_api();
+            let mid = changes.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
+            let (offer, pending) = changes.apply().unwrap();
+            let mids = HashMap::from([(mid.to_string(), "TR_1".to_owned())]);
+            let answer = peer.answer(&offer.to_sdp_string(), &mids).unwrap();
+            peer.candidate(&line);
+            let answer = str0m::change::SdpAnswer::from_sdp_string(&answer).unwrap();
+            rtc.sdp_api().accept_answer(pending, answer).unwrap();
+            Self { rtc, socket, mid, sent: 0 }
         }
-    }
 
-    /// Our address and port as `remote` sees them (host candidate).
-    fn local_for(&mut self, remote: SocketAddr) -> Option<SocketAddr> {
-        let port = self.for_address(remote.ip())?.local_addr().ok()?.port();
-        let ip = match self.routes.get(&remote.ip()) {
-            Some(ip) => *ip,
-            None => {
-                let ip = route_to(remote)?;
-                self.routes.insert(remote.ip(), ip);
-                ip
+        /// Sends when it is connected, and again what is still to be sent each 20 ms.
+        async fn run(mut self, payloads: Vec<Vec<u8>>) {
+            let mut buffer = [0; DATAGRAM];
+            let mut payloads = payloads.into_iter();
+            let mut next = None;
+            loop {
+                let until = loop {
+                    match self.rtc.poll_output().unwrap() {
+                        Output::Timeout(until) => break until,
+                        Output::Transmit(t) => drop(self.socket.send_to(&t.contents, t.destination).await),
+                        Output::Event(Event::Connected) => next = Some(Instant::now()),
+                        Output::Event(_) => {}
+                    }
+                };
+                let until = next.map_or(until, |next: Instant| next.min(until));
+                let got = tokio::time::timeout_at(until.into(), self.socket.recv_from(&mut buffer)).await;
+                let now = Instant::now();
+                let at = self.socket.local_addr().unwrap();
+                let input = match &got {
+                    Ok(Ok((length, from))) => receive(now, *from, at, &buffer[..*length]),
+                    Ok(Err(_)) | Err(_) => Input::Timeout(now),
+                };
+                self.rtc.handle_input(input).unwrap();
+                if next.is_some_and(|next| now >= next) {
+                    next = Some(now + Duration::from_millis(20));
+                    let Some(payload) = payloads.next() else { return };
+                    self.send(now, payload);
+                }
             }
-        };
-        Some(SocketAddr::new(ip, port))
-    }
+        }
 
-    /// A datagram that cannot be sent now is lost, as on any network.
-    fn send(&self, transmit: &Transmit) {
-        let Some(socket) = self.for_address(transmit.destination.ip()) else { return };
-        if let Err(e) = socket.try_send_to(&transmit.contents, transmit.destination) {
-            tracing::trace!(to = %transmit.destination, error = %e, "datagram not sent");
+        fn send(&mut self, now: Instant, payload: Vec<u8>) {
+            let pt = self.rtc.media(self.mid).unwrap().remote_pts()[0];
+            let (seq, time) = (self.sent, u32::try_from(self.sent * 1800).unwrap());
+            self.sent += 1;
+            let mut direct = self.rtc.direct_api();
+            let stream = direct.stream_tx_by_mid(self.mid, None).unwrap();
+            stream.write_rtp(RtpWrite::new(pt, seq.into(), time, now, payload).marker(true));
         }
     }
 
-    /// Length, from where, and to which address of ours.
-    async fn receive(&mut self, buffer: &mut [u8]) -> (usize, SocketAddr, SocketAddr) {
-        loop {
-            let received = match (&self.v4, &self.v6) {
-                (Some(v4), Some(v6)) => {
-                    tokio::select! {
-                        _ = v4.readable() => v4.try_recv_from(buffer),
-                        _ = v6.readable() => v6.try_recv_from(buffer),
+    fn receive(now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> Input<'_> {
+        Input::Receive(now, Receive::new(Protocol::Udp, from, to, bytes).unwrap())
+    }
+
+    #[tokio::test]
+    async fn where_udp_does_not_pass_tcp_does() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut rtc = Rtc::builder().build(Instant::now());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let host = Candidate::builder().tcp().host(at).tcptype(TcpType::Passive).build().unwrap();
+        let line = host.to_sdp_string();
+        rtc.add_local_candidate(host);
+        let mut changes = rtc.sdp_api();
+        changes.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
+        let (offer, pending) = changes.apply().unwrap();
+        let mut peer = Peer::open().await.unwrap();
+        let answer = peer.answer(&offer.to_sdp_string(), &HashMap::new()).unwrap();
+        // The first leads nowhere, like UDP behind a wall.
+        let walled = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        peer.candidate(&Candidate::host(walled.local_addr().unwrap(), "udp").unwrap().to_sdp_string());
+        peer.candidate(&line);
+        let answer = str0m::change::SdpAnswer::from_sdp_string(&answer).unwrap();
+        rtc.sdp_api().accept_answer(pending, answer).unwrap();
+        let serving = tokio::spawn(async move {
+            let (stream, from) = listener.accept().await.unwrap();
+            let (mut reader, mut writer) = stream.into_split();
+            let (packets, mut read) = tokio::sync::mpsc::channel(8);
+            tokio::spawn(async move {
+                while let Ok(length) = reader.read_u16().await {
+                    let mut packet = vec![0; length.into()];
+                    reader.read_exact(&mut packet).await.unwrap();
+                    if packets.send(packet).await.is_err() {
+                        return;
                     }
                 }
-                (Some(one), None) | (None, Some(one)) => one.recv_from(buffer).await,
-                (None, None) => std::future::pending().await,
-            };
-            // An ICMP "port unreachable" of an earlier datagram comes as an error: nothing to do about it.
-            let Ok((length, source)) = received else { continue };
-            if let Some(destination) = self.local_for(source) {
-                return (length, source, destination);
+            });
+            loop {
+                let until = loop {
+                    match rtc.poll_output().unwrap() {
+                        Output::Timeout(until) => break until,
+                        Output::Transmit(t) => {
+                            writer.write_u16(u16::try_from(t.contents.len()).unwrap()).await.unwrap();
+                            writer.write_all(&t.contents).await.unwrap();
+                        }
+                        Output::Event(_) => {}
+                    }
+                };
+                let packet = tokio::time::timeout_at(until.into(), read.recv()).await;
+                let now = Instant::now();
+                let input = match &packet {
+                    Ok(Some(packet)) => Input::Receive(now, Receive::new(Protocol::Tcp, from, at, packet).unwrap()),
+                    Ok(None) => return,
+                    Err(_) => Input::Timeout(now),
+                };
+                rtc.handle_input(input).unwrap();
+            }
+        });
+        let connected = async { while !matches!(peer.next().await, PeerEvent::Connected) {} };
+        tokio::time::timeout(Duration::from_secs(10), connected).await.expect("ICE and DTLS over TCP");
+        assert!(peer.no_path().message.contains(&format!("nor over TCP from {at}")));
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn packets_that_make_no_sense_cost_that_picture_alone() {
+        let mut peer = Peer::open().await.unwrap();
+        let sender = Sender::meet(&mut peer).await;
+        // A slice; each kind of nonsense a depacketiser refuses (RFC 6184: types 0 and 25 to 31, an aggregate that is longer
+        // than its packet, a fragment of nothing); and a slice again after each.
+        let slice = || vec![0x65, 0x88, 0x84, 0x00];
+        let mut payloads = vec![slice()];
+        let nonsense: Vec<Vec<u8>> = (25..32).chain([0]).map(|kind| vec![0x60 | kind, 1, 2, 3]).collect();
+        for bad in nonsense.into_iter().chain([vec![0x78, 0xff, 0xff, 1], vec![0x7c]]) {
+            payloads.extend([bad, slice()]);
+        }
+        let wanted = payloads.iter().filter(|payload| **payload == slice()).count();
+        let sending = tokio::spawn(sender.run(payloads));
+        let (mut units, mut gaps) = (0, 0);
+        while units < wanted {
+            let event = tokio::time::timeout(Duration::from_secs(10), peer.next()).await.expect("more units");
+            match event {
+                PeerEvent::Media(track, _, unit) => {
+                    assert_eq!(track, TrackId::new("TR_1"));
+                    gaps += usize::from(units > 0 && !unit.contiguous);
+                    units += 1;
+                }
+                PeerEvent::Dead(why) => panic!("after {units} units: {why}"),
+                PeerEvent::Connected | PeerEvent::Heard | PeerEvent::Report(..) | PeerEvent::Candidate(_) => {}
             }
         }
+        assert!(gaps >= 8, "what is missing is told: {gaps}");
+        sending.abort();
     }
-}
-
-/// The address of ours from which `remote` is reached. Nothing is sent.
-fn route_to(remote: SocketAddr) -> Option<IpAddr> {
-    let any: SocketAddr = match remote {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let probe = std::net::UdpSocket::bind(any).ok()?;
-    probe.connect(remote).ok()?;
-    Some(probe.local_addr().ok()?.ip())
 }

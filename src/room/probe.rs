@@ -32,9 +32,10 @@ pub async fn media_path(server: &Server, room: &str, identity: &str, patience: D
     let began = Instant::now();
     let mut session = Session::join(server, room, identity).await?;
     let left = patience.saturating_sub(began.elapsed());
-    let path = tokio::time::timeout(left, connected(&mut session)).await.unwrap_or_else(|_| {
-        let fix = "let this machine reach the server's UDP ports (rtc.udp_port or rtc.port_range_start to _end there)";
-        Err(Error::new(ErrorKind::Unavailable, format!("joined {room:?}, but no media path over UDP; {fix}")))
+    let path = tokio::time::timeout(left, connected(&mut session)).await;
+    let path = path.unwrap_or_else(|_| {
+        let Error { kind, message } = session.peer.no_path();
+        Err(Error::new(kind, format!("joined {room:?}, but {message}")))
     });
     session.leave().await;
     path.map(|()| began.elapsed())
@@ -47,13 +48,13 @@ async fn connected(session: &mut Session) -> Result<()> {
         tokio::select! {
             event = session.peer.next() => match event {
                 PeerEvent::Connected => return Ok(()),
-                PeerEvent::Candidate(line) => session.send_candidate(&line).await,
+                PeerEvent::Candidate(line) => session.send_candidate(&line),
                 PeerEvent::Dead(why) => return over(why),
-                PeerEvent::Disconnected | PeerEvent::Media(..) | PeerEvent::Report(..) => {}
+                PeerEvent::Heard | PeerEvent::Media(..) | PeerEvent::Report(..) => {}
             },
             signal = session.events.recv() => match signal {
                 Some(SignalEvent::Message(message)) => match *message {
-                    Message::Offer(offer) => session.offered(offer).await?,
+                    Message::Offer(offer) => session.offered(offer)?,
                     Message::Trickle(trickle) => session.trickled(&trickle),
                     Message::Leave(_) => return over("the server asked us to leave".to_owned()),
                     _ => {}

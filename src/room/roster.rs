@@ -37,6 +37,8 @@ pub struct Track {
     pub source: TrackSource,
     /// `muted`: a muted track may send nothing at all.
     pub muted: bool,
+    /// End-to-end encrypted: nobody without the key of the room can decode it.
+    pub encrypted: bool,
     /// Published width in pixels; 0 when unknown.
     pub width: u32,
     /// Published height in pixels; 0 when unknown.
@@ -138,7 +140,14 @@ impl From<&proto::TrackInfo> for Track {
         } else {
             TrackSource::Camera
         };
-        Self { id: TrackId::new(&info.sid), source, muted: info.muted, width: info.width, height: info.height }
+        Self {
+            id: TrackId::new(&info.sid),
+            source,
+            muted: info.muted,
+            encrypted: info.encryption != i32::from(proto::encryption::Type::None),
+            width: info.width,
+            height: info.height,
+        }
     }
 }
 
@@ -194,5 +203,18 @@ mod tests {
         roster.update(&[ada]);
         let (owner, track) = roster.track(&TrackId::new("TR_s")).unwrap();
         assert_eq!((owner.name.as_str(), track.source), ("Ada", TrackSource::ScreenShare));
+        assert!(!track.encrypted);
+    }
+
+    #[test]
+    fn every_encryption_is_one() {
+        for encryption in [proto::encryption::Type::Gcm, proto::encryption::Type::Custom] {
+            let mut info = proto::TrackInfo::default();
+            info.set_encryption(encryption);
+            assert!(Track::from(&info).encrypted, "{encryption:?}");
+        }
+        // One that we have no name for is read as its number.
+        let info = proto::TrackInfo { encryption: 9, ..Default::default() };
+        assert!(Track::from(&info).encrypted);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use livekit_protocol as proto;
 use livekit_signaling::{SignalClient, SignalError, SignalEvents, SignalOptions};
 use proto::signal_request::Message;
+use tokio::sync::mpsc;
 
 use super::link::Link;
 use super::peer::Peer;
@@ -20,6 +21,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The whole of joining.
 const JOIN_TIMEOUT: Duration = Duration::from_millis(4500);
 
+/// Saying goodbye takes at most this long.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What is to be sent. It goes out in a task of its own: while the signalling link is being reopened sending waits, and media
+/// must be read meanwhile.
+enum Outgoing {
+    Message(Message),
+    /// The resume is complete: what was held back follows.
+    Reconnected,
+}
+
 /// A joined session.
 pub(super) struct Session {
     pub client: Arc<SignalClient>,
@@ -31,6 +43,7 @@ pub(super) struct Session {
     pub answer: Option<proto::SessionDescription>,
     /// The way to the server, kept open.
     pub link: Arc<Link>,
+    outgoing: mpsc::UnboundedSender<Outgoing>,
 }
 
 impl Session {
@@ -57,16 +70,31 @@ impl Session {
         let (client, join, events) =
             SignalClient::connect(&link.ws_url(), &jwt, options, None).await.map_err(|e| refusal(&server.url, &e))?;
         let peer = Peer::open().await?;
-        Ok(Self { client: Arc::new(client), events, peer, join, offer: None, answer: None, link: Arc::new(link) })
+        let (client, link) = (Arc::new(client), Arc::new(link));
+        let (outgoing, mut queue) = mpsc::unbounded_channel();
+        let sending = client.clone();
+        tokio::spawn(async move {
+            while let Some(next) = queue.recv().await {
+                match next {
+                    Outgoing::Message(message) => sending.send(message).await,
+                    Outgoing::Reconnected => sending.set_reconnected().await,
+                }
+            }
+        });
+        Ok(Self { client, events, peer, join, offer: None, answer: None, link, outgoing })
+    }
+
+    fn send(&self, message: Message) {
+        let _ = self.outgoing.send(Outgoing::Message(message));
     }
 
     /// Answers the server's offer.
-    pub async fn offered(&mut self, offer: proto::SessionDescription) -> Result<()> {
+    pub fn offered(&mut self, offer: proto::SessionDescription) -> Result<()> {
         let sdp = self.peer.answer(&offer.sdp, &offer.mid_to_track_id)?;
         let answer = proto::SessionDescription { r#type: "answer".into(), sdp, id: offer.id, ..Default::default() };
         self.offer = Some(offer);
         self.answer = Some(answer.clone());
-        self.client.send(Message::Answer(answer)).await;
+        self.send(Message::Answer(answer));
         Ok(())
     }
 
@@ -82,46 +110,49 @@ impl Session {
     }
 
     /// Tells the server one of our addresses.
-    pub async fn send_candidate(&self, line: &str) {
+    pub fn send_candidate(&self, line: &str) {
         let init = serde_json::json!({ "candidate": line, "sdpMid": "0", "sdpMLineIndex": 0 });
         let mut trickle = proto::TrickleRequest { candidate_init: init.to_string(), ..Default::default() };
         trickle.set_target(proto::SignalTarget::Subscriber);
-        self.client.send(Message::Trickle(trickle)).await;
+        self.send(Message::Trickle(trickle));
     }
 
     /// Subscribes to `added`, unsubscribes from `removed`, sets the layer of `sized`.
-    pub async fn subscribe(&self, added: &[Wanted], removed: &[Wanted], sized: &[Wanted]) {
+    pub fn subscribe(&self, added: &[Wanted], removed: &[Wanted], sized: &[Wanted]) {
         for (list, subscribe) in [(removed, false), (added, true)] {
             if !list.is_empty() {
-                self.client.send(Message::Subscription(subscription(list, subscribe))).await;
+                self.send(Message::Subscription(subscription(list, subscribe)));
             }
         }
         for wanted in sized {
             let Some((width, height)) = wanted.size else { continue };
             let track_sids = vec![wanted.track.to_string()];
             let setting = proto::UpdateTrackSettings { track_sids, width, height, ..Default::default() };
-            self.client.send(Message::TrackSetting(setting)).await;
+            self.send(Message::TrackSetting(setting));
         }
     }
 
     /// After a resume: repeats what both sides had agreed on.
-    pub async fn synchronise(&self, wanted: &[Wanted]) {
+    pub fn synchronise(&self, wanted: &[Wanted]) {
         let state = proto::SyncState {
             answer: self.answer.clone(),
             offer: self.offer.clone(),
             subscription: Some(subscription(wanted, true)),
             ..Default::default()
         };
-        self.client.send(Message::SyncState(state)).await;
-        self.client.set_reconnected().await;
+        self.send(Message::SyncState(state));
+        let _ = self.outgoing.send(Outgoing::Reconnected);
     }
 
     /// Says goodbye.
     pub async fn leave(&self) {
         let mut leave = proto::LeaveRequest::default();
         leave.set_reason(proto::DisconnectReason::ClientInitiated);
-        self.client.send(Message::Leave(leave)).await;
-        self.client.close().await;
+        let goodbye = async {
+            self.client.send(Message::Leave(leave)).await;
+            self.client.close().await;
+        };
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
     }
 }
 

@@ -5,6 +5,7 @@ pub mod backend;
 pub mod content;
 pub mod growing;
 pub mod minio;
+pub mod network;
 pub mod players;
 pub mod proxy;
 pub mod publisher;

@@ -22,6 +22,8 @@ pub struct LiveKit {
     pub api_secret: String,
     /// Of the HTTP and signalling door.
     pub port: u16,
+    /// Its one UDP port for media.
+    pub udp: u16,
     config: String,
     child: Option<Child>,
     folder: TempDir,
@@ -62,6 +64,7 @@ impl LiveKit {
             api_key,
             api_secret,
             port,
+            udp,
             config,
             child: None,
             folder: TempDir::new().expect("a temporary folder"),

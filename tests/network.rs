@@ -1,0 +1,123 @@
+//! A network that goes wrong between the recorder and its server: the meeting is kept, and what is missing is told.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::content::Recording;
+use support::network::Network;
+use support::publisher::{Kind, Publisher};
+use support::recorder::{Recorder, Take};
+use support::server::LiveKit;
+
+/// The first participant's tone, in Hz.
+const TONE: u32 = 500;
+/// Sound is back so soon after the path.
+const BACK: Duration = Duration::from_secs(2);
+/// What the recorder says of each time without media.
+const HOLE: &str = "no media came from the server";
+
+/// A room with one person, and a recorder behind the network.
+fn start(server: &LiveKit, room: &str) -> (Network, Publisher, Recorder) {
+    let network = Network::start(server.port, server.udp, 7);
+    let publisher = Publisher::start(Kind::SampleRoom, server, room, 1, &[]);
+    let options = ["--audio-only"];
+    let mut recorder = Recorder::start_at(&network.url, server, room, &format!("{room}.ogg"), &options);
+    until(&mut recorder, "recording room", Duration::from_secs(10));
+    std::thread::sleep(Duration::from_secs(3));
+    (network, publisher, recorder)
+}
+
+/// Waits until the log has one more line with these words than it had; the time that took.
+fn until(recorder: &mut Recorder, words: &str, most: Duration) -> Duration {
+    let (began, before) = (Instant::now(), if words == HOLE { recorder.log().matches(words).count() } else { 0 });
+    loop {
+        let log = recorder.log();
+        if log.matches(words).count() > before {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < most, "{words:?} within {most:?}: {log}");
+        recorder.wait_until(0.0);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The beeps of the file: seconds.
+fn beeps(take: &Take) -> Vec<f64> {
+    Recording::open(&take.file).sound().beeps(TONE)
+}
+
+/// Cuts datagrams for `cut`, then asks how soon sound is back, and for how long there was none.
+fn cut_media(room: &str, up: bool, down: bool, cut: Duration) {
+    let server = LiveKit::start();
+    let (network, _publisher, mut recorder) = start(&server, room);
+    network.media(!up, !down);
+    std::thread::sleep(cut);
+    network.media(true, true);
+    let back = until(&mut recorder, HOLE, Duration::from_secs(20));
+    eprintln!("{room}: sound was back {} ms after the path", back.as_millis());
+    std::thread::sleep(Duration::from_secs(4));
+    let take = recorder.stop(Vec::new());
+    assert!(back <= BACK, "sound was back {back:?} after the path: {}", take.log);
+    let (beeps, end) = (beeps(&take), Recording::open(&take.file).duration);
+    assert!(beeps.first().is_some_and(|t| *t < 3.0), "before the cut: {beeps:?}");
+    let after = beeps.iter().filter(|t| **t > end - 3.5).count();
+    assert!(after >= 3, "after the cut: {beeps:?} of {end} s");
+}
+
+#[test]
+fn a_cut_of_three_seconds_both_ways_is_over_when_the_path_is_back() {
+    cut_media("three", true, true, Duration::from_secs(3));
+}
+
+#[test]
+fn a_cut_of_twelve_seconds_both_ways_is_over_when_the_path_is_back() {
+    cut_media("twelve", true, true, Duration::from_secs(12));
+}
+
+#[test]
+fn datagrams_that_reach_us_no_more_end_nothing() {
+    cut_media("deaf", false, true, Duration::from_secs(25));
+}
+
+#[test]
+fn datagrams_that_reach_the_server_no_more_end_nothing() {
+    cut_media("dumb", true, false, Duration::from_secs(25));
+}
+
+#[test]
+fn a_room_without_a_way_for_media_is_not_recorded() {
+    let server = LiveKit::start();
+    let network = Network::start(server.port, server.udp, 7);
+    network.media(false, false);
+    let _publisher = Publisher::start(Kind::SampleRoom, &server, "walled", 1, &[]);
+    let began = Instant::now();
+    let mut recorder = Recorder::start_at(&network.url, &server, "walled", "walled.mp4", &[]);
+    assert_eq!(recorder.wait(8.0).code(), Some(1));
+    let log = recorder.log();
+    assert!(log.contains("UDP from 127.0.0.1:") && !log.contains("recording room"), "{:?}: {log}", began.elapsed());
+}
+
+#[test]
+fn an_empty_room_is_recorded() {
+    let server = LiveKit::start();
+    server.create_room("empty");
+    let take = Recorder::start(&server, "empty", "empty.ogg", &["--audio-only"]).run_for(4.0);
+    assert!(take.log.contains("recording room"), "{}", take.log);
+}
+
+#[test]
+fn signalling_may_be_away_as_long_as_media_flows() {
+    let server = LiveKit::start();
+    let (network, _publisher, mut recorder) = start(&server, "signal");
+    network.signalling(false);
+    std::thread::sleep(Duration::from_secs(70));
+    network.signalling(true);
+    until(&mut recorder, "connection resumed", Duration::from_secs(5));
+    std::thread::sleep(Duration::from_secs(3));
+    let take = recorder.stop(Vec::new());
+    let beeps = beeps(&take);
+    let span = beeps.last().unwrap() - beeps.first().unwrap();
+    assert!(beeps.len() >= 74 && (span - (beeps.len() - 1) as f64).abs() < 0.05, "{} in {span} s", beeps.len());
+}
