@@ -8,18 +8,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::ids::{ParticipantId, TrackId};
-use crate::timeline::{Kind, Timeline};
+use crate::recording::HoleCause;
+use crate::timeline::{Kind, RecordingTime, Timeline};
 
 use super::frames::Frames;
 use super::input::{Input, Surroundings};
-use super::lane::{Lane, Place};
+use super::lane::{self, Lane, Place};
 use super::order::{Generation, Order};
 use super::output::File;
-use super::pace::{Pace, span};
+use super::pace::{Pace, Pulse, span};
 use super::{Codec, Event, Unit, mixer, painter, sound};
 
 /// How long inputs may take to play out at the end. Pictures wait for their time at most `LATENCY - LEAD`.
 const PLAY_OUT: Duration = Duration::from_millis(1200);
+/// How long the conductor waits for an order before it looks around.
+const IDLE: Duration = Duration::from_millis(500);
 /// How long encoders and muxer may take after that.
 const WRITE_OUT: Duration = Duration::from_secs(30);
 
@@ -79,16 +82,48 @@ impl Conductor {
 
     /// Until the drain, whose instant it returns, or until the output breaks.
     fn record(&mut self) -> Result<Instant, String> {
+        let mut pulse = Pulse::default();
         loop {
-            match self.orders.recv() {
+            let order = self.orders.recv_timeout(self.wait());
+            let now = self.pace.time(Instant::now());
+            if let Some(since) = pulse.beat(now) {
+                self.stood_still(since, now);
+            }
+            match order {
                 Ok(Order::Drain(at)) => return Ok(at),
                 // The owner is gone: what there is, is kept.
-                Err(_) => return Ok(Instant::now()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(Instant::now()),
+                Err(RecvTimeoutError::Timeout) => self.flush(),
                 Ok(order) => {
                     if let Outcome::Broke(why) = self.handle(order) {
                         return Err(why);
                     }
                 }
+            }
+        }
+    }
+
+    fn stood_still(&self, from: RecordingTime, to: RecordingTime) {
+        let (from_ns, to_ns) = (from.max(0).unsigned_abs(), to.max(0).unsigned_abs());
+        let why = "this process, or its machine, stood still".to_owned();
+        let _ = self.events.send(Event::Hole { from_ns, to_ns, cause: HoleCause::Frozen, why });
+    }
+
+    /// Until sound that waits must go its way.
+    fn wait(&self) -> Duration {
+        let due = self.tracks.lanes.values().filter_map(Lane::due).min();
+        let now = self.pace.time(Instant::now());
+        due.map_or(IDLE, |due| Duration::from_nanos((due - now).max(0).unsigned_abs()).min(IDLE))
+    }
+
+    /// Sound whose time has come goes its way.
+    fn flush(&mut self) {
+        let now = self.pace.time(Instant::now());
+        let tracks = &mut self.tracks;
+        for (track, lane) in &mut tracks.lanes {
+            if lane.due().is_some_and(|due| due <= now) {
+                let outcome = lane.flush(&mut tracks.timeline);
+                told(&self.events, track, outcome);
             }
         }
     }
@@ -222,7 +257,8 @@ impl Conductor {
 
     fn detach(&mut self, track: &TrackId) {
         let Some(mut lane) = self.tracks.lanes.remove(track) else { return };
-        lane.flush(&mut self.tracks.timeline);
+        let outcome = lane.flush(&mut self.tracks.timeline);
+        told(&self.events, track, outcome);
         self.tracks.timeline.remove(lane.key);
         if let Some(input) = lane.input.take() {
             input.end();
@@ -243,12 +279,7 @@ impl Conductor {
         let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
         let place = Place { arrival, now };
         let outcome = lane.unit(unit, place, &mut self.tracks.timeline);
-        if outcome.ask {
-            let _ = self.events.send(Event::NeedKeyframe(track.clone()));
-        }
-        if let Some(why) = outcome.undecodable {
-            let _ = self.events.send(Event::Undecodable(track.clone(), why.to_owned()));
-        }
+        told(&self.events, track, outcome);
     }
 
     fn failed(&mut self, generation: Generation, why: String) {
@@ -277,5 +308,18 @@ impl Conductor {
         if let Some(painter) = &self.painter {
             let _ = painter.send(painter::Order::Forget(track.clone(), generation));
         }
+    }
+}
+
+/// Tells the owner what became of a track's units.
+fn told(events: &UnboundedSender<Event>, track: &TrackId, outcome: lane::Outcome) {
+    if outcome.ask {
+        let _ = events.send(Event::NeedKeyframe(track.clone()));
+    }
+    if let Some(why) = outcome.undecodable {
+        let _ = events.send(Event::Undecodable(track.clone(), why.to_owned()));
+    }
+    if outcome.lost_ns > 0 {
+        let _ = events.send(Event::AudioLost { track: track.clone(), ns: outcome.lost_ns });
     }
 }

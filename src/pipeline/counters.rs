@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Event;
+use crate::ids::TrackId;
 use crate::recording::Quality;
 
 /// What has been made so far.
@@ -40,6 +41,11 @@ impl Counters {
     pub fn strained(&self, quality: Quality, late: Duration) {
         let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
         let _ = self.events.send(Event::Strained { quality, late_ms });
+    }
+
+    /// This much of a track came too late; the owner is told.
+    pub fn audio_lost(&self, track: TrackId, ns: u64) {
+        let _ = self.events.send(Event::AudioLost { track, ns });
     }
 
     /// Something was given to the output; the first time, the owner is told.

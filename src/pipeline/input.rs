@@ -2,6 +2,7 @@
 //! loses this track alone.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
@@ -49,6 +50,9 @@ pub struct Input {
     /// Its name.
     pub generation: Generation,
     last: Option<gst::ClockTime>,
+    sound: Sender<sound::Order>,
+    /// When the piece of sound begins that was decoded last, if it is quiet.
+    quiet_at: Arc<AtomicI64>,
 }
 
 impl Input {
@@ -73,12 +77,14 @@ impl Input {
         pipeline.set_start_time(gst::ClockTime::NONE);
         pipeline.set_base_time(clock.time().saturating_sub(gst::ClockTime::from_nseconds(elapsed)));
         pipeline.set_latency(gst::ClockTime::ZERO);
+        let quiet_at = Arc::new(AtomicI64::new(i64::MIN));
         if codec != Codec::Opus {
             sink.set_ts_offset(nanos(LATENCY) - nanos(LEAD) - ZERO_NS);
             let take = pictures(track.clone(), Arc::clone(frames), around.clone());
             sink.set_callbacks(callbacks(generation, around.orders.clone(), take));
         } else {
-            let take = samples(track.clone(), generation, Arc::clone(frames), around.clone());
+            let _ = around.sound.send(sound::Order::Voice(generation, track.clone()));
+            let take = samples(track.clone(), generation, Arc::clone(frames), Arc::clone(&quiet_at), around.clone());
             sink.set_callbacks(callbacks(generation, around.orders.clone(), take));
         }
         let orders = around.orders.clone();
@@ -89,7 +95,7 @@ impl Input {
             }
         });
         pipeline.set_state(gst::State::Playing).map_err(|_| format!("the {codec:?} decoder does not start"))?;
-        Ok(Self { pipeline, source, sink, generation, last: None })
+        Ok(Self { pipeline, source, sink, generation, last: None, sound: around.sound.clone(), quiet_at })
     }
 
     /// One unit to be seen or heard at `time`. False when the decoder is too far behind to take it.
@@ -101,8 +107,8 @@ impl Input {
         if length_ns == 0 {
             // Decoders take pictures that step back in time for reordered ones; a correction must not look like that.
             pts = self.last.map_or(pts, |last| pts.max(last));
-            self.last = Some(pts);
         }
+        self.last = Some(pts);
         let mut buffer = gst::Buffer::from_slice(data);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(pts);
@@ -112,6 +118,18 @@ impl Input {
         }
         // An error here is told on the bus too.
         self.source.push_buffer(buffer).is_ok()
+    }
+
+    /// Whether what was pushed last has been decoded already, and is quiet.
+    pub fn is_quiet(&self) -> bool {
+        let decoded = self.quiet_at.load(Ordering::Relaxed);
+        // Decoders round times.
+        self.last.is_some_and(|last| decoded.abs_diff(recording_time(last)) < 1_000_000)
+    }
+
+    /// Lets the mixer wait for what is said from `time` on.
+    pub fn expect(&self, time: RecordingTime) {
+        let _ = self.sound.send(sound::Order::Expect(self.generation, position(time)));
     }
 
     /// Lets the decoder make up for sound that was lost.
@@ -142,8 +160,14 @@ fn clock_time(time: RecordingTime) -> gst::ClockTime {
     gst::ClockTime::from_nseconds(time.saturating_add(ZERO_NS).max(0).unsigned_abs())
 }
 
-fn recording_time(buffer: &gst::BufferRef) -> Option<RecordingTime> {
-    Some(i64::try_from(buffer.pts()?.nseconds()).ok()? - ZERO_NS)
+fn recording_time(pts: gst::ClockTime) -> RecordingTime {
+    i64::try_from(pts.nseconds()).unwrap_or(i64::MAX) - ZERO_NS
+}
+
+/// The nearest sample of the mixer.
+fn position(time: RecordingTime) -> i64 {
+    let position = (i128::from(time) * mixer::RATE as i128 + 500_000_000).div_euclid(1_000_000_000);
+    i64::try_from(position).unwrap_or(i64::MAX / 2)
 }
 
 /// Takes what the decoder gives until it has played out.
@@ -168,7 +192,7 @@ fn pictures(track: TrackId, frames: Arc<Frames>, around: Surroundings) -> impl F
     move |sample| {
         let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
         let small = info.is_none_or(|i| i.width() <= FLUSH_SIDE || i.height() <= FLUSH_SIDE);
-        if let (false, Some(time)) = (small, sample.buffer().and_then(recording_time))
+        if let (false, Some(time)) = (small, sample.buffer().and_then(|buffer| buffer.pts()).map(recording_time))
             && frames.push(time, around.pace.time(Instant::now()), sample)
         {
             let _ = around.events.send(Event::Decoding(track.clone()));
@@ -181,15 +205,15 @@ fn samples(
     track: TrackId,
     generation: Generation,
     frames: Arc<Frames>,
+    quiet_at: Arc<AtomicI64>,
     around: Surroundings,
 ) -> impl FnMut(gst::Sample) + Send + 'static {
     move |sample| {
         let Some(buffer) = sample.buffer() else { return };
-        let (Some(time), Ok(map)) = (recording_time(buffer), buffer.map_readable()) else { return };
-        let samples = map.as_slice().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
-        let rate = mixer::RATE as i128;
-        let position = (i128::from(time) * rate + 500_000_000).div_euclid(1_000_000_000);
-        let position = i64::try_from(position).unwrap_or(i64::MAX / 2) - opus::ENCODER_DELAY;
+        let (Some(time), Ok(map)) = (buffer.pts().map(recording_time), buffer.map_readable()) else { return };
+        let samples: Vec<i16> = map.as_slice().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
+        quiet_at.store(if mixer::is_quiet(&samples) { time } else { i64::MIN }, Ordering::Relaxed);
+        let position = position(time) - opus::ENCODER_DELAY;
         let _ = around.sound.send(sound::Order::Piece { generation, position, samples });
         if frames.note(around.pace.time(Instant::now())) {
             let _ = around.events.send(Event::Decoding(track.clone()));

@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use crate::ids::ParticipantId;
-use crate::timeline::{Key, RecordingTime, Timeline};
+use crate::timeline::{Key, Placing, RecordingTime, Timeline};
 
 use super::frames::Frames;
 use super::gate::Gate;
 use super::input::Input;
 use super::order::Generation;
-use super::pace::span;
-use super::{Codec, Unit, opus};
+use super::voice::{Step, Voice};
+use super::{Codec, Unit};
 
-/// Sound waits this long at its beginning, so that the least delayed packet decides where it lies.
-const SETTLING_NS: i64 = 200_000_000;
-/// Lost sound up to this long (48 kHz ticks, 120 ms) is made up by the decoder; more is silence.
-const CONCEALABLE: u64 = 5760;
 /// A track that sends nothing for this long was muted.
 const PAUSE_NS: i64 = 2_000_000_000;
 /// Units, key frames among them, but no picture for this long: the stream is broken.
@@ -35,10 +31,7 @@ pub struct Lane {
     pub input: Option<Input>,
     frames: Arc<Frames>,
     gate: Gate,
-    /// Sound that waits for the beginning to settle; `None` once it has.
-    settling: Option<Vec<(Unit, RecordingTime)>>,
-    /// Where the next packet of sound should begin, in RTP time.
-    expected: Option<u64>,
+    voice: Voice,
     arrived: Option<RecordingTime>,
     passed_since: Option<RecordingTime>,
     reported: bool,
@@ -61,6 +54,8 @@ pub struct Outcome {
     pub ask: bool,
     /// The track shows nothing, and why.
     pub undecodable: Option<&'static str>,
+    /// Nanoseconds of sound that cannot be heard.
+    pub lost_ns: u64,
 }
 
 impl Lane {
@@ -72,8 +67,7 @@ impl Lane {
             input: None,
             frames: Arc::new(Frames::new()),
             gate: Gate::default(),
-            settling: (codec == Codec::Opus).then(Vec::new),
-            expected: None,
+            voice: Voice::new(key),
             arrived: None,
             passed_since: None,
             reported: false,
@@ -120,49 +114,47 @@ impl Lane {
             self.frames.forget();
         }
         if self.codec == Codec::Opus {
-            self.sound(unit, place.arrival, timeline);
-            return Outcome::default();
+            let quiet = self.input.as_ref().is_some_and(Input::is_quiet);
+            let steps = self.voice.unit(unit, place.arrival, quiet, timeline);
+            return self.sound(steps);
         }
         self.picture(unit, place, timeline)
     }
 
+    /// When sound that waits must go its way.
+    pub const fn due(&self) -> Option<RecordingTime> {
+        self.voice.due()
+    }
+
     /// Sound that still waits goes its way.
-    pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) {
-        for (unit, arrival) in self.settling.take().unwrap_or_default() {
-            self.packet(unit, arrival, timeline);
-        }
+    pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) -> Outcome {
+        let steps = self.voice.flush(timeline);
+        self.sound(steps)
     }
 
-    fn sound(&mut self, unit: Unit, arrival: RecordingTime, timeline: &mut Timeline<ParticipantId>) {
-        let Some(waiting) = &mut self.settling else {
-            self.packet(unit, arrival, timeline);
-            return;
-        };
-        timeline.observe(self.key, unit.rtp, arrival);
-        waiting.push((unit, arrival));
-        if waiting.first().is_some_and(|(_, first)| arrival - first >= SETTLING_NS) {
-            self.flush(timeline);
+    fn sound(&mut self, steps: Vec<Step>) -> Outcome {
+        let mut outcome = Outcome::default();
+        for step in steps {
+            match (step, &mut self.input) {
+                (Step::Lost(ns), _) => outcome.lost_ns += ns,
+                (Step::Expect(time), Some(input)) => input.expect(time),
+                (Step::Conceal(time, length), Some(input)) => input.conceal(time, length),
+                (Step::Expect(_) | Step::Conceal(..), None) => {}
+                (Step::Play(data, time, length), input) => {
+                    let taken = input.as_mut().is_some_and(|input| input.push(data, time, length));
+                    outcome.lost_ns += if taken { 0 } else { length.unsigned_abs() };
+                }
+            }
         }
-    }
-
-    fn packet(&mut self, unit: Unit, arrival: RecordingTime, timeline: &mut Timeline<ParticipantId>) {
-        let ticks = opus::ticks(&unit.data);
-        let Some(time) = timeline.place(self.key, unit.rtp, ticks, arrival) else { return };
-        let lost = self.expected.and_then(|expected| unit.rtp.checked_sub(expected)).unwrap_or(0);
-        self.expected = Some(unit.rtp + u64::from(ticks));
-        let Some(input) = &mut self.input else { return };
-        if !unit.contiguous && (1..=CONCEALABLE).contains(&lost) {
-            let length = span(lost, 48_000);
-            input.conceal(time - length, length);
-        }
-        input.push(unit.data, time, span(u64::from(ticks.max(1)), 48_000));
+        outcome
     }
 
     fn picture(&mut self, unit: Unit, place: Place, timeline: &mut Timeline<ParticipantId>) -> Outcome {
-        let Some(time) = timeline.place(self.key, unit.rtp, 0, place.arrival) else { return Outcome::default() };
+        let placing = Placing { rtp: unit.rtp, ticks: 0, arrival: place.arrival, quiet: false };
+        let Some(time) = timeline.place(self.key, placing) else { return Outcome::default() };
         let decoded = self.frames.decoded_at();
         let verdict = self.gate.unit(unit.contiguous, unit.keyframe, decoded, place.now);
-        let mut outcome = Outcome { ask: verdict.ask, undecodable: None };
+        let mut outcome = Outcome { ask: verdict.ask, ..Outcome::default() };
         let Some(input) = self.input.as_mut().filter(|_| verdict.pass) else { return outcome };
         if !input.push(unit.data, time, 0) {
             self.gate.close();

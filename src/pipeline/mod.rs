@@ -1,5 +1,6 @@
 //! GStreamer: encoded media in, one file out.
 
+mod attendance;
 mod bus;
 mod conductor;
 mod counters;
@@ -22,6 +23,9 @@ mod salvage;
 mod sound;
 mod strain;
 mod template;
+#[cfg(test)]
+mod tests;
+mod voice;
 
 pub use inventory::{Inventory, inventory};
 pub use pace::{LATENCY, LEAD};
@@ -101,6 +105,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Bytes in the file so far.
     pub bytes: u64,
+    /// Nanoseconds of media that are not written before sound that is late has come.
+    pub waiting_ns: u64,
 }
 
 /// One recording's media: inputs, painter, mixer, output. Calls never block. Dropping it drains it too.
@@ -112,6 +118,8 @@ pub struct Pipeline {
     counters: Arc<counters::Counters>,
     path: PathBuf,
     framerate: Option<u64>,
+    /// There is a mixer.
+    sounding: bool,
 }
 
 impl Pipeline {
@@ -148,6 +156,7 @@ impl Pipeline {
             painter = Some(to_painter);
         }
         // Without sound nobody listens, and what is said to the mixer is lost.
+        let sounding = file.audio.is_some();
         if let Some(sink) = file.audio.clone() {
             let (priming, counters) = (file.priming, Arc::clone(&counters));
             let mixer = sound::Sound { orders: to_sound, sink, pace, priming, counters };
@@ -169,7 +178,7 @@ impl Pipeline {
             tracks,
         };
         spawn("conductor", move || conductor.run())?;
-        Ok(Self { pace, orders, painter, counters, path, framerate })
+        Ok(Self { pace, orders, painter, counters, path, framerate, sounding })
     }
 
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
@@ -211,7 +220,9 @@ impl Pipeline {
             Some(framerate) => pace::span(ticks, framerate),
             None => pace::span(samples, mixer::RATE as u64),
         };
-        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes: output::length(&self.path) }
+        let behind = self.pace.time(Instant::now()) - pace::nanos(LATENCY) - pace::span(samples, mixer::RATE as u64);
+        let waiting_ns = if self.sounding { behind.max(0).unsigned_abs() } else { 0 };
+        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes: output::length(&self.path), waiting_ns }
     }
 
     /// Writes everything that arrived up to now, ends the streams; `Drained` or `Broke` follows. Nothing can be pushed any more.

@@ -14,6 +14,22 @@ pub const LEAD: Duration = Duration::from_millis(120);
 /// The longest the painter may be behind before it leaves pictures out.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
+/// A thread that looks around twice a second and was away for this long did not run.
+const STANDSTILL_NS: i64 = 2_000_000_000;
+
+/// Notices that this process stood still.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pulse {
+    last: Option<RecordingTime>,
+}
+
+impl Pulse {
+    /// It runs at `now`. Returns since when it had not.
+    pub fn beat(&mut self, now: RecordingTime) -> Option<RecordingTime> {
+        self.last.replace(now).filter(|last| now - last > STANDSTILL_NS)
+    }
+}
+
 /// When recording time zero was.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -48,4 +64,19 @@ pub fn nanos(duration: Duration) -> i64 {
 /// `count` units of which `rate` make a second, in nanoseconds.
 pub fn span(count: u64, rate: u64) -> i64 {
     i64::try_from(u128::from(count) * 1_000_000_000 / u128::from(rate.max(1))).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pulse;
+
+    #[test]
+    fn a_standstill_is_noticed_once() {
+        let mut pulse = Pulse::default();
+        let half = 500_000_000;
+        let beats = [0, 1, 2, 6, 7].map(|n| pulse.beat(n * half));
+        assert_eq!(beats, [None, None, None, None, None], "slow is not still");
+        assert_eq!(pulse.beat(47 * half), Some(7 * half));
+        assert_eq!(pulse.beat(48 * half), None);
+    }
 }

@@ -1,22 +1,30 @@
 //! The thread that owns the mixer: every 20 ms one block of sound, whatever came.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
+use super::attendance::Attendance;
 use super::counters::Counters;
-use super::mixer::{BLOCK, Mixer, RATE, Voice};
+use super::mixer::{BLOCK, CHANNELS, Mixer, RATE};
 use super::order::Generation;
 use super::pace::{Pace, span};
+use crate::ids::TrackId;
+
+/// How often it is looked whether what is waited for has come, or the output takes something again.
+const AGAIN: Duration = Duration::from_millis(20);
+/// How often losses are told.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// What the mixer is told.
 #[derive(Debug)]
 pub enum Order {
+    /// An input that decodes this track.
+    Voice(Generation, TrackId),
     /// Interleaved stereo samples of one input; `position` counts from recording time zero, at 48 kHz.
     Piece {
         /// Whose.
@@ -26,6 +34,8 @@ pub enum Order {
         /// Left and right in turn.
         samples: Vec<i16>,
     },
+    /// This input says something from this sample on, which comes later.
+    Expect(Generation, i64),
     /// This input says nothing more.
     Forget(Generation),
     /// Everything has arrived: write up to this many samples, at once, and end.
@@ -51,35 +61,36 @@ impl Sound {
     /// Runs until the end.
     pub fn run(self) {
         let mut mixer = Mixer::new();
-        let mut voices: HashMap<Generation, Voice> = HashMap::new();
+        let mut attendance = Attendance::default();
         let mut out = Vec::new();
         let mut end = None;
         let mut written = 0;
+        let mut told = Instant::now();
         loop {
-            if end.is_none() {
-                let block_end = mixer.cursor().unsigned_abs() + BLOCK as u64;
-                let due = self.pace.due(span(block_end, RATE as u64));
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if !self.listen(&mut attendance, &mut mixer, &mut end) {
+                return;
             }
-            loop {
-                match self.orders.try_recv() {
-                    Ok(Order::Piece { generation, position, samples }) => {
-                        mixer.add(voices.entry(generation).or_default(), position, &samples);
-                    }
-                    Ok(Order::Forget(generation)) => {
-                        voices.remove(&generation);
-                    }
-                    Ok(Order::Finish(samples)) => end = Some(samples),
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) if end.is_none() => return,
-                    Err(TryRecvError::Disconnected) => break,
-                }
+            let now = Instant::now();
+            if now.duration_since(told) >= TELLING || end.is_some() {
+                told = now;
+                attendance.lost().into_iter().for_each(|lost| self.lost(lost));
             }
             let cursor = mixer.cursor().unsigned_abs();
-            let left = end.map_or(BLOCK as u64, |end| end.saturating_sub(cursor));
+            let left = end.map_or(BLOCK as u64, |end: u64| end.saturating_sub(cursor));
             if left == 0 {
                 let _ = self.sink.end_of_stream();
                 return;
+            }
+            if end.is_none()
+                && let Some(wait) = self.wait(&mut attendance, mixer.cursor(), now)
+            {
+                std::thread::sleep(wait);
+                continue;
+            }
+            // Whoever waits in the output hears nobody: what is said meanwhile would have to be kept voice by voice.
+            if self.sink.current_level_bytes() + (BLOCK * CHANNELS * size_of::<f32>()) as u64 > self.sink.max_bytes() {
+                std::thread::sleep(AGAIN);
+                continue;
             }
             // At the start the encoder's own silence stands for our first samples.
             let skipped = self.priming.saturating_sub(usize::try_from(cursor).unwrap_or(usize::MAX));
@@ -97,6 +108,39 @@ impl Sound {
             self.counters.flowing();
             self.counters.samples.store(mixer.cursor().unsigned_abs(), Ordering::Relaxed);
         }
+    }
+
+    /// Takes all orders there are; false when nobody will give any more.
+    fn listen(&self, attendance: &mut Attendance, mixer: &mut Mixer, end: &mut Option<u64>) -> bool {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Voice(generation, track)) => attendance.enter(generation, track),
+                Ok(Order::Piece { generation, position, samples }) => {
+                    attendance.say(generation, position, &samples, mixer);
+                }
+                Ok(Order::Expect(generation, position)) => attendance.expect(generation, position),
+                Ok(Order::Forget(generation)) => {
+                    attendance.leave(generation).into_iter().for_each(|lost| self.lost(lost));
+                }
+                Ok(Order::Finish(samples)) => *end = Some(samples),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return end.is_some(),
+            }
+        }
+    }
+
+    /// How long to wait before the block at `cursor` is looked at again; `None`: it is to be written now.
+    fn wait(&self, attendance: &mut Attendance, cursor: i64, now: Instant) -> Option<Duration> {
+        let end = cursor + BLOCK as i64;
+        let due = self.pace.due(span(end.unsigned_abs(), RATE as u64));
+        if due > now {
+            return Some(due.duration_since(now));
+        }
+        (!attendance.is_ready(end, now.duration_since(due))).then_some(AGAIN)
+    }
+
+    fn lost(&self, (track, samples): (TrackId, u64)) {
+        self.counters.audio_lost(track, span(samples, RATE as u64).unsigned_abs());
     }
 }
 

@@ -319,7 +319,9 @@ impl Driver {
     /// Holds what is recorded against its limits.
     fn watch(&mut self) {
         while !self.draining {
-            let seen = Seen { flowing: self.flowing, bytes: self.pipeline.stats().bytes, people: self.people() };
+            let stats = self.pipeline.stats();
+            let waiting = Duration::from_nanos(stats.waiting_ns);
+            let seen = Seen { flowing: self.flowing, bytes: stats.bytes, waiting, people: self.people() };
             match self.watcher.handle(seen, Instant::now()) {
                 None => return,
                 Some(LimitEvent::Near(limit)) => self.tell(Report::LimitNear(limit)),

@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub flowing: bool,
     /// Bytes in the file.
     pub bytes: u64,
+    /// What is not written before sound that is late has come, beyond what is usually in flight.
+    pub waiting: Duration,
     /// People in the room.
     pub people: usize,
 }
@@ -89,9 +91,9 @@ impl Watcher {
         self.flowing = seen.flowing;
         self.deserted_since = if seen.people == 0 { self.deserted_since.or(Some(now)) } else { None };
         self.measure(seen.bytes, now);
-        let enough = self.enough(seen.bytes, now);
+        let enough = self.enough(seen, now);
         self.over = enough.is_some();
-        enough.or_else(|| self.announce(seen.bytes, now))
+        enough.or_else(|| self.announce(seen, now))
     }
 
     /// When [`handle`](Self::handle) must be called, if nothing else happens; may lie in the past.
@@ -103,18 +105,18 @@ impl Watcher {
         [self.ends_at(), warning, self.given_up_at()].into_iter().flatten().min()
     }
 
-    fn enough(&self, bytes: u64, now: Instant) -> Option<LimitEvent> {
+    fn enough(&self, seen: Seen, now: Instant) -> Option<LimitEvent> {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if due(self.ends_at()) {
             return Some(LimitEvent::Hit(Limit::Duration));
         }
-        if self.full_at(now).is_some_and(|full| bytes >= full) {
+        if self.full_at(seen.waiting, now).is_some_and(|full| seen.bytes >= full) {
             return Some(LimitEvent::Hit(Limit::Size));
         }
         self.limits.empty_room.filter(|_| due(self.given_up_at())).map(LimitEvent::Deserted)
     }
 
-    fn announce(&mut self, bytes: u64, now: Instant) -> Option<LimitEvent> {
+    fn announce(&mut self, seen: Seen, now: Instant) -> Option<LimitEvent> {
         if !self.flowing {
             return None;
         }
@@ -123,7 +125,7 @@ impl Watcher {
             return Some(LimitEvent::Near(Limit::Duration));
         }
         // Nine tenths of what it can become.
-        if !self.told_size && self.full_at(now).is_some_and(|full| bytes >= full - full / 10) {
+        if !self.told_size && self.full_at(seen.waiting, now).is_some_and(|full| seen.bytes >= full - full / 10) {
             self.told_size = true;
             return Some(LimitEvent::Near(Limit::Size));
         }
@@ -132,11 +134,11 @@ impl Watcher {
 
     /// How large the file may be now so that it does not become too large. A limit that leaves no room for what is in flight
     /// is not kept exactly: half of it is used.
-    fn full_at(&self, now: Instant) -> Option<u64> {
+    fn full_at(&self, waiting: Duration, now: Instant) -> Option<u64> {
         let limit = self.limits.max_bytes?;
         let seconds = now.saturating_duration_since(self.start).as_secs() + 1;
-        let usual = self.rate * u64::try_from(IN_FLIGHT.as_millis()).unwrap_or(0) / 1000;
-        let kept_back = usual.max(self.burst) + self.index * seconds;
+        let bytes = |of: Duration| self.rate * u64::try_from(of.as_millis()).unwrap_or(0) / 1000;
+        let kept_back = bytes(IN_FLIGHT).max(self.burst) + bytes(waiting) + self.index * seconds;
         Some(limit.saturating_sub(kept_back).max(limit / 2).max(1))
     }
 
@@ -183,7 +185,7 @@ mod tests {
         let output = Output::mp4(VideoSettings::preset(Layout::from_name("grid"))).unwrap();
         let mut watcher = Watcher::new(limits, &output, start);
         let mut events = Vec::new();
-        let mut seen = Seen { flowing: true, bytes: 0, people: figures[0].2 };
+        let mut seen = Seen { flowing: true, bytes: 0, waiting: Duration::ZERO, people: figures[0].2 };
         for (second, bytes, people) in figures {
             let at = start + Duration::from_secs(*second);
             while let Some(due) = watcher.poll_timeout().filter(|due| *due < at) {
@@ -194,7 +196,7 @@ mod tests {
                 }
                 assert!(told, "a timeout at {:?} for nothing", due - start);
             }
-            seen = Seen { flowing: true, bytes: *bytes, people: *people };
+            seen = Seen { flowing: true, bytes: *bytes, waiting: Duration::ZERO, people: *people };
             while let Some(event) = watcher.handle(seen, at) {
                 events.push((*second, event));
             }
@@ -253,7 +255,7 @@ mod tests {
         let start = Instant::now();
         let limits = Limits { max_duration: seconds(10), warning: seconds(20), ..NONE };
         let mut watcher = Watcher::new(limits, &Output::ogg(), start);
-        let seen = |flowing| Seen { flowing, bytes: 0, people: 1 };
+        let seen = |flowing| Seen { flowing, bytes: 0, waiting: Duration::ZERO, people: 1 };
         assert_eq!(watcher.handle(seen(false), start), None);
         assert_eq!(
             watcher.poll_timeout(),
@@ -276,7 +278,9 @@ mod tests {
             bytes += rate(second);
             for half in [0, 500] {
                 let now = start + Duration::from_secs(second) + Duration::from_millis(half);
-                while let Some(event) = watcher.handle(Seen { flowing: true, bytes, people: 1 }, now) {
+                while let Some(event) =
+                    watcher.handle(Seen { flowing: true, bytes, waiting: Duration::ZERO, people: 1 }, now)
+                {
                     events.push(event);
                 }
                 if matches!(events.last(), Some(Hit(_))) {
@@ -317,6 +321,18 @@ mod tests {
         assert_eq!(of(Output::silent_mp4(video).unwrap()), (375_000, 64 + 4 * 30));
         assert_eq!(of(Output::sound_mp4()), (16_000, 64 + 4 * 47));
         assert_eq!(of(Output::ogg()), (16_000, 0));
+    }
+
+    #[test]
+    fn what_waits_for_late_sound_is_counted_too() {
+        let output = Output::mp4(VideoSettings::preset(Layout::from_name("grid"))).unwrap();
+        let start = Instant::now();
+        for (waiting, enough) in [(0, false), (4, true)] {
+            let limits = Limits { max_bytes: Some(100_000_000), ..NONE };
+            let mut watcher = Watcher::new(limits, &output, start);
+            let seen = Seen { flowing: true, bytes: 98_000_000, waiting: Duration::from_secs(waiting), people: 1 };
+            assert_eq!(watcher.handle(seen, start) == Some(Hit(Limit::Size)), enough, "{waiting} s");
+        }
     }
 
     #[test]

@@ -2,12 +2,17 @@
 //!
 //! Each track is placed so that its least-delayed packet stands at the moment it arrived. Within a participant the audio
 //! is the master: it stays continuous, and video is shifted to it once both have sender reports. What drifts is put right
-//! freely for video; for audio only where it pauses, or at once when it is off by more than [`AUDIO_TOLERANCE_NS`].
+//! freely for video; for audio only where it pauses or is quiet, or when it is off by more than [`AUDIO_TOLERANCE_NS`]: moved later
+//! at once, which loses nothing, moved earlier in small cuts.
+//!
+//! A sender's clock is believed as long as arrival does not contradict it: see [`doubt`].
 
+mod doubt;
 mod floor;
 #[cfg(test)]
 mod tests;
 
+use doubt::Doubt;
 use floor::Floor;
 
 /// A moment of the recording, in nanoseconds since its first sample. Negative: before the recording began.
@@ -17,8 +22,21 @@ pub type RecordingTime = i64;
 pub const AUDIO_TOLERANCE_NS: i64 = 80_000_000;
 /// Sound nearer than this is left alone even at a pause: it is jitter.
 const AUDIO_DEADBAND_NS: i64 = 3_000_000;
+/// Sound that is quiet, but does not pause, is left alone up to this: what is repaired more often would be heard.
+const AUDIO_QUIET_BAND_NS: i64 = 20_000_000;
+/// Sound that is too late and neither pauses nor is quiet for this long is cut, and again after as long.
+const CUT_INTERVAL_NS: i64 = 10_000_000_000;
+/// Sound later than its track usually is by more than this makes us doubt its clock.
+const LATE_NS: i64 = 100_000_000;
+/// Pictures that are all later than usual by more than this, for this long, stay late.
+const LATE_PICTURE_NS: i64 = 300_000_000;
+const LATE_PICTURES_FOR_NS: i64 = 500_000_000;
 /// RTP time and arrival that disagree by more than this between two units: the publisher started a new clock.
 const JUMP_NS: i64 = 2_000_000_000;
+/// Nothing is placed further from its arrival than this: such sound could not be written any more, or not for a long time.
+const FAR_NS: i64 = 5_000_000_000;
+/// Times and RTP times beyond this are nobody's (36 years, in nanoseconds); arithmetic on those within cannot overflow.
+const BOUND: i64 = 1 << 60;
 /// Sender reports that ask for more than this against arrival are not believed.
 const SYNC_LIMIT_NS: i64 = 1_000_000_000;
 /// The master's report may be older than the other track's by this much (100 ppm make 6 ms of it).
@@ -66,6 +84,36 @@ struct Track<P> {
     floor: Floor,
     last: Option<Last>,
     report: Option<Report>,
+    /// Sound whose place is not known yet.
+    doubt: Option<Doubt>,
+    /// Since when pictures are late without exception, and the least delayed of them.
+    late: Option<(RecordingTime, i64)>,
+    /// Since when sound is too late and neither pauses nor is quiet, or when it was cut last.
+    uncut_since: Option<RecordingTime>,
+}
+
+/// What to do with a packet of sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// Everything up to it can be placed.
+    Sure,
+    /// Its place is not known yet: keep it until more have come, or until that time, and [`decide`](Timeline::decide) then.
+    Wait(RecordingTime),
+    /// It does not fit to those that wait either: what is kept can be placed, and then this one waits.
+    Anew(RecordingTime),
+}
+
+/// One unit that is to be placed.
+#[derive(Clone, Copy, Debug)]
+pub struct Placing {
+    /// RTP time.
+    pub rtp: u64,
+    /// Its length (0: unknown, as with video).
+    pub ticks: u32,
+    /// When it arrived.
+    pub arrival: RecordingTime,
+    /// The sound just before it is so quiet that a piece of it can be left out.
+    pub quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +148,9 @@ impl<P: PartialEq> Timeline<P> {
             floor: Floor::default(),
             last: None,
             report: None,
+            doubt: None,
+            late: None,
+            uncut_since: None,
         });
         key
     }
@@ -109,36 +160,47 @@ impl<P: PartialEq> Timeline<P> {
         self.tracks.retain(|t| t.key != key);
     }
 
-    /// Takes notice of a unit that will be placed later, so that the first ones placed know how late they were.
-    pub fn observe(&mut self, key: Key, rtp: u64, arrival: RecordingTime) {
+    /// Takes notice of a packet of sound, in the order of arrival, before it is placed.
+    pub fn hear(&mut self, key: Key, rtp: u64, arrival: RecordingTime) -> Hearing {
+        let track = self.tracks.iter_mut().find(|t| t.key == key);
+        track.map_or(Hearing::Sure, |track| track.hear(bounded(rtp), arrival.clamp(-BOUND, BOUND)))
+    }
+
+    /// Nothing more is waited for: what was heard of this track can be placed.
+    pub fn decide(&mut self, key: Key) {
         if let Some(track) = self.tracks.iter_mut().find(|t| t.key == key) {
-            let observed = track.observed(rtp.cast_signed(), arrival);
-            track.floor.push(arrival, observed);
+            track.decide();
         }
     }
 
-    /// When this unit is to be seen or heard; `None` for a track that is not here. `ticks` is its length (0: unknown,
-    /// as with video). Units come in decoding order.
-    pub fn place(&mut self, key: Key, rtp: u64, ticks: u32, arrival: RecordingTime) -> Option<RecordingTime> {
+    /// When this unit is to be seen or heard; `None` for a track that is not here, and for sound that would lie too far from
+    /// its arrival. Units come in decoding order; sound has been [heard](Self::hear).
+    pub fn place(&mut self, key: Key, unit: Placing) -> Option<RecordingTime> {
         let index = self.tracks.iter().position(|t| t.key == key)?;
-        let rtp = rtp.cast_signed();
+        let (rtp, ticks, arrival) = (bounded(unit.rtp), i64::from(unit.ticks), unit.arrival.clamp(-BOUND, BOUND));
         let track = self.tracks.get_mut(index)?;
+        if track.is_stray(rtp, arrival) {
+            return None;
+        }
         let gap = track.last.map_or(i64::MAX, |last| rtp - last.end);
-        track.note(rtp, i64::from(ticks), arrival);
+        track.note(rtp, ticks, arrival);
         let target = self.target(index)?;
         let track = self.tracks.get_mut(index)?;
         let offset = match (track.kind, track.offset) {
-            (Kind::Audio, Some(old)) => settle(old, target, gap),
+            (Kind::Audio, Some(old)) => {
+                let room = if unit.quiet { gap.max(ticks) } else { gap };
+                track.settle(old, target, gap, room, arrival)
+            }
             (Kind::Audio, None) | (Kind::Video, _) => target,
         };
         track.offset = Some(offset);
-        Some(track.time(rtp + offset))
+        Some(track.time(rtp + offset).clamp(arrival - FAR_NS, arrival + FAR_NS))
     }
 
     /// A sender report of this track: that RTP time is that moment of the publisher's clock (nanoseconds since 1970).
     pub fn report(&mut self, key: Key, rtp: u64, ntp_ns: i64) {
         if let Some(track) = self.tracks.iter_mut().find(|t| t.key == key) {
-            track.report = Some(Report { rtp: rtp.cast_signed(), ntp_ns });
+            track.report = Some(Report { rtp: bounded(rtp), ntp_ns: ntp_ns.clamp(-2 * BOUND, 2 * BOUND) });
         }
     }
 
@@ -179,19 +241,119 @@ impl<P> Track<P> {
         self.ticks(arrival) - rtp
     }
 
-    /// Remembers a unit; a new RTP clock forgets what was known of the old one.
+    fn hear(&mut self, rtp: i64, arrival: RecordingTime) -> Hearing {
+        let observed = self.observed(rtp, arrival);
+        let observed_ns = self.ns(observed);
+        let fits = self.offset.is_some_and(|offset| {
+            let usual = self.floor.get().map_or(offset, |floor| floor.max(offset));
+            observed_ns - self.ns(offset) >= -JUMP_NS && observed_ns - self.ns(usual) <= LATE_NS
+        });
+        if fits {
+            // What was held has come, or a stray packet was the only one.
+            self.doubt = None;
+            self.floor.push(arrival, observed);
+            return Hearing::Sure;
+        }
+        let later = self.doubt.as_ref().is_some_and(|doubt| observed_ns - doubt.lowest() > LATE_NS);
+        if later {
+            self.decide();
+        }
+        match &mut self.doubt {
+            Some(doubt) => doubt.push(arrival, observed_ns),
+            None => self.doubt = Some(Doubt::new(self.offset.is_none(), arrival, observed_ns)),
+        }
+        match self.doubt.as_ref().map(Doubt::due).filter(|due| arrival < *due) {
+            Some(due) if later => Hearing::Anew(due),
+            Some(due) => Hearing::Wait(due),
+            None => {
+                self.decide();
+                Hearing::Sure
+            }
+        }
+    }
+
+    /// What stayed late, or began, is placed by arrival from now on; nothing is known of the clock before it.
+    fn decide(&mut self) {
+        let Some(doubt) = self.doubt.take() else { return };
+        self.forget();
+        for (arrival, offset_ns) in doubt.agreed(JUMP_NS) {
+            let observed = self.ticks(offset_ns);
+            self.floor.push(arrival, observed);
+        }
+        self.offset = self.floor.get();
+    }
+
+    fn forget(&mut self) {
+        self.floor = Floor::default();
+        self.report = None;
+        self.offset = None;
+        self.last = None;
+    }
+
+    /// Remembers a unit; a new RTP clock forgets what was known of the old one. Sound was judged when it was heard.
     fn note(&mut self, rtp: i64, ticks: i64, arrival: RecordingTime) {
-        if let Some(last) = self.last {
+        if let (Kind::Video, Some(last)) = (self.kind, self.last) {
             let apart = self.ns(rtp - last.rtp) - (arrival - last.arrival);
             if apart.abs() > JUMP_NS {
-                self.floor = Floor::default();
-                self.report = None;
-                self.offset = None;
+                self.forget();
             }
         }
         let observed = self.observed(rtp, arrival);
+        if let Some(lowest) = self.stays_late(observed, arrival) {
+            self.forget();
+            self.floor.push(arrival, lowest);
+        }
         self.floor.push(arrival, observed);
-        self.last = Some(Last { rtp, end: rtp + ticks, arrival });
+        // What comes twice, or behind its successor, does not make a pause of what was said already.
+        let end = self.last.map_or(rtp + ticks, |last| last.end.max(rtp + ticks));
+        self.last = Some(Last { rtp, end, arrival });
+    }
+
+    /// Pictures are not kept waiting for a decision: each is shown when it comes, and after a while they have a new usual delay.
+    fn stays_late(&mut self, observed: i64, arrival: RecordingTime) -> Option<i64> {
+        let late = self.floor.get().map_or(0, |usual| self.ns(observed - usual));
+        if self.kind == Kind::Audio || late <= LATE_PICTURE_NS {
+            self.late = None;
+            return None;
+        }
+        let (since, lowest) = self.late.map_or((arrival, observed), |(since, lowest)| (since, lowest.min(observed)));
+        self.late = (arrival - since < LATE_PICTURES_FOR_NS).then_some((since, lowest));
+        if self.late.is_none() { Some(lowest) } else { None }
+    }
+
+    /// Sound so far from what is around it that nobody can have said it then.
+    fn is_stray(&self, rtp: i64, arrival: RecordingTime) -> bool {
+        let late = |offset| self.ns(self.observed(rtp, arrival) - offset);
+        self.kind == Kind::Audio && self.offset.is_some_and(|offset| !(-JUMP_NS..=FAR_NS).contains(&late(offset)))
+    }
+
+    /// The offset sound goes on with: the old one, unless there is a pause to hide a correction in, or it is far off. `gap` is the
+    /// pause before it, `room` that, or what of the sound itself may be left out; ticks.
+    fn settle(&mut self, old: i64, target: i64, gap: i64, room: i64, arrival: RecordingTime) -> i64 {
+        let off = target - old;
+        let ns = self.ns(off);
+        if ns > AUDIO_TOLERANCE_NS {
+            return target;
+        }
+        let since = self.uncut_since.take();
+        let band = if gap > 0 { AUDIO_DEADBAND_NS } else { AUDIO_QUIET_BAND_NS };
+        if room > 0 && ns.abs() > band {
+            // A pause can be shortened to nothing, but sound is never laid over sound.
+            return old + off.max(-room);
+        }
+        if ns >= -AUDIO_TOLERANCE_NS {
+            return old;
+        }
+        match since {
+            Some(since) if arrival - since >= CUT_INTERVAL_NS => {
+                self.uncut_since = Some(arrival);
+                old + off.max(-self.ticks(AUDIO_TOLERANCE_NS))
+            }
+            Some(_) | None => {
+                self.uncut_since = since.or(Some(arrival));
+                old
+            }
+        }
     }
 
     fn placed_report(&self) -> Option<(Report, i64)> {
@@ -211,18 +373,9 @@ impl<P> Track<P> {
     }
 }
 
-/// The offset (48 kHz ticks) sound goes on with: the old one unless it is far off, or something is off and there is a pause to hide it in.
-fn settle(old: i64, target: i64, gap: i64) -> i64 {
-    let off = target - old;
-    let ns = divide(i128::from(off) * SECOND, i128::from(Kind::Audio.rate()));
-    if ns.abs() > AUDIO_TOLERANCE_NS {
-        return target;
-    }
-    if gap > 0 && ns.abs() > AUDIO_DEADBAND_NS {
-        // A pause can be shortened to nothing, but sound is never laid over sound.
-        return old + off.max(-gap);
-    }
-    old
+/// An RTP time as it is calculated with.
+fn bounded(rtp: u64) -> i64 {
+    i64::try_from(rtp).unwrap_or(BOUND).min(BOUND)
 }
 
 /// `a / b`, rounded to the nearest, away from zero at one half.
