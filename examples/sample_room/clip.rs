@@ -69,6 +69,11 @@ pub struct AudioClip {
 }
 
 impl AudioClip {
+    /// 20 ms of silence (CELT, full band, mono), for ever.
+    pub fn silence() -> Self {
+        Self { packets: vec![(Bytes::from_static(&[0xf8, 0xff, 0xfe]), 127)] }
+    }
+
     /// Reads speech with the levels that lie beside it (`.levels`, one number a line).
     pub fn speech(folder: &Path, number: usize) -> Result<Self, Failure> {
         let packets = ogg_packets(&read(&folder.join(format!("speech{number}.ogg")))?);

@@ -29,6 +29,11 @@ impl Clock {
         self.anchor_unix + self.anchor.elapsed()
     }
 
+    /// A moment as time since 1970.
+    pub fn at(&self, moment: Instant) -> Duration {
+        self.anchor_unix + moment.saturating_duration_since(self.anchor)
+    }
+
     /// Time since the program started.
     pub fn running(&self) -> Duration {
         self.anchor.elapsed()

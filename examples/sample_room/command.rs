@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::hostile::{Act, Feat};
 use crate::options::duration;
 use crate::participant::Source;
 use crate::payload::Codec;
@@ -22,6 +23,10 @@ pub enum Command {
     Join(usize),
     Leave(usize),
     Codec(usize, Codec),
+    /// A track misbehaves.
+    Act(Source, usize, Act),
+    /// A participant does.
+    Feat(usize, Feat),
     Quit,
 }
 
@@ -31,12 +36,7 @@ impl Command {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             [verb @ ("mute" | "unmute"), what, who] => {
-                let source = match what {
-                    "camera" => Source::Camera,
-                    "mic" => Source::Microphone,
-                    _ => return Err(format!("`{what}` is neither camera nor mic")),
-                };
-                Ok(Self::Mute { source, muted: verb == "mute", who: number(who)? })
+                Ok(Self::Mute { source: source(what)?, muted: verb == "mute", who: number(who)? })
             }
             ["speak", "auto"] => Ok(Self::Speak(None)),
             ["speak", who] => Ok(Self::Speak(Some(number(who)?))),
@@ -46,7 +46,30 @@ impl Command {
             ["leave", who] => Ok(Self::Leave(number(who)?)),
             ["codec", who, codec] => Ok(Self::Codec(number(who)?, Codec::from_str(codec, true)?)),
             ["quit"] => Ok(Self::Quit),
+            ["encrypt", what, who, on @ ("on" | "off")] => {
+                let encrypted = on == "on";
+                Ok(Self::Feat(number(who)?, Feat::Encrypt { source: source(what)?, encrypted }))
+            }
+            [verb, what @ ("camera" | "mic"), who, ref rest @ ..] => {
+                Ok(Self::Act(source(what)?, number(who)?, Act::parse(verb, rest)?))
+            }
+            [verb, who, ref rest @ ..] => Ok(Self::Feat(number(who)?, Feat::parse(verb, rest)?)),
             _ => Err("not a command (see --help)".to_owned()),
+        }
+    }
+
+    /// Who misbehaves in this way, and with which of the tracks, if it is one.
+    pub fn hostile(&self) -> Option<(usize, Option<Source>)> {
+        match self {
+            Self::Act(source, who, _) | Self::Feat(who, Feat::Encrypt { source, .. }) => Some((*who, Some(*source))),
+            Self::Feat(who, _) => Some((*who, None)),
+            Self::Mute { .. }
+            | Self::Speak(_)
+            | Self::Share(_)
+            | Self::Join(_)
+            | Self::Leave(_)
+            | Self::Codec(..)
+            | Self::Quit => None,
         }
     }
 }
@@ -62,6 +85,14 @@ pub fn script(text: &str) -> Result<Vec<(Duration, String)>, String> {
     }
     orders.sort_by_key(|(at, _)| *at);
     Ok(orders)
+}
+
+fn source(text: &str) -> Result<Source, String> {
+    match text {
+        "camera" => Ok(Source::Camera),
+        "mic" => Ok(Source::Microphone),
+        _ => Err(format!("`{text}` is neither camera nor mic")),
+    }
 }
 
 fn number(text: &str) -> Result<usize, String> {
@@ -85,6 +116,14 @@ mod tests {
         assert_eq!(Command::parse("join 2"), Ok(Command::Join(2)));
         assert_eq!(Command::parse("codec 1 h264"), Ok(Command::Codec(1, Codec::H264)));
         assert_eq!(Command::parse("quit"), Ok(Command::Quit));
+        let pause = Act::Pause { length: Duration::from_millis(700), times: 5 };
+        assert_eq!(Command::parse("pause mic 1 700ms 5"), Ok(Command::Act(Source::Microphone, 1, pause)));
+        assert_eq!(Command::parse("jump mic 1 -5s"), Ok(Command::Act(Source::Microphone, 1, Act::Jump(-5000))));
+        let encrypt = Feat::Encrypt { source: Source::Camera, encrypted: true };
+        assert_eq!(Command::parse("encrypt camera 1 on"), Ok(Command::Feat(1, encrypt)));
+        assert_eq!(Command::parse("flood 1 20"), Ok(Command::Feat(1, Feat::Flood(20))));
+        assert_eq!(Command::parse("calm 1"), Ok(Command::Feat(1, Feat::Calm)));
+        assert!(Command::parse("pause mic 1").is_err());
         assert!(Command::parse("mute nose 1").is_err());
         assert!(Command::parse("speak").is_err());
     }

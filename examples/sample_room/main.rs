@@ -8,6 +8,7 @@ mod clock;
 mod command;
 mod engine;
 mod floor;
+mod hostile;
 mod library;
 mod options;
 mod participant;
@@ -101,10 +102,20 @@ async fn run(options: Options) -> Result<(), Failure> {
                 continue;
             }
         };
-        let outcome = match Command::parse(&line) {
+        let parsed = Command::parse(&line);
+        let hostile = parsed.as_ref().ok().and_then(Command::hostile);
+        let began = clock.now();
+        let outcome = match parsed {
             Ok(command) => stage.carry_out(command).await,
             Err(message) => Err(fail(message)),
         };
+        if let (Some((who, track)), Ok(_)) = (hostile, &outcome) {
+            let after = clock.running().saturating_sub(ready_at);
+            tell(&serde_json::json!({
+                "at": began.as_secs_f64(), "done": clock.now().as_secs_f64(), "after": after.as_secs_f64(),
+                "who": who, "track": track.map(participant::Source::name), "order": line,
+            }));
+        }
         match outcome {
             Ok(true) => say(&format!("ok {line}"))?,
             Ok(false) => {
@@ -131,6 +142,14 @@ fn timed_orders(options: &Options) -> Result<Vec<(Duration, String)>, Failure> {
     orders.extend(options.mute_after.map(|at| (at, format!("mute camera {last}"))));
     orders.extend(options.leave_after.map(|at| (at, format!("leave {last}"))));
     orders.extend(options.duration.map(|at| (at, "quit".to_owned())));
+    if let Some(minutes) = options.minutes {
+        let length = Duration::try_from_secs_f64(minutes * 60.0).map_err(|e| fail(format!("--minutes: {e}")))?;
+        if options.hostile.is_empty() {
+            return Err(fail("--minutes: say who misbehaves, for example --hostile 1"));
+        }
+        orders.extend(hostile::schedule(options.seed, length, &options.hostile));
+        orders.push((length, "quit".to_owned()));
+    }
     orders.sort_by_key(|(at, _)| *at);
     Ok(orders)
 }
@@ -144,6 +163,12 @@ fn read_lines(lines: &mpsc::UnboundedSender<Option<String>>) {
         }
     }
     let _ = lines.send(None);
+}
+
+/// Tells what a checker must know.
+pub fn tell(event: &serde_json::Value) {
+    // Whoever drove us may have closed our output already.
+    let _ = say(&event.to_string());
 }
 
 /// Prints one line at once, also into a pipe.

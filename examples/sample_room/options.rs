@@ -7,6 +7,34 @@ use clap::{ArgAction, Parser, ValueEnum};
 
 use crate::payload::Codec;
 
+/// The commands by which participants misbehave.
+const HOSTILE: &str = "\
+Hostile commands, for any participant N (who said how a track misbehaves may say so again; it lasts until then or until `calm N`):
+  pause camera|mic N 700ms [TIMES]  nothing is sent, the RTP clock stands still and goes on by one packet; several
+                                    times: between the beeps
+  jump camera|mic N +5s|-5s         the RTP clock jumps
+  drift camera|mic N PPM            the RTP clock is too fast, or too slow
+  delay camera|mic N 1s             every packet takes so long
+  hold camera|mic N 1500ms          packets are held so long, then sent at once
+  loss|duplicate|reorder camera|mic N PERCENT
+  garbage camera|mic N KIND|any|each COUNT  so many malformed packets (sound) or pictures; `each`: rounds of all
+                                    kinds; the error for an unknown KIND lists those of the codec
+  scramble camera|mic N on|off      encrypted, and nobody is told
+  encrypt camera|mic N on|off       encrypted, published anew and declared as such
+  size camera N 16383x16383|changing|true  what key frames declare; every picture of another size; their own again
+  keys camera N rare|usual          key frames every 10 s only, whoever asks for one (VP8)
+  switch N vp8|vp9|h264|av1         another codec without publishing anew (for participants of --hostile)
+  second N on|off                   a second camera, in the colour of participant N+2
+  unknown N on|off                  picture and sound of unknown source, those of participant N+1
+  name N long|escapes|controls|joiners|plain  leaves, and comes back by such a name
+  flood N COUNT                     so many silent microphones besides
+  flap N COUNT                      mutes and unmutes so often, 50 ms apart
+  churn N COUNT                     takes back the camera and publishes it anew so often
+  calm N                            behaves again
+Each prints a line of JSON: at (s since 1970), after (s since `ready`), who, track, order. With --content beep each
+beep of a participant of --hostile does so too: beep (the second it belongs to), who, left (when it left for the server), and whole,
+which is false if a part of it was lost, malformed or paused.";
+
 /// What the tracks show and say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Content {
@@ -23,8 +51,10 @@ pub enum Content {
 /// `mute camera|mic N`, `unmute camera|mic N`, `speak N`, `speak auto`, `share on|off`, `join N`, `leave N`,
 /// `codec N vp8|vp9|h264|av1`, `quit`. Each is answered by `ok <command>` or `error <command>: why`.
 /// `ready` is printed once everybody is connected and media flows.
+///
+/// Participants can misbehave, too (`--hostile`, `--minutes`); the commands for that are listed by `--help` below.
 #[derive(Debug, Parser)]
-#[command(name = "sample_room")]
+#[command(name = "sample_room", after_long_help = HOSTILE)]
 pub struct Options {
     /// The server.
     #[arg(long, env = "LIVEKIT_URL", default_value = "ws://127.0.0.1:7880")]
@@ -78,6 +108,15 @@ pub struct Options {
     /// Commands with the time after `ready` before each, one a line: `5s mute camera 1`.
     #[arg(long)]
     pub script: Option<PathBuf>,
+    /// Who misbehaves, separated by commas: their cameras have one layer of 640x360 (VP8, H.264), and their beeps are told.
+    #[arg(long, value_delimiter = ',')]
+    pub hostile: Vec<usize>,
+    /// Those of --hostile misbehave at random for so long, then the program ends.
+    #[arg(long)]
+    pub minutes: Option<f64>,
+    /// Everything random comes from this number.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
     /// Do not read commands; without this the program ends when its standard input does.
     #[arg(long)]
     pub no_stdin: bool,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::{join_all, try_join_all};
 
 use crate::command::Command;
+use crate::hostile::{Feat, Guise};
 use crate::participant::{Participant, Setting};
 use crate::{Failure, fail};
 
@@ -18,7 +19,8 @@ pub struct Stage {
 impl Stage {
     /// Lets everybody join, and the sharer share.
     pub async fn fill(setting: Arc<Setting>) -> Result<Self, Failure> {
-        let joining = (0..setting.options.participants).map(|index| Participant::join(index, setting.clone()));
+        let joining =
+            (0..setting.options.participants).map(|index| Participant::join(index, setting.clone(), Guise::Plain));
         let people = try_join_all(joining).await?.into_iter().enumerate().collect();
         let mut stage = Self { setting, people };
         if !stage.setting.options.no_share && !stage.people.is_empty() {
@@ -39,7 +41,7 @@ impl Stage {
                 if self.people.get(&who).is_some_and(|person| !person.gone()) {
                     return Err(fail("already in the room"));
                 }
-                self.people.insert(who, Participant::join(who, self.setting.clone()).await?);
+                self.people.insert(who, Participant::join(who, self.setting.clone(), Guise::Plain).await?);
             }
             Command::Leave(who) => {
                 self.person(who)?;
@@ -47,6 +49,15 @@ impl Stage {
                     person.leave().await;
                 }
             }
+            Command::Act(source, who, act) => self.person(who)?.misbehave(source, &act)?,
+            Command::Feat(who, Feat::Name(guise)) => {
+                self.person(who)?;
+                if let Some(person) = self.people.remove(&who) {
+                    person.leave().await;
+                }
+                self.people.insert(who, Participant::join(who, self.setting.clone(), guise).await?);
+            }
+            Command::Feat(who, feat) => self.person(who)?.perform(feat).await?,
             Command::Quit => return Ok(false),
         }
         Ok(true)

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use webrtc::peer_connection::RTCPeerConnection;
 use webrtc::rtcp::sender_report::SenderReport;
-use webrtc::rtp::extension::HeaderExtension;
-use webrtc::rtp::extension::audio_level_extension::AudioLevelExtension;
 use webrtc::rtp::header::Header;
 use webrtc::rtp::packet::Packet;
 use webrtc::rtp_transceiver::rtp_codec::RTCRtpCodecCapability;
@@ -20,6 +19,7 @@ use webrtc::track::track_local::track_local_static_rtp::TrackLocalStaticRTP;
 use crate::clip::{AudioClip, VideoClip};
 use crate::clock::{Clock, ntp, ticks};
 use crate::floor::Floor;
+use crate::hostile::{self, Fate, Level, Line, Mischief, Parcel, Picture};
 use crate::options::Content;
 use crate::payload;
 
@@ -33,6 +33,15 @@ pub struct Stream {
     packets: AtomicU32,
     octets: AtomicU32,
     ssrc: AtomicU32,
+    /// For packets that do not leave at once.
+    line: Line,
+    delivery: JoinHandle<()>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.delivery.abort();
+    }
 }
 
 impl Stream {
@@ -43,8 +52,12 @@ impl Stream {
             Some(rid) => TrackLocalStaticRTP::new_with_rid(codec, id, rid.to_owned(), group),
             None => TrackLocalStaticRTP::new(codec, id, group),
         };
+        let local = Arc::new(local);
+        let (line, parcels) = mpsc::unbounded_channel();
         Arc::new(Self {
-            local: Arc::new(local),
+            delivery: hostile::deliver(local.clone(), parcels),
+            line,
+            local,
             clock_rate,
             base: rand::random(),
             sequence: AtomicU32::new(u32::from(rand::random::<u16>())),
@@ -55,26 +68,48 @@ impl Stream {
     }
 
     /// RTP timestamp of a tick of a track with `rate` ticks per second.
-    fn timestamp(&self, tick: u64, rate: u32) -> u32 {
-        self.base.wrapping_add((tick * u64::from(self.clock_rate / rate)) as u32)
+    fn timestamp(&self, tick: u64, rate: u32, mischief: &Mischief) -> u32 {
+        let nominal = self.base.wrapping_add((tick * u64::from(self.clock_rate / rate)) as u32);
+        nominal.wrapping_add(mischief.ahead(tick_at(tick, rate), self.clock_rate))
     }
 
-    async fn send(&self, timestamp: u32, marker: bool, payload: Bytes, level: Option<AudioLevelExtension>) {
+    /// Sends one packet; the moment when it leaves, or `None` when it is lost.
+    async fn send(
+        &self,
+        timestamp: u32,
+        marker: bool,
+        payload: Bytes,
+        level: Option<Level>,
+        fate: Fate,
+    ) -> Option<Instant> {
         self.packets.fetch_add(1, Ordering::Relaxed);
         self.octets.fetch_add(payload.len() as u32, Ordering::Relaxed);
         let sequence_number = self.sequence.fetch_add(1, Ordering::Relaxed) as u16;
         let header = Header { version: 2, marker, sequence_number, timestamp, ..Default::default() };
         let packet = Packet { header, payload };
-        let extensions: Vec<_> = level.map(HeaderExtension::AudioLevel).into_iter().collect();
-        // An error means that the connection is closing; the owner of the track stops us.
-        let _ = self.local.write_rtp_with_extensions(&packet, &extensions).await;
+        let parcel = Parcel { packet, level };
+        match fate {
+            Fate::AtOnce => {
+                hostile::send(&self.local, parcel).await;
+                Some(Instant::now())
+            }
+            Fate::Due(moments) => {
+                for due in &moments {
+                    let _ = self.line.send((*due, parcel.clone()));
+                }
+                moments.first().copied()
+            }
+        }
     }
 
-    fn report(&self, at: Duration) -> SenderReport {
+    fn report(&self, at: Duration, mischief: &Mischief) -> SenderReport {
         SenderReport {
             ssrc: self.ssrc.load(Ordering::Relaxed),
             ntp_time: ntp(at),
-            rtp_time: self.base.wrapping_add(ticks(at, self.clock_rate) as u32),
+            rtp_time: self
+                .base
+                .wrapping_add(ticks(at, self.clock_rate) as u32)
+                .wrapping_add(mischief.ahead(at, self.clock_rate)),
             packet_count: self.packets.load(Ordering::Relaxed),
             octet_count: self.octets.load(Ordering::Relaxed),
             ..Default::default()
@@ -101,19 +136,20 @@ impl Drop for Playing {
 }
 
 impl Playing {
-    /// Plays a video, all layers in step.
+    /// Plays a video, all layers in step: of each the first clip, and others when it misbehaves.
     pub async fn video(
         sid: String,
         sender: Arc<RTCRtpSender>,
         connection: Arc<RTCPeerConnection>,
-        layers: Vec<(Arc<Stream>, Arc<VideoClip>)>,
+        layers: Vec<(Arc<Stream>, Vec<Arc<VideoClip>>)>,
         clock: Clock,
+        mischief: Arc<Mischief>,
     ) -> Self {
         let streams: Vec<_> = layers.iter().map(|(stream, _)| stream.clone()).collect();
         let (flow, flowing) = watch::channel(false);
         let muted = Arc::new(AtomicBool::new(false));
-        let mut tasks = accompany(&sender, connection, streams, clock).await;
-        tasks.push(tokio::spawn(play_video(layers, clock, muted.clone(), flow)));
+        let mut tasks = accompany(&sender, connection, streams, clock, mischief.clone()).await;
+        tasks.push(tokio::spawn(play_video(layers, clock, muted.clone(), flow, mischief)));
         Self { sid, sender, muted, flowing, tasks }
     }
 
@@ -127,7 +163,7 @@ impl Playing {
     ) -> Self {
         let (flow, flowing) = watch::channel(false);
         let muted = Arc::new(AtomicBool::new(false));
-        let mut tasks = accompany(&sender, connection, vec![stream.clone()], clock).await;
+        let mut tasks = accompany(&sender, connection, vec![stream.clone()], clock, voice.mischief.clone()).await;
         tasks.push(tokio::spawn(play_audio(stream, voice, clock, muted.clone(), flow)));
         Self { sid, sender, muted, flowing, tasks }
     }
@@ -139,6 +175,9 @@ pub struct Voice {
     pub clip: Arc<AudioClip>,
     pub content: Content,
     pub floor: Arc<Floor>,
+    pub mischief: Arc<Mischief>,
+    /// Says on standard output when each beep left.
+    pub tells: bool,
 }
 
 /// The tasks every track needs: read RTCP, so that lost packets are sent again, and report once a second.
@@ -147,6 +186,7 @@ async fn accompany(
     connection: Arc<RTCPeerConnection>,
     streams: Vec<Arc<Stream>>,
     clock: Clock,
+    mischief: Arc<Mischief>,
 ) -> Vec<JoinHandle<()>> {
     let mut tasks = Vec::new();
     for encoding in sender.get_parameters().await.encodings {
@@ -180,7 +220,7 @@ async fn accompany(
             pause = Duration::from_secs(1);
             let at = clock.now();
             for stream in &streams {
-                let _ = connection.write_rtcp(&[Box::new(stream.report(at))]).await;
+                let _ = connection.write_rtcp(&[Box::new(stream.report(at, &mischief))]).await;
             }
         }
     }));
@@ -188,36 +228,47 @@ async fn accompany(
 }
 
 async fn play_video(
-    layers: Vec<(Arc<Stream>, Arc<VideoClip>)>,
+    layers: Vec<(Arc<Stream>, Vec<Arc<VideoClip>>)>,
     clock: Clock,
     muted: Arc<AtomicBool>,
     flow: watch::Sender<bool>,
+    mischief: Arc<Mischief>,
 ) {
-    let Some(fps) = layers.first().map(|(_, clip)| clip.fps) else { return };
+    let Some(fps) = layers.first().and_then(|(_, clips)| Some(clips.first()?.fps)) else { return };
     let picture = AtomicU64::new(rand::random::<u16>().into());
     let mut wait_for_key = true;
     for n in clock.next_tick(fps).. {
         clock.wait_for(n, fps).await;
-        if muted.load(Ordering::Relaxed) {
+        if mischief.pauses(tick_at(n, fps), tick_at(1, fps)) || muted.load(Ordering::Relaxed) {
             wait_for_key = true;
             continue;
         }
-        let mut key = true;
-        for (_, clip) in &layers {
-            key &= clip.frame(n).key;
-        }
-        if wait_for_key && !key {
+        let frames: Vec<_> = layers.iter().filter_map(|(_, clips)| mischief.frame(n, clips)).collect();
+        if wait_for_key && !frames.iter().all(|frame| frame.key) {
             continue;
         }
         wait_for_key = false;
         let picture = picture.fetch_add(1, Ordering::Relaxed);
-        for (stream, clip) in &layers {
-            let frame = clip.frame(n);
-            let timestamp = stream.timestamp(n, fps);
+        for ((stream, clips), frame) in layers.iter().zip(frames) {
+            let (codec, mut size) = (clips[0].codec, (clips[0].width, clips[0].height));
+            let timestamp = stream.timestamp(n, fps, &mischief);
+            let changed;
+            let frame = match mischief.picture(codec, frame) {
+                Picture::Whole(frame) => frame,
+                Picture::Changed(frame, declared) => {
+                    size = declared.unwrap_or(size);
+                    changed = frame;
+                    &changed
+                }
+                Picture::Malformed(payload) => {
+                    stream.send(timestamp, true, payload, None, mischief.fate()).await;
+                    continue;
+                }
+            };
             for index in 0..frame.parts.len() {
                 let marker = index + 1 == frame.parts.len();
-                let bytes = payload::with_descriptor(clip.codec, frame, index, picture, (clip.width, clip.height));
-                stream.send(timestamp, marker, bytes, None).await;
+                let bytes = payload::with_descriptor(codec, frame, index, picture, size);
+                stream.send(timestamp, marker, bytes, None, mischief.fate()).await;
             }
         }
         flow.send_if_modified(|flowing| !std::mem::replace(flowing, true));
@@ -245,10 +296,15 @@ async fn play_audio(
     flow: watch::Sender<bool>,
 ) {
     let packets = &voice.clip.packets;
+    let mischief = &voice.mischief;
+    let mut beep = Beep::default();
     let mut spoken = 0;
     let mut was_silent = true;
     for m in clock.next_tick(PACKETS).. {
         clock.wait_for(m, PACKETS).await;
+        if mischief.pauses(tick_at(m, PACKETS), tick_at(1, PACKETS)) {
+            continue;
+        }
         if muted.load(Ordering::Relaxed) {
             was_silent = true;
             continue;
@@ -271,8 +327,55 @@ async fn play_audio(
         let silent = level == QUIET;
         let marker = was_silent && !silent;
         was_silent = silent;
-        let level = AudioLevelExtension { level, voice: !silent };
-        stream.send(stream.timestamp(m, PACKETS), marker, payload, Some(level)).await;
+        let level = Level { level, voice: !silent };
+        let (payload, whole) = mischief.sound(&payload);
+        let timestamp = stream.timestamp(m, PACKETS, mischief);
+        let left = stream.send(timestamp, marker, payload, Some(level), mischief.fate()).await;
+        if voice.tells {
+            beep.goes_on(m, left.filter(|_| whole), &voice, clock);
+        }
         flow.send_if_modified(|flowing| !std::mem::replace(flowing, true));
     }
+}
+
+/// Packets of a beep of 100 ms, with the one in which a decoder ends it.
+const BEEP: u64 = 6;
+
+/// What became of the packets of the present beep.
+#[derive(Default)]
+struct Beep {
+    second: u64,
+    whole: u64,
+    /// The first and the last packet.
+    left: Option<(Instant, Instant)>,
+}
+
+/// A beep whose packets leave further apart than this is torn: there is no moment at which it comes.
+const TORN: Duration = Duration::from_millis(300);
+
+impl Beep {
+    /// Packet `m` left at this moment, unspoilt. The first one after a beep tells of it: also of one that was paused away.
+    fn goes_on(&mut self, m: u64, left: Option<Instant>, voice: &Voice, clock: Clock) {
+        let (second, nth) = (m / u64::from(PACKETS), m % u64::from(PACKETS));
+        if nth < BEEP {
+            if second != self.second {
+                *self = Self { second, ..Self::default() };
+            }
+            self.whole += u64::from(left.is_some());
+            self.left = left.map(|left| (self.left.map_or(left, |(first, _)| first), left)).or(self.left);
+        } else if second == self.second && self.whole > 0 {
+            let (first, last) = self.left.unwrap_or_else(|| (Instant::now(), Instant::now()));
+            let torn = last.saturating_duration_since(first) > TORN;
+            let whole = std::mem::take(&mut self.whole) == BEEP && !torn;
+            let left = clock.at(first).as_secs_f64();
+            crate::tell(&serde_json::json!({
+                "beep": second, "who": voice.participant, "left": left, "whole": whole
+            }));
+        }
+    }
+}
+
+/// When tick `n` of a track with `rate` ticks a second is due, since 1970.
+fn tick_at(n: u64, rate: u32) -> Duration {
+    Duration::from_nanos((u128::from(n) * 1_000_000_000 / u128::from(rate)) as u64)
 }

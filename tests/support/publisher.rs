@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::server::LiveKit;
@@ -25,6 +26,8 @@ pub struct Publisher {
     child: Child,
     stdin: ChildStdin,
     lines: Receiver<String>,
+    /// What it has told so far.
+    events: Vec<Value>,
     folder: TempDir,
 }
 
@@ -54,7 +57,7 @@ impl Publisher {
                 }
             }
         });
-        let publisher = Self { child, stdin, lines, folder };
+        let mut publisher = Self { child, stdin, lines, events: Vec::new(), folder };
         publisher.wait_for("ready");
         publisher
     }
@@ -67,12 +70,18 @@ impl Publisher {
         super::wall()
     }
 
-    fn wait_for(&self, wanted: &str) {
+    /// What it has told of its own accord until now (`sample_room --hostile`): beeps, and how it misbehaved.
+    pub fn events(&mut self) -> Vec<Value> {
+        self.events.extend(self.lines.try_iter().filter_map(|line| serde_json::from_str(&line).ok()));
+        std::mem::take(&mut self.events)
+    }
+
+    fn wait_for(&mut self, wanted: &str) {
         loop {
             match self.lines.recv_timeout(Duration::from_secs(30)) {
                 Ok(line) if line == wanted => return,
                 Ok(line) if line.starts_with("error") => panic!("publisher: {line}"),
-                Ok(_) => {}
+                Ok(line) => self.events.extend(serde_json::from_str::<Value>(&line)),
                 Err(error) => panic!("publisher does not say {wanted:?}: {error}"),
             }
         }

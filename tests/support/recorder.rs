@@ -92,8 +92,7 @@ impl Recorder {
     pub fn play(mut self, publisher: &mut Publisher, script: &[(f64, &str)], end: f64) -> Take {
         let mut told = Vec::new();
         for (at, command) in script {
-            let now = self.began.elapsed().as_secs_f64();
-            self.wait_until(now + until_middle(super::wall() + (at - now).max(0.0)) + (at - now).max(0.0));
+            self.wait_until_middle(*at);
             let sent = super::wall();
             told.push(Told { sent, obeyed: publisher.tell(command) });
         }
@@ -157,6 +156,23 @@ impl Recorder {
         if let Some(status) = self.child.try_wait().expect("the recorder's state") {
             panic!("the recorder ended before its time, with {status}");
         }
+    }
+
+    /// Memory it holds now, and the most it ever held, MiB.
+    pub fn memory(&self) -> (f64, f64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let of = |key: &str| {
+            let line = status.lines().find(|line| line.starts_with(key)).expect("Linux tells it");
+            line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+
+    /// The same, and then until the middle of a second of the wall clock.
+    pub fn wait_until_middle(&mut self, second: f64) {
+        let now = self.began.elapsed().as_secs_f64();
+        let left = (second - now).max(0.0);
+        self.wait_until(now + until_middle(super::wall() + left) + left);
     }
 
     /// Everything it has logged so far.
