@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::egress::Egress;
 use crate::api::{self, Door, Key, Metrics, Ports, Served, Sharer};
-use crate::capacity::{Capacity, Class, Reservation};
+use crate::capacity::{self, Capacity, Class, Reservation};
 use crate::config::Config;
 use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience, Progress, Running};
 use crate::db::Db;
@@ -24,7 +25,7 @@ use crate::recording::{Quality, Target};
 use crate::room::Server;
 use crate::scene::Layout;
 use crate::spool::Spool;
-use crate::storage::{Storage, Stores};
+use crate::storage::{self, Storage, Stores};
 use crate::vault::Vault;
 
 /// How long open requests may take once everything is saved.
@@ -64,6 +65,8 @@ pub struct Sidecar {
 impl Sidecar {
     /// Builds and starts everything. What an earlier process left behind is taken up before the port is open.
     pub async fn start(config: &Config, launcher: Launcher, patience: Patience) -> Result<Self> {
+        capacity::allow_files();
+        keep_private(&config.data_dir)?;
         let spool = Spool::open(&config.data_dir)?;
         let db = Db::open(&config.data_dir)?;
         let listener = api::bind(&config.api).await?;
@@ -72,6 +75,10 @@ impl Sidecar {
             listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
         // A store that does not answer now may do so later: recordings wait in the spool.
         let storage = Storage::open(&config.storage, &config.data_dir)?;
+        let example = format!("{}/a.mp4", config.policy.output_folder);
+        storage
+            .check_key(&example)
+            .map_err(|e| Error::new(e.kind, format!("recording.output_folder: {}", e.message)))?;
         let stores = Stores::new(storage, of_modes(config)?, &config.data_dir, Vault::new(&config.server.api_secret));
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);
@@ -178,6 +185,13 @@ fn notifier(config: &Config, sharer: Sharer, stores: Stores, bus: Option<&Bus>) 
         Box::pin(async move { storage?.sign_get(&key, SIGNED).await.map(String::from) })
     }));
     Notifier::new(config.notify.clone(), &config.data_dir, server, links, bus)
+}
+
+/// Nobody else reads what we keep, not even what earlier versions left open.
+fn keep_private(data_dir: &Path) -> Result<()> {
+    storage::keep_private();
+    let failed = |e| Error::invalid("data_dir", format!("{}: cannot be made ours alone: {e}", data_dir.display()));
+    ["db", "spool", "mail"].iter().try_for_each(|own| storage::make_private(&data_dir.join(own))).map_err(failed)
 }
 
 /// The storages that modes have of their own.

@@ -4,11 +4,13 @@ mod auth;
 mod body;
 mod dto;
 pub mod egress;
+mod guests;
 mod media;
 mod metrics;
 mod page;
 mod reply;
 mod rest;
+mod serve;
 mod settings;
 mod share;
 
@@ -20,12 +22,16 @@ pub use share::{Sharer, public_url};
 
 use tokio::net::TcpListener;
 use warp::Filter as _;
+use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::recording::{Limits, Policy, Recording, WorkerClasses};
 use crate::storage::{Storage, Stores};
+
+/// Connections at once; players keep several each.
+const CONNECTIONS: usize = 512;
 
 /// What every route may need.
 #[derive(Clone, Debug)]
@@ -74,7 +80,7 @@ impl Door {
     /// A door; `settings` say who may pass.
     pub fn new(parts: Parts, settings: &Settings) -> Self {
         let Parts { control, egress, metrics, stores, modes, policy, limits, key, sharer } = parts;
-        let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.open);
+        let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.tokenless);
         let (enabled, events) = (settings.enabled, settings.events.clone());
         let (public_url, media_url) = (settings.public_url.clone(), settings.media_url.clone());
         let storage = stores.usual().clone();
@@ -103,20 +109,21 @@ impl Door {
     }
 
     /// Every route; what none of them knows is answered in JSON too.
-    pub fn routes(&self) -> impl warp::Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone + use<> {
+    fn routes(&self) -> BoxedFilter<(Response,)> {
         let pages = page::routes(self).or(media::media(self)).unify();
         let pages = pages.or(egress::routes(&self.egress, &self.guard)).unify();
         let pages = pages.or(metrics::routes(&self.metrics, &self.guard)).unify();
         rest::routes(self)
             .or(pages)
             .unify()
-            .recover(|rejection| async move { Ok(reply::rejection(&rejection)) })
+            .recover(|rejection| async move { Ok::<_, warp::Rejection>(reply::rejection(&rejection)) })
             .unify()
+            .boxed()
     }
 
     /// Answers until `stop` is ready and open requests are answered.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) {
-        warp::serve(self.routes()).incoming(listener).graceful(stop).run().await;
+        serve::serve(listener, self.routes(), CONNECTIONS, stop).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::api::auth::{ApiToken, Scopes};
+use crate::api::auth::{ApiToken, Scopes, Tokenless};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::secret::Secret;
@@ -14,8 +14,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `api_tokens` and `api_token`: what a client may show as `Authorization: Bearer …`, besides LiveKit's access tokens.
     pub tokens: Vec<ApiToken>,
-    /// `allow_unauthenticated_loopback`: programs on this machine need no token.
-    pub open: bool,
+    /// What those get who show no token, by `allow_unauthenticated_loopback` and `public_url`.
+    pub tokenless: Tokenless,
     /// `public_url`: where people reach the pages, without a slash at the end.
     pub public_url: Option<String>,
     /// `media_url`: the path below which a proxy serves the files it asks `media-auth` about; with slashes around.
@@ -89,11 +89,12 @@ impl Settings {
         let open = open.unwrap_or(tokens.is_empty());
         // The letters want it too: it is not taken away.
         let public_url = root.clone().text("public_url")?.filter(|url| !url.is_empty());
+        let public_url = public_url.map(|url| crate::api::public_url(&url)).transpose()?;
         Ok(Self {
             listen: address,
             tokens,
-            open,
-            public_url: public_url.map(|url| crate::api::public_url(&url)).transpose()?,
+            tokenless: Tokenless::of(open, public_url.as_deref()),
+            public_url,
             media_url: media_url(root.text("media_url")?)?,
             enabled: true,
             events: StorageEvents::default(),
@@ -123,12 +124,14 @@ mod tests {
     fn who_can_be_reached_asks_for_tokens() {
         let hash = "0".repeat(64);
         let tokens = json!({"api_tokens": [{"name": "backend", "sha256": hash, "scopes": ["record"]}]});
-        assert!(read("127.0.0.1:1", Value::Null).unwrap().open);
-        assert!(!read("127.0.0.1:1", tokens.clone()).unwrap().open);
-        assert!(!read("0.0.0.0:1", tokens).unwrap().open);
+        let tokenless = |listen, root| read(listen, root).unwrap().tokenless;
+        assert_eq!(tokenless("127.0.0.1:1", Value::Null), Tokenless::Local);
+        assert_eq!(tokenless("127.0.0.1:1", json!({"public_url": "https://r.example.org"})), Tokenless::Published);
+        assert_eq!(tokenless("127.0.0.1:1", tokens.clone()), Tokenless::Refused);
+        assert_eq!(tokenless("0.0.0.0:1", tokens), Tokenless::Refused);
         let closed = json!({"allow_unauthenticated_loopback": false});
-        assert!(!read("0.0.0.0:1", closed.clone()).unwrap().open, "LiveKit's tokens are enough");
-        assert!(!read("127.0.0.1:1", closed).unwrap().open);
+        assert_eq!(tokenless("0.0.0.0:1", closed.clone()), Tokenless::Refused, "LiveKit's tokens are enough");
+        assert_eq!(tokenless("127.0.0.1:1", closed), Tokenless::Refused);
         let error = |listen, root| read(listen, root).unwrap_err().message;
         assert!(error("0.0.0.0:1", Value::Null).starts_with("listen: "));
         let open = json!({"allow_unauthenticated_loopback": true});

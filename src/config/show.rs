@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::source::Effective;
 use super::table::{Kind, entry};
 use super::tree::Leaf;
+use crate::secret::shown_url;
 
 /// Where the origins stand.
 const COLUMN: usize = 56;
@@ -35,7 +36,9 @@ pub fn show(effective: &Effective) -> String {
 /// A value as YAML, on one line.
 fn scalar(value: &Value) -> String {
     match value {
-        Value::String(text) => quoted(&without_password(text)),
+        // A webhook's URL may hold a token, a proxy's a password.
+        Value::String(text) if text.contains("://") => quoted(&shown_url(text)),
+        Value::String(text) => quoted(text),
         Value::Array(list) => format!("[{}]", list.iter().map(scalar).collect::<Vec<_>>().join(", ")),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     }
@@ -51,27 +54,16 @@ fn quoted(text: &str) -> String {
     if word { text.to_owned() } else { Value::from(text).to_string() }
 }
 
-/// A URL's user may be seen, its password may not.
-fn without_password(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rsplit_once('@') {
-        Some((login, host)) => {
-            let user = login.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{host}{}", &rest[end..])
-        }
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn passwords_in_urls_are_stars() {
-        assert_eq!(without_password("smtp://u:p@ss@mail:25/x?y"), "smtp://u:***@mail:25/x?y");
-        assert_eq!(without_password("https://x/a@b"), "https://x/a@b");
+    fn secrets_in_urls_are_not_shown() {
+        assert_eq!(scalar(&"smtp://u:p@ss@mail:25".into()), "\"smtp://***@mail:25\"");
+        assert_eq!(scalar(&json!(["https://x/hook?token=s3cret"])), "[\"https://x/hook?…\"]");
     }
 
     #[test]

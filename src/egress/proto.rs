@@ -8,6 +8,7 @@ use proto::egress_info::{Request, Result as Single};
 use crate::egress::Status;
 use crate::egress::manifest::beside;
 use crate::recording::{Container, Outcome, Reason, Recording, State};
+use crate::secret::shown_url;
 
 /// HTTP-like codes of `EgressInfo.error_code`, as LiveKit Egress gives them.
 const PRECONDITION: i32 = 412;
@@ -48,6 +49,25 @@ pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
         manifest_location: if manifest { beside(location, recording.id.as_str()) } else { String::new() },
         ..proto::EgressInfo::default()
     }
+}
+
+/// The same for everybody but the LiveKit server, which calls the webhooks of a request itself: their URLs without what may be
+/// a secret in them.
+pub fn shown(mut info: proto::EgressInfo) -> proto::EgressInfo {
+    let webhooks = match &mut info.request {
+        Some(Request::RoomComposite(request)) => &mut request.webhooks,
+        Some(Request::Web(request)) => &mut request.webhooks,
+        Some(Request::Participant(request)) => &mut request.webhooks,
+        Some(Request::TrackComposite(request)) => &mut request.webhooks,
+        Some(Request::Track(request)) => &mut request.webhooks,
+        Some(Request::Egress(request)) => &mut request.webhooks,
+        Some(Request::Replay(request)) => &mut request.webhooks,
+        None => return info,
+    };
+    for webhook in webhooks {
+        webhook.url = shown_url(&webhook.url);
+    }
+    info
 }
 
 /// What LiveKit Egress would have used: a browser for a picture, and for whoever names a layout.

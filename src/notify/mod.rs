@@ -90,7 +90,7 @@ impl Notifier {
                 }
             },
         }?;
-        tracing::debug!(recording = %about.id, to = to.name(), event = event.name(), "told");
+        tracing::debug!(recording = %about.id, to = to.shown(), event = event.name(), "told");
         Ok(())
     }
 }
@@ -103,5 +103,5 @@ impl fmt::Debug for Notifier {
 
 /// A job of an earlier configuration.
 fn gone(field: &str, to: &Target) -> Error {
-    Error::invalid(field, format!("{} is no longer configured; nobody is told", to.name()))
+    Error::invalid(field, format!("{} is no longer configured; nobody is told", to.shown()))
 }

@@ -48,7 +48,7 @@ fn webhook(event: Event, about: &Recording, location: &str) -> Option<WebhookEve
     };
     Some(WebhookEvent {
         event: name.to_owned(),
-        egress_info: Some(proto::info(about, location)),
+        egress_info: Some(proto::shown(proto::info(about, location))),
         id: id(event, about),
         created_at: about.updated_at.as_second(),
         ..WebhookEvent::default()

@@ -59,7 +59,7 @@ impl Driver {
         let jitter = rand::rng().random_range(0.0..1.0);
         let again = matches!(verdict, Verdict::Again(_));
         let settled = self.schedule.settle(job, again, Timestamp::now(), jitter);
-        let (recording, lane) = (&job.recording, job.lane().name);
+        let (recording, lane) = (&job.recording, job.shown());
         match (settled, verdict) {
             (Some(Settled::Postponed(job)), Verdict::Again(error) | Verdict::Never(error)) => {
                 tracing::warn!(%recording, lane, attempts = job.attempts, %error, "not done; it will be tried again");

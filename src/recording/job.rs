@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::ids::RecordingId;
 use crate::recording::{Event, Recording};
+use crate::secret::shown_url;
 
 /// Who is told.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +69,7 @@ pub struct Lane {
 }
 
 impl Target {
-    /// Its lane's name, which is also how it is shown.
+    /// Its lane's name. It tells targets apart and may hold a secret of a URL: [`Target::shown`] is for people.
     pub fn name(&self) -> String {
         match self {
             Self::Mail => "mail".to_owned(),
@@ -77,6 +78,15 @@ impl Target {
             Self::StorageHook(url) => format!("storage_hook {url}"),
             Self::Transcription => "transcription".to_owned(),
             Self::LiveKit => "livekit".to_owned(),
+        }
+    }
+
+    /// How it is shown.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Webhook(url) => format!("webhook {}", shown_url(url)),
+            Self::StorageHook(url) => format!("storage_hook {}", shown_url(url)),
+            Self::Mail | Self::Room | Self::Transcription | Self::LiveKit => self.name(),
         }
     }
 
@@ -125,6 +135,14 @@ impl Job {
             Task::Tell { to, .. } => to.name(),
         };
         Lane { recording: self.recording.clone(), name }
+    }
+
+    /// Its lane as it is shown.
+    pub fn shown(&self) -> String {
+        match &self.task {
+            Task::Upload | Task::Remove { .. } => self.lane().name,
+            Task::Tell { to, .. } => to.shown(),
+        }
     }
 
     /// Its place in its lane; together they are its name: ordering the same job again changes nothing.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
+use super::modes::Readers;
 use super::{Content, Head, content_type_of};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -19,11 +20,16 @@ const CHUNK: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub struct Folder {
     root: PathBuf,
+    readers: Readers,
 }
 
 impl Folder {
-    pub fn new(root: PathBuf) -> Self {
-        Self { root }
+    pub fn new(root: PathBuf, readers: Readers) -> Self {
+        Self { root, readers }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     pub fn path(&self, key: &str) -> PathBuf {
@@ -91,11 +97,12 @@ impl Folder {
 
     /// Runs `make` once the folder of this key exists, and returns when the new name is on the disk.
     async fn write(&self, key: &str, make: impl FnOnce(&Path) -> io::Result<()> + Send + 'static) -> Result<()> {
-        let place = self.path(key);
+        let (place, readers) = (self.path(key), self.readers);
         let work = move || {
             let folder = place.parent().unwrap_or(Path::new("/"));
-            fs::create_dir_all(folder)?;
+            readers.make_folder(folder)?;
             make(&place)?;
+            readers.let_read(&place)?;
             File::open(folder)?.sync_all()
         };
         let done = tokio::task::spawn_blocking(work).await;
@@ -143,7 +150,7 @@ mod tests {
     async fn a_file_comes_from_another_file_system_too() {
         // /dev/shm is a file system of its own on every Linux.
         let (there, here) = (tempfile::tempdir_in("/dev/shm").unwrap(), tempfile::tempdir().unwrap());
-        let folder = Folder::new(here.path().join("files"));
+        let folder = Folder::new(here.path().join("files"), Readers::Operators);
         for (name, origin) in [("far.mp4", there.path()), ("near.mp4", here.path())] {
             let file = origin.join(name);
             fs::write(&file, name).unwrap();
@@ -156,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn ranges_are_what_was_asked_for() {
         let here = tempfile::tempdir().unwrap();
-        let folder = Folder::new(here.path().to_owned());
+        let folder = Folder::new(here.path().to_owned(), Readers::Operators);
         let bytes: Bytes = (0..600_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
         folder.put("x.ogg", bytes.clone()).await.unwrap();
         for (asked, given) in [(0..u64::MAX, 0..600_000), (1..2, 1..2), (300_000..599_999, 300_000..599_999)] {

@@ -6,13 +6,16 @@ mod content;
 mod explain;
 mod key;
 mod local;
+mod modes;
 mod multipart;
+mod reserved;
 mod settings;
 mod sign;
 mod stores;
 
 pub use content::{Content, Head};
 pub use key::{LONGEST, check_key, content_type_of};
+pub use modes::{keep_private, make_private};
 pub use settings::{Azure, Gcp, Proxy, S3, Settings, Target};
 pub use stores::Stores;
 
@@ -25,12 +28,15 @@ use bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use bucket::Bucket;
 use local::Folder;
+use modes::Readers;
+use reserved::Reserved;
 
 /// One place for finished files. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Storage {
     place: Place,
     prefix: String,
+    reserved: Option<Reserved>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,15 +51,29 @@ impl Storage {
     pub fn open(settings: &Settings, data_dir: &Path) -> Result<Self> {
         settings.validate()?;
         let place = match &settings.target {
-            Target::Local(path) => Place::Local(Folder::new(path.clone().unwrap_or_else(|| data_dir.to_owned()))),
+            Target::Local(path) => {
+                let root = path.clone().unwrap_or_else(|| data_dir.to_owned());
+                let is_ours = std::path::absolute(&root)
+                    .is_ok_and(|root| std::path::absolute(data_dir).is_ok_and(|data_dir| root.starts_with(data_dir)));
+                Place::Local(Folder::new(root, if is_ours { Readers::Group } else { Readers::Operators }))
+            }
             Target::S3(_) | Target::Gcp(_) | Target::Azure(_) => Place::Bucket(Arc::new(Bucket::open(settings)?)),
         };
-        Ok(Self { place, prefix: settings.prefix.clone() })
+        Ok(Self { place, prefix: settings.prefix.clone(), reserved: Some(Reserved::of(data_dir)) })
     }
 
     /// A folder of this machine; keys are paths within it.
     pub fn local(root: PathBuf) -> Self {
-        Self { place: Place::Local(Folder::new(root)), prefix: String::new() }
+        Self { place: Place::Local(Folder::new(root, Readers::Operators)), prefix: String::new(), reserved: None }
+    }
+
+    /// Refuses what can be no key here: see [`check_key`], and what leads into our own folders. The error names `key`.
+    pub fn check_key(&self, key: &str) -> Result<()> {
+        check_key(key)?;
+        match (&self.place, &self.reserved) {
+            (Place::Local(folder), Some(reserved)) => reserved.check(folder.root(), &self.object_key(key)),
+            (Place::Local(_), None) | (Place::Bucket(_), _) => Ok(()),
+        }
     }
 
     /// The key as the store itself knows it: behind the prefix.
@@ -72,7 +92,7 @@ impl Storage {
     /// The file of this key, when it is one on this machine.
     pub fn local_path(&self, key: &str) -> Option<PathBuf> {
         match &self.place {
-            Place::Local(folder) => check_key(key).ok().map(|()| folder.path(&self.object_key(key))),
+            Place::Local(folder) => self.check_key(key).ok().map(|()| folder.path(&self.object_key(key))),
             Place::Bucket(_) => None,
         }
     }
@@ -80,7 +100,7 @@ impl Storage {
     /// Puts a whole file there, at once and complete. Doing it again does no harm. A local folder takes the file away from
     /// where it was.
     pub async fn put_file(&self, file: &Path, key: &str, content_type: &str) -> Result<()> {
-        check_key(key)?;
+        self.check_key(key)?;
         match &self.place {
             Place::Local(folder) => folder.take(file, &self.object_key(key)).await,
             Place::Bucket(_) => self.put_in_parts(file, key, content_type).await,
@@ -89,7 +109,7 @@ impl Storage {
 
     /// Puts these bytes there, at once and complete.
     pub async fn put(&self, key: &str, bytes: Bytes, content_type: &str) -> Result<()> {
-        check_key(key)?;
+        self.check_key(key)?;
         match &self.place {
             Place::Local(folder) => folder.put(&self.object_key(key), bytes).await,
             Place::Bucket(bucket) => bucket.put(&self.object_key(key), bytes, content_type).await,
@@ -98,17 +118,22 @@ impl Storage {
 
     /// What is there under this key; `None` when nothing is.
     pub async fn head(&self, key: &str) -> Result<Option<Head>> {
-        check_key(key)?;
+        self.check_key(key)?;
         match &self.place {
             Place::Local(folder) => folder.head(&self.object_key(key)).await,
             Place::Bucket(bucket) => bucket.head(&self.object_key(key)).await,
         }
     }
 
+    /// Is something known to be there? Not every key for a store may ask.
+    pub async fn is_there(&self, key: &str) -> bool {
+        self.head(key).await.is_ok_and(|head| head.is_some())
+    }
+
     /// The bytes of this range, as far as there are any (`0..u64::MAX`: all of them), as they come. `NotFound` when nothing
     /// is there; a range that begins behind the end is `InvalidArgument`.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Content> {
-        check_key(key)?;
+        self.check_key(key)?;
         match &self.place {
             Place::Local(folder) => folder.get(&self.object_key(key), range).await,
             Place::Bucket(bucket) => bucket.get(&self.object_key(key), range).await,
@@ -117,7 +142,7 @@ impl Storage {
 
     /// Takes an object away; one that is not there is no failure.
     pub async fn delete(&self, key: &str) -> Result<()> {
-        check_key(key)?;
+        self.check_key(key)?;
         match &self.place {
             Place::Local(folder) => folder.delete(&self.object_key(key)).await,
             Place::Bucket(bucket) => bucket.delete(&self.object_key(key)).await,

@@ -87,6 +87,82 @@ async fn livekits_tokens_open_their_room_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_tokens_who_comes_by_way_of_a_proxy_is_not_let_in() {
+    let stage = staged(None, "").await;
+    assert_eq!(stage.call("GET", LIST, None).await.0, 200, "a program on this machine");
+    let body = || Some(json!({"mode": "transcript"}).to_string());
+    for (method, path) in [("GET", LIST), ("POST", START), ("GET", "/metrics"), ("GET", "/"), ("GET", "/dashboard")] {
+        let body = body().filter(|_| method == "POST");
+        let (status, _, answer) = stage.send(method, path, &[("X-Forwarded-For", "203.0.113.9")], body).await;
+        assert_eq!(status, 401, "{path}: {answer}");
+    }
+    for header in ["X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP"] {
+        let (status, _, answer) = stage.send("GET", LIST, &[(header, "203.0.113.9")], None).await;
+        assert!(status == 401 && answer["error"].as_str().unwrap().contains("set api_token"), "{header}: {answer}");
+    }
+    // nginx with no more than a `proxy_pass`: our address as Host, nothing that tells of it, and the old protocol.
+    let plain = "GET /api/v1.0/recordings/ HTTP/1.0\r\nHost: 127.0.0.1:7990\r\nConnection: close\r\n\r\n";
+    assert!(raw(&stage, plain).await.starts_with("HTTP/1.0 401"));
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
+    let published = staged(None, "public_url: https://record.example.org\n").await;
+    let (status, answer) = published.call("GET", LIST, None).await;
+    assert!(status == 401 && answer["error"].as_str().unwrap().contains("public_url"), "{answer}");
+    published.sidecar.stop(AtClose::Stop).await.unwrap();
+}
+
+/// What is answered to these bytes.
+async fn raw(stage: &Stage, request: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(stage.sidecar.address()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_tokens_and_links_are_counted_on_pages_too() {
+    let stage = guarded().await;
+    for (path, header) in [
+        ("/", Some(("Cookie", "greffier_token=wrong"))),
+        ("/dashboard", Some(("Authorization", "Bearer wrong"))),
+        ("/recording/EG_x", Some(("Cookie", "greffier_token=wrong"))),
+        ("/recording/EG_x?s=forged", None),
+        ("/recording/EG_x/media?s=forged", None),
+        ("/recording/EG_x/state?s=forged", None),
+    ] {
+        let headers: Vec<_> = header.into_iter().collect();
+        let mut statuses = Vec::new();
+        for _ in 0..25 {
+            statuses.push(stage.send("GET", path, &headers, None).await.0);
+        }
+        assert!(statuses.contains(&429), "{path}: {statuses:?}");
+    }
+    let good = stage.send("GET", "/", &[("Cookie", "greffier_token=the-reader")], None).await.0;
+    assert_eq!((good, stage.send("GET", "/", &[], None).await.0), (200, 401), "nobody is shut out");
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_keep_nobody_out() {
+    let stage = guarded().await;
+    let mut idle = Vec::new();
+    for n in 0..1500 {
+        use tokio::io::AsyncWriteExt as _;
+        let mut stream = tokio::net::TcpStream::connect(stage.sidecar.address()).await.unwrap();
+        if n % 2 == 0 {
+            stream.write_all(b"GET /api/v1.0/recordings/ HTTP/1.1\r\nHost: a\r\n").await.unwrap();
+        }
+        idle.push(stream);
+    }
+    let asked = as_one(&stage, "the-reader", "GET", LIST, None);
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(10), asked).await;
+    assert_eq!(answered.expect("an answer beside 1500 idle connections").0, 200);
+    drop(idle);
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_many_wrong_tokens_are_answered_with_when_to_come_back() {
     let stage = guarded().await;
     let mut statuses = Vec::new();
@@ -120,7 +196,7 @@ async fn what_is_switched_off_is_not_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_clients_ask_of_a_recording_is_kept() {
     let yaml = "recording: {expiration_days: 30}\nlimits: {max_duration: 2h}\npublic_url: https://r.example.org/\n";
-    let stage = staged(None, yaml).await;
+    let stage = staged(Some("0123456789abcdef"), yaml).await;
     let (_, config) = stage.call("GET", "/api/v1.0/config/", None).await;
     let wanted = json!({"is_enabled": true, "available_modes": ["screen_recording", "transcript"],
         "expiration_days": 30, "max_duration": 7_200_000});

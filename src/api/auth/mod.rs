@@ -2,9 +2,11 @@
 //! web pages.
 
 mod failures;
+mod local;
 mod scope;
 mod token;
 
+pub use local::Tokenless;
 pub use scope::{Scope, Scopes};
 pub use token::ApiToken;
 
@@ -13,8 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use livekit_api::access_token::TokenVerifier;
+use warp::Filter;
 use warp::http::HeaderMap;
-use warp::http::header::{AUTHORIZATION, AsHeaderName, HOST, ORIGIN};
+use warp::http::header::{AUTHORIZATION, AsHeaderName};
 
 use crate::error::{Error, ErrorKind};
 use crate::secret::Secret;
@@ -27,6 +30,26 @@ pub struct Asker {
     pub headers: HeaderMap,
     /// The other end of the connection.
     pub peer: IpAddr,
+    /// The request is of HTTP/1.0.
+    pub by_old_http: bool,
+}
+
+/// The other end of a connection, as a request of it carries it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// The request is of HTTP/1.0.
+    pub by_old_http: bool,
+}
+
+/// Who asks. Nobody in particular, when the connection does not tell.
+pub fn asker() -> impl Filter<Extract = (Asker,), Error = std::convert::Infallible> + Copy {
+    warp::header::headers_cloned().and(warp::ext::optional::<Peer>()).map(|headers, peer: Option<Peer>| {
+        let nobody = Peer { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), by_old_http: true };
+        let Peer { address: peer, by_old_http } = peer.unwrap_or(nobody);
+        Asker { headers, peer, by_old_http }
+    })
 }
 
 /// Who was let in.
@@ -61,8 +84,8 @@ pub struct Key {
 pub struct Guard {
     tokens: Vec<ApiToken>,
     livekit: TokenVerifier,
-    /// Programs on this machine need none.
-    open: bool,
+    /// What those get who show none.
+    tokenless: Tokenless,
     failures: Arc<Mutex<Failures>>,
 }
 
@@ -94,22 +117,27 @@ impl Caller {
 }
 
 impl Guard {
-    /// A guard that knows these tokens and those signed by `key`; `open` lets programs on this machine pass without.
-    pub fn new(tokens: Vec<ApiToken>, key: &Key, open: bool) -> Self {
+    /// A guard that knows these tokens and those signed by `key`.
+    pub fn new(tokens: Vec<ApiToken>, key: &Key, tokenless: Tokenless) -> Self {
         let livekit = TokenVerifier::with_api_key(&key.name, key.secret.expose());
-        Self { tokens, livekit, open, failures: Arc::default() }
+        Self { tokens, livekit, tokenless, failures: Arc::default() }
     }
 
     /// Who is it, if the request may pass? Failures are counted: those that come too often are refused without a word about
     /// the token. Who shows a good one passes all the same, so that nobody is shut out by others behind the same proxy.
     pub fn admit(&self, asker: &Asker, needs: Scope, now: Instant) -> Result<Caller, Refused> {
-        let caller = self.identify(&asker.headers).map_err(|error| self.refuse(asker.peer, error, now))?;
+        let caller = self.identify(asker).map_err(|error| self.refuse(asker.peer, error, now))?;
         caller.with(needs).map_err(|error| Refused { error, wait: None })
     }
 
-    /// Who is it, if the headers may see recordings? Nothing is counted.
-    pub fn check(&self, headers: &HeaderMap) -> Result<Caller, Error> {
-        self.identify(headers)?.with(Scope::Read)
+    /// Who is it, if recordings may be seen? Wrong tokens are counted; to come without one, as people do before they sign in, is
+    /// no attempt.
+    pub fn look(&self, asker: &Asker, now: Instant) -> Result<Caller, Refused> {
+        let shown = asker.headers.contains_key(AUTHORIZATION);
+        let caller = self
+            .identify(asker)
+            .map_err(|error| if shown { self.refuse(asker.peer, error, now) } else { Refused { error, wait: None } })?;
+        caller.with(Scope::Read).map_err(|error| Refused { error, wait: None })
     }
 
     /// Counts a failure of this peer.
@@ -128,9 +156,9 @@ impl Guard {
         }
     }
 
-    fn identify(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+    fn identify(&self, asker: &Asker) -> Result<Caller, Error> {
         let everywhere = |scopes| Caller { scopes, room: None };
-        match text(headers, AUTHORIZATION).map(bearer) {
+        match text(&asker.headers, AUTHORIZATION).map(bearer) {
             Some(Some(shown)) => {
                 if let Some(token) = ApiToken::shown(&self.tokens, shown) {
                     return Ok(everywhere(token.scopes));
@@ -141,29 +169,10 @@ impl Guard {
                 Ok(Caller { scopes: Scopes::of_grants(grants.room_record, grants.room_admin), room })
             }
             Some(None) => Err(unauthenticated("send `Bearer <token>`")),
-            None if self.open => {
-                local(headers)?;
-                Ok(everywhere(Scopes::ALL))
-            }
-            None => Err(unauthenticated("missing; send `Bearer <token>`")),
+            None => self.tokenless.check(asker).map(|()| everywhere(Scopes::ALL)),
         }
     }
 }
-
-/// Without a token everybody on this machine may pass, and so could any web page in its browsers: by a form (browsers then send
-/// Origin), or by a name of its own that resolves to 127.0.0.1.
-fn local(headers: &HeaderMap) -> Result<(), Error> {
-    if headers.contains_key(ORIGIN) {
-        return Err(denied("Origin: web pages may not use this without a token"));
-    }
-    match text(headers, HOST) {
-        Some(host) if !is_loopback(host) => Err(denied("Host: not this machine; configure api_tokens")),
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Nobody in particular, when the connection does not tell.
-pub const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
@@ -183,16 +192,6 @@ pub fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        // An IPv6 address without a port ends in a bracket.
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        Some(_) | None => host,
-    };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use livekit_api::access_token::{AccessToken, VideoGrants};
@@ -201,15 +200,15 @@ mod tests {
 
     fn asker(pairs: &[(&'static str, &str)]) -> Asker {
         let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Asker { headers, peer: NOBODY }
+        Asker { headers, peer: Ipv4Addr::LOCALHOST.into(), by_old_http: false }
     }
 
-    fn guard(open: bool) -> Guard {
+    fn guard(tokenless: Tokenless) -> Guard {
         let tokens = vec![
             ApiToken::hashing("api_token", "0123456789abcdef", Scopes::ALL),
             ApiToken::hashing("reader", "fedcba9876543210", Scopes::of([Scope::Read])),
         ];
-        Guard::new(tokens, &Key { name: "key".into(), secret: Secret::new("secret") }, open)
+        Guard::new(tokens, &Key { name: "key".into(), secret: Secret::new("secret") }, tokenless)
     }
 
     fn kind(guard: &Guard, header: &str, needs: Scope) -> Result<Caller, ErrorKind> {
@@ -218,7 +217,7 @@ mod tests {
 
     #[test]
     fn only_a_good_token_with_its_scope_passes() {
-        let guard = guard(false);
+        let guard = guard(Tokenless::Refused);
         for right in ["Bearer 0123456789abcdef", "bearer 0123456789abcdef"] {
             assert!(kind(&guard, right, Scope::Delete).is_ok(), "{right}");
         }
@@ -235,7 +234,7 @@ mod tests {
 
     #[test]
     fn livekits_tokens_pass_for_their_room() {
-        let guard = guard(false);
+        let guard = guard(Tokenless::Refused);
         let token = |secret: &str, grants: VideoGrants| {
             let jwt = AccessToken::with_api_key("key", secret).with_identity("a").with_grants(grants).to_jwt().unwrap();
             format!("Bearer {jwt}")
@@ -252,22 +251,27 @@ mod tests {
     }
 
     #[test]
-    fn without_a_token_programs_pass_when_open_and_web_pages_never() {
-        let passes = |open, pairs: &[(&'static str, &str)]| {
-            guard(open).admit(&asker(pairs), Scope::Delete, Instant::now()).is_ok()
+    fn what_is_shown_is_checked_where_none_is_needed() {
+        let passes = |more: &[(&'static str, &str)]| {
+            let asker = asker(&[&[("host", "localhost")], more].concat());
+            guard(Tokenless::Local).admit(&asker, Scope::Delete, Instant::now()).is_ok()
         };
-        for host in ["127.0.0.1:7990", "localhost:7990", "localhost", "[::1]:7990", "[::1]"] {
-            assert!(passes(true, &[("host", host)]), "{host}");
-            assert!(!passes(false, &[("host", host)]), "{host}");
-        }
-        assert!(!passes(true, &[("host", "evil.example:7990")]));
-        assert!(!passes(true, &[("host", "localhost"), ("origin", "http://localhost")]));
-        assert!(!passes(true, &[("host", "localhost"), ("authorization", "Bearer wrong")]), "what is shown is checked");
+        assert!(passes(&[]) && !passes(&[("authorization", "Bearer wrong")]));
+        assert!(!passes(&[("x-forwarded-for", "203.0.113.9")]));
+        assert!(passes(&[("x-forwarded-for", "203.0.113.9"), ("authorization", "Bearer 0123456789abcdef")]));
+    }
+
+    #[test]
+    fn who_looks_is_counted_when_a_wrong_token_is_shown() {
+        let (guard, now) = (guard(Tokenless::Refused), Instant::now());
+        let waits = |asker: &Asker| (0..30).filter(|_| guard.look(asker, now).unwrap_err().wait.is_some()).count();
+        assert_eq!(waits(&asker(&[])), 0);
+        assert_eq!(waits(&asker(&[("authorization", "Bearer wrong")])), 10);
     }
 
     #[test]
     fn failures_are_counted_but_shut_nobody_out() {
-        let (guard, now) = (guard(false), Instant::now());
+        let (guard, now) = (guard(Tokenless::Refused), Instant::now());
         let wrong = asker(&[("authorization", "Bearer wrong")]);
         let waits = (0..30).filter(|_| guard.admit(&wrong, Scope::Read, now).unwrap_err().wait.is_some()).count();
         assert_eq!(waits, 10);

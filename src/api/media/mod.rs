@@ -18,9 +18,10 @@ use warp::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
     IF_NONE_MATCH, IF_RANGE, RANGE,
 };
-use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use warp::http::{HeaderValue, Method, StatusCode};
 use warp::reply::Response;
 
+use crate::api::auth::{Asker, asker};
 use crate::api::page::{Phase, Sight, fetched, secured, sight};
 use crate::api::{Door, reply};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,26 +42,21 @@ pub fn media(door: &Door) -> BoxedFilter<(Response,)> {
     warp::path!("recording" / String / "media")
         .and(fetched())
         .and(warp::method())
-        .and(warp::header::headers_cloned())
+        .and(asker())
         .and(warp::query::<Query>())
-        .then(move |id: String, method: Method, headers: HeaderMap, query: Query| {
+        .then(move |id: String, method: Method, asker: Asker, query: Query| {
             let door = door.clone();
-            async move { secured(reply::of(answer(&door, &RecordingId::new(id), &method, &headers, &query).await)) }
+            async move { secured(reply::of(answer(&door, &RecordingId::new(id), &method, &asker, &query).await)) }
         })
         .boxed()
 }
 
-async fn answer(
-    door: &Door,
-    id: &RecordingId,
-    method: &Method,
-    headers: &HeaderMap,
-    query: &Query,
-) -> Result<Response> {
+async fn answer(door: &Door, id: &RecordingId, method: &Method, asker: &Asker, query: &Query) -> Result<Response> {
     let now = Timestamp::now();
-    let recording = match sight(door, headers, id, query.get("s").map(String::as_str), now)? {
+    let recording = match sight(door, asker, id, query.get("s").map(String::as_str), now)? {
         Sight::Seen(recording, _) => recording,
         Sight::Nothing => return Err(missing("Not found.")),
+        Sight::Wait(refused) => return Ok(reply::refused(&refused)),
         Sight::Refused("denied") => return Err(Error::new(ErrorKind::PermissionDenied, "You may not see this.")),
         Sight::Refused(_) => {
             return Err(Error::new(ErrorKind::Unauthenticated, "This link or token is not accepted."));
@@ -73,7 +69,7 @@ async fn answer(
     let bytes = size(&door.storage_of(&recording)?, &recording).await?;
     // What is stored is never changed.
     let etag = format!("\"{id}-{bytes:x}\"");
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let text = |name: HeaderName| asker.header(name);
     // Ranges are defined for GET alone.
     let range = text(RANGE).filter(|_| *method == Method::GET);
     let asked = Asked { range, if_range: text(IF_RANGE), if_none_match: text(IF_NONE_MATCH) };

@@ -6,7 +6,6 @@ mod text;
 
 pub use ports::{Ports, Served};
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -16,11 +15,11 @@ use livekit_protocol::egress_info::Request as Asked;
 use serde_json::{Map, Value, json};
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
+use warp::http::HeaderValue;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use warp::http::{HeaderMap, HeaderValue};
 use warp::reply::Response;
 
-use crate::api::auth::{Asker, Guard, NOBODY, Scope};
+use crate::api::auth::{Asker, Guard, Scope, asker};
 use crate::api::egress::{Egress, renamed};
 use crate::api::reply;
 use crate::capacity::{Class, Verdict};
@@ -83,7 +82,7 @@ impl Metrics {
         status.insert("CpuLoad".to_owned(), self.egress.capacity.available().into());
         let page = self.egress.control.list(0, LOOKED_AT).map(|page| page.recordings).unwrap_or_default();
         for recording in page.iter().filter(|recording| runs(recording)) {
-            let request = self.egress.info(recording).request;
+            let request = crate::egress::proto::shown(self.egress.info(recording)).request;
             status.insert(recording.id.to_string(), request.map_or(Value::Null, |request| shown(&request)));
         }
         Value::Object(status)
@@ -95,12 +94,10 @@ pub(super) fn routes(metrics: &Metrics, guard: &Guard) -> BoxedFilter<(Response,
     let (metrics, guard) = (metrics.clone(), guard.clone());
     warp::path!("metrics")
         .and(warp::get())
-        .and(warp::header::headers_cloned())
-        .and(warp::addr::remote())
-        .then(move |headers: HeaderMap, peer: Option<SocketAddr>| {
+        .and(asker())
+        .then(move |asker: Asker| {
             let (metrics, guard) = (metrics.clone(), guard.clone());
             async move {
-                let asker = Asker { headers, peer: peer.map_or(NOBODY, |peer| peer.ip()) };
                 match guard.admit(&asker, Scope::Read, Instant::now()) {
                     Ok(caller) if caller.room.is_none() => open_metrics(metrics.text().await),
                     Ok(_) => {

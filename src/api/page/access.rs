@@ -1,12 +1,14 @@
 //! Who may look at a page: whoever the REST door lets in, also by the cookie of the login, and whoever shows a share link.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 use warp::http::header::{AUTHORIZATION, COOKIE};
 use warp::http::{HeaderMap, HeaderValue};
 
 use super::phase::Phase;
 use crate::api::Door;
-use crate::api::auth::Caller;
+use crate::api::auth::{Asker, Caller, Refused};
 use crate::api::share::Refusal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -33,16 +35,21 @@ pub enum Sight {
     Nothing,
     /// For the reason of this name among the page's words.
     Refused(&'static str),
+    /// Too many wrong tokens or links were shown.
+    Wait(Refused),
 }
 
-/// What this request, with the token of its query, may see of the recording of this id.
-pub fn sight(door: &Door, headers: &HeaderMap, id: &RecordingId, share: Option<&str>, now: Timestamp) -> Result<Sight> {
+/// What this request, with the token of its query, may see of the recording of this id. Wrong tokens and links are counted.
+pub fn sight(door: &Door, asker: &Asker, id: &RecordingId, share: Option<&str>, now: Timestamp) -> Result<Sight> {
     let recording = match door.control.get(id) {
         Ok(recording) => Some(Box::new(recording)),
         Err(e) if e.kind == ErrorKind::NotFound => None,
         Err(e) => return Err(e),
     };
-    let member = member(door, headers);
+    let member = match member(door, asker) {
+        Err(refused) if refused.wait.is_some() && share.is_none() => return Ok(Sight::Wait(refused)),
+        member => member.map_err(|refused| refused.error),
+    };
     // A token for another room opens nothing here.
     let here = |recording: &Recording| member.as_ref().is_ok_and(|caller| caller.may_enter(&recording.request.room));
     let refused = match (recording, share) {
@@ -63,29 +70,39 @@ pub fn sight(door: &Door, headers: &HeaderMap, id: &RecordingId, share: Option<&
         (None, Some(_)) => "forged",
         (Some(_) | None, None) => "sign_in",
     };
+    if refused == "forged" {
+        let error = Error::new(ErrorKind::Unauthenticated, "a link that is not ours");
+        let refused = door.guard.refuse(asker.peer, error, Instant::now());
+        if refused.wait.is_some() {
+            return Ok(Sight::Wait(refused));
+        }
+    }
     // Whoever cannot sign in here need not be asked to.
     let denied = member.map_or_else(|e| e.kind != ErrorKind::Unauthenticated, |_| true);
     Ok(Sight::Refused(if denied && refused == "sign_in" { "denied" } else { refused }))
 }
 
 /// Does the REST door let this request in? The cookie stands for the header that browsers cannot send by themselves.
-pub fn member(door: &Door, headers: &HeaderMap) -> Result<Caller> {
-    let bearer = cookie(headers).and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
-    match bearer.filter(|_| !headers.contains_key(AUTHORIZATION)) {
+pub fn member(door: &Door, asker: &Asker) -> std::result::Result<Caller, Refused> {
+    let bearer = cookie(&asker.headers).and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
+    match bearer.filter(|_| !asker.headers.contains_key(AUTHORIZATION)) {
         Some(bearer) => {
-            let mut headers = headers.clone();
-            headers.insert(AUTHORIZATION, bearer);
-            door.guard.check(&headers)
+            let mut asker = asker.clone();
+            asker.headers.insert(AUTHORIZATION, bearer);
+            door.guard.look(&asker, Instant::now())
         }
-        None => door.guard.check(headers),
+        None => door.guard.look(asker, Instant::now()),
     }
 }
 
 /// Like [`member`], of every room.
-pub fn member_of_all(door: &Door, headers: &HeaderMap) -> Result<()> {
-    match member(door, headers)?.room {
+pub fn member_of_all(door: &Door, asker: &Asker) -> std::result::Result<(), Refused> {
+    match member(door, asker)?.room {
         None => Ok(()),
-        Some(_) => Err(Error::new(ErrorKind::PermissionDenied, "the token is for one room only")),
+        Some(_) => {
+            let error = Error::new(ErrorKind::PermissionDenied, "the token is for one room only");
+            Err(Refused { error, wait: None })
+        }
     }
 }
 

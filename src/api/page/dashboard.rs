@@ -10,13 +10,13 @@ use serde::Serialize;
 use serde_json::json;
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
-use warp::http::HeaderMap;
 use warp::reply::Response;
 
 use super::access::{cookie, member_of_all};
 use super::language::{Language, clock, duration};
 use super::phase::Phase;
 use super::{Pages, fetched, secured, shown};
+use crate::api::auth::{Asker, asker};
 use crate::api::reply;
 use crate::error::{ErrorKind, Result};
 use crate::recording::Recording;
@@ -67,11 +67,11 @@ pub fn page(pages: &Pages) -> BoxedFilter<(Response,)> {
     let pages = pages.clone();
     warp::path::end()
         .and(fetched())
-        .and(warp::header::headers_cloned())
+        .and(asker())
         .and(warp::query::<Query>())
-        .then(move |headers: HeaderMap, query: Query| {
+        .then(move |asker: Asker, query: Query| {
             let pages = pages.clone();
-            async move { shown(&pages, &headers, answer(&pages, &headers, &query).await) }
+            async move { shown(&pages, &asker.headers, answer(&pages, &asker, &query).await) }
         })
         .boxed()
 }
@@ -81,19 +81,21 @@ pub fn state(pages: &Pages) -> BoxedFilter<(Response,)> {
     let pages = pages.clone();
     warp::path!("dashboard")
         .and(fetched())
-        .and(warp::header::headers_cloned())
+        .and(asker())
         .and(warp::query::<Query>())
-        .then(move |headers: HeaderMap, query: Query| {
+        .then(move |asker: Asker, query: Query| {
             let pages = pages.clone();
-            async move { secured(reply::of(figures(&pages, &headers, &query).await)) }
+            async move { secured(reply::of(figures(&pages, &asker, &query).await)) }
         })
         .boxed()
 }
 
-async fn answer(pages: &Pages, headers: &HeaderMap, query: &Query) -> Result<Response> {
-    let language = pages.language(headers);
-    if let Err(e) = member_of_all(&pages.door, headers) {
-        return if e.kind == ErrorKind::Unauthenticated {
+async fn answer(pages: &Pages, asker: &Asker, query: &Query) -> Result<Response> {
+    let language = pages.language(&asker.headers);
+    if let Err(refused) = member_of_all(&pages.door, asker) {
+        return if refused.wait.is_some() {
+            Ok(secured(reply::refused(&refused)))
+        } else if refused.error.kind == ErrorKind::Unauthenticated {
             pages.notice(401, &language, "sign_in", Some("/"))
         } else {
             pages.notice(403, &language, "denied", None)
@@ -108,14 +110,16 @@ async fn answer(pages: &Pages, headers: &HeaderMap, query: &Query) -> Result<Res
         page => board.page,
         pages => board.pages,
         position => position.replace("{page}", &board.page.to_string()),
-        signed_in => cookie(headers).is_some(),
+        signed_in => cookie(&asker.headers).is_some(),
     };
     pages.render(200, &language, "dashboard.html", own)
 }
 
-async fn figures(pages: &Pages, headers: &HeaderMap, query: &Query) -> Result<Response> {
-    member_of_all(&pages.door, headers)?;
-    let board = board(pages, &pages.language(headers), number(query)).await?;
+async fn figures(pages: &Pages, asker: &Asker, query: &Query) -> Result<Response> {
+    if let Err(refused) = member_of_all(&pages.door, asker) {
+        return Ok(reply::refused(&refused));
+    }
+    let board = board(pages, &pages.language(&asker.headers), number(query)).await?;
     let version = board.version();
     let live: HashMap<_, _> = board.live.into_iter().map(|live| (live.id.clone(), live)).collect();
     Ok(reply::json(200, &json!({"version": version, "live": live})))

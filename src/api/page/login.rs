@@ -1,21 +1,20 @@
 //! `POST /login` keeps an API token in a cookie that scripts cannot read, `POST /logout` takes it away.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use minijinja::context;
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
-use warp::http::header::{AUTHORIZATION, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
-use warp::http::{HeaderMap, HeaderValue, StatusCode};
+use warp::http::header::{AUTHORIZATION, LOCATION, SET_COOKIE};
+use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use super::access::COOKIE_NAME;
 use super::{Pages, secured, shown};
-use crate::api::auth::{NOBODY, Refused};
+use crate::api::auth::{Asker, Refused, asker};
 use crate::api::reply;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// More than any token and address need.
 const BYTES: u64 = 8 * 1024;
@@ -25,15 +24,12 @@ pub fn routes(pages: &Pages) -> BoxedFilter<(Response,)> {
     let pages = pages.clone();
     let login = warp::path!("login")
         .and(warp::post())
-        .and(warp::header::headers_cloned())
-        .and(warp::addr::remote())
+        .and(asker())
         .and(warp::body::content_length_limit(BYTES))
         .and(warp::body::form())
-        .map(move |headers: HeaderMap, peer: Option<SocketAddr>, form: HashMap<String, String>| {
-            match login(&pages, &headers, peer, &form) {
-                Ok(answer) => shown(&pages, &headers, answer),
-                Err(refused) => secured(reply::refused(&refused)),
-            }
+        .map(move |asker: Asker, form: HashMap<String, String>| match login(&pages, &asker, &form) {
+            Ok(answer) => shown(&pages, &asker.headers, answer),
+            Err(refused) => secured(reply::refused(&refused)),
         });
     let logout = warp::path!("logout")
         .and(warp::post())
@@ -44,28 +40,21 @@ pub fn routes(pages: &Pages) -> BoxedFilter<(Response,)> {
 /// Wrong tokens are counted, as everywhere.
 fn login(
     pages: &Pages,
-    headers: &HeaderMap,
-    peer: Option<SocketAddr>,
+    asker: &Asker,
     form: &HashMap<String, String>,
 ) -> std::result::Result<Result<Response>, Refused> {
     let token = form.get("token").map_or("", |token| token.trim());
     let next = form.get("next").map(String::as_str).filter(|next| is_ours(next)).unwrap_or("/");
     // The form itself comes from a page: what is to be judged is the token alone.
-    let mut shown = headers.clone();
-    shown.remove(COOKIE);
-    shown.remove(ORIGIN);
-    shown.insert(
-        AUTHORIZATION,
-        HeaderValue::from_str(&format!("Bearer {token}")).unwrap_or(HeaderValue::from_static("-")),
-    );
-    let good = !token.is_empty() && token.bytes().all(is_cookie_octet) && pages.door.guard.check(&shown).is_ok();
-    if !good {
-        let error = Error::new(ErrorKind::Unauthenticated, "the token of a login is wrong");
-        let refused = pages.door.guard.refuse(peer.map_or(NOBODY, |peer| peer.ip()), error, Instant::now());
+    let mut shown = asker.clone();
+    let is_token = !token.is_empty() && token.bytes().all(is_cookie_octet);
+    let bearer = HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| is_token);
+    shown.headers.insert(AUTHORIZATION, bearer.unwrap_or(HeaderValue::from_static("-")));
+    if let Err(refused) = pages.door.guard.look(&shown, Instant::now()) {
         if refused.wait.is_some() {
             return Err(refused);
         }
-        let language = pages.language(headers);
+        let language = pages.language(&asker.headers);
         let (headline, more) = (language.text("sign_in"), language.text("wrong_token"));
         let own = context! { name => "sign_in", headline, more, next => Some(next), wrong => true };
         return Ok(pages.render(401, &language, "notice.html", own));
@@ -99,6 +88,9 @@ fn moved(to: &str, cookie: &str) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use warp::http::HeaderMap;
+    use warp::http::header::COOKIE;
+
     use super::super::access::cookie;
     use super::*;
 

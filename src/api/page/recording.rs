@@ -8,13 +8,13 @@ use minijinja::context;
 use serde_json::json;
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
-use warp::http::HeaderMap;
 use warp::reply::Response;
 
 use super::access::{Sight, Viewer, sight};
 use super::language::{Language, clock, duration};
 use super::phase::{Phase, note};
 use super::{Pages, fetched, secured, shown};
+use crate::api::auth::{Asker, asker};
 use crate::api::reply;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -28,11 +28,11 @@ pub fn page(pages: &Pages) -> BoxedFilter<(Response,)> {
     let pages = pages.clone();
     warp::path!("recording" / String)
         .and(fetched())
-        .and(warp::header::headers_cloned())
+        .and(asker())
         .and(warp::query::<Query>())
-        .then(move |id: String, headers: HeaderMap, query: Query| {
+        .then(move |id: String, asker: Asker, query: Query| {
             let pages = pages.clone();
-            async move { shown(&pages, &headers, answer(&pages, &headers, &RecordingId::new(id), &query).await) }
+            async move { shown(&pages, &asker.headers, answer(&pages, &asker, &RecordingId::new(id), &query).await) }
         })
         .boxed()
 }
@@ -42,32 +42,33 @@ pub fn state(pages: &Pages) -> BoxedFilter<(Response,)> {
     let pages = pages.clone();
     warp::path!("recording" / String / "state")
         .and(fetched())
-        .and(warp::header::headers_cloned())
+        .and(asker())
         .and(warp::query::<Query>())
-        .then(move |id: String, headers: HeaderMap, query: Query| {
+        .then(move |id: String, asker: Asker, query: Query| {
             let pages = pages.clone();
-            async move { secured(reply::of(figures(&pages, &headers, &RecordingId::new(id), &query).await)) }
+            async move { secured(reply::of(figures(&pages, &asker, &RecordingId::new(id), &query).await)) }
         })
         .boxed()
 }
 
-async fn answer(pages: &Pages, headers: &HeaderMap, id: &RecordingId, query: &Query) -> Result<Response> {
-    let (language, now) = (pages.language(headers), Timestamp::now());
+async fn answer(pages: &Pages, asker: &Asker, id: &RecordingId, query: &Query) -> Result<Response> {
+    let (language, now) = (pages.language(&asker.headers), Timestamp::now());
     let share = query.get("s").map(String::as_str);
-    match sight(&pages.door, headers, id, share, now)? {
+    match sight(&pages.door, asker, id, share, now)? {
         Sight::Seen(recording, viewer) => {
             let elapsed = elapsed(pages, &recording, now).await;
             show(pages, &language, &recording, viewer, share, elapsed, now)
         }
         Sight::Nothing => pages.notice(404, &language, "not_found", None),
+        Sight::Wait(refused) => Ok(secured(reply::refused(&refused))),
         Sight::Refused("denied") => pages.notice(403, &language, "denied", None),
         Sight::Refused(why) => pages.notice(401, &language, why, Some(&format!("/recording/{id}"))),
     }
 }
 
-async fn figures(pages: &Pages, headers: &HeaderMap, id: &RecordingId, query: &Query) -> Result<Response> {
+async fn figures(pages: &Pages, asker: &Asker, id: &RecordingId, query: &Query) -> Result<Response> {
     let now = Timestamp::now();
-    match sight(&pages.door, headers, id, query.get("s").map(String::as_str), now)? {
+    match sight(&pages.door, asker, id, query.get("s").map(String::as_str), now)? {
         Sight::Seen(recording, _) => {
             let phase = Phase::of(&recording, now);
             let elapsed = elapsed(pages, &recording, now).await / 1_000_000_000;
@@ -75,6 +76,7 @@ async fn figures(pages: &Pages, headers: &HeaderMap, id: &RecordingId, query: &Q
             Ok(reply::json(200, &body))
         }
         Sight::Nothing => Err(Error::new(ErrorKind::NotFound, "Not found.")),
+        Sight::Wait(refused) => Ok(reply::refused(&refused)),
         Sight::Refused("denied") => Err(Error::new(ErrorKind::PermissionDenied, "You may not see this.")),
         Sight::Refused(_) => Err(Error::new(ErrorKind::Unauthenticated, "This link or token is not accepted.")),
     }

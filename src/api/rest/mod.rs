@@ -12,16 +12,15 @@ mod start;
 mod storage_event;
 mod storage_hook;
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
-use warp::http::{HeaderMap, Method, StatusCode};
+use warp::http::{Method, StatusCode};
 use warp::path::FullPath;
 use warp::reply::Response;
 
-use crate::api::auth::{Asker, Caller, NOBODY, Refused, Scopes};
+use crate::api::auth::{Asker, Caller, Refused, Scopes, asker};
 use crate::api::body::{self, Body};
 use crate::api::{Door, reply};
 use crate::error::{Error, ErrorKind, Result};
@@ -49,14 +48,12 @@ pub fn routes(door: &Door) -> BoxedFilter<(Response,)> {
             }
         });
     found
-        .and(warp::header::headers_cloned())
-        .and(warp::addr::remote())
+        .and(asker())
         .and(query)
         .and(warp::body::stream())
         .then(
             move |found: std::result::Result<(&'static Route, String), Vec<&'static str>>,
-                  headers: HeaderMap,
-                  peer: Option<SocketAddr>,
+                  asker: Asker,
                   query: String,
                   stream| {
                 let door = door.clone();
@@ -65,7 +62,6 @@ pub fn routes(door: &Door) -> BoxedFilter<(Response,)> {
                         Ok(found) => found,
                         Err(methods) => return reply::method_not_allowed(&methods),
                     };
-                    let asker = Asker { headers, peer: peer.map_or(NOBODY, |peer| peer.ip()) };
                     let ask = Ask { asker, segment, query };
                     let body = body::boxed(stream);
                     match route.needs.map(|needs| door.guard.admit(&ask.asker, needs, Instant::now())) {

@@ -7,19 +7,18 @@ mod wire;
 
 pub(in crate::api) use json::renamed;
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use livekit_protocol as proto;
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
+use warp::http::Method as Verb;
 use warp::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use warp::http::{HeaderMap, Method as Verb};
 use warp::path::FullPath;
 use warp::reply::Response;
 
 use super::Egress;
-use crate::api::auth::{Asker, Caller, Guard, NOBODY, Scope};
+use crate::api::auth::{Asker, Caller, Guard, Scope, asker};
 use crate::api::body::{self, Body};
 use crate::control::new_id;
 use crate::egress::rpc::{self, Asked};
@@ -60,12 +59,10 @@ pub(in crate::api) fn routes(egress: &Egress, guard: &Guard) -> BoxedFilter<(Res
     });
     warp::method()
         .and(ours)
-        .and(warp::header::headers_cloned())
-        .and(warp::addr::remote())
+        .and(asker())
         .and(warp::body::stream())
-        .then(move |verb: Verb, path: FullPath, headers: HeaderMap, peer: Option<SocketAddr>, stream| {
+        .then(move |verb: Verb, path: FullPath, asker: Asker, stream| {
             let (egress, guard) = (egress.clone(), guard.clone());
-            let asker = Asker { headers, peer: peer.map_or(NOBODY, |peer| peer.ip()) };
             let body = body::boxed(stream);
             async move {
                 let answer = answer(&egress, &guard, &verb, path.as_str(), &asker, body).await;
@@ -113,7 +110,7 @@ async fn answer(
         Method::List => {
             let mut list = egress.list(&wire.read(&body)?).map_err(unknown)?;
             list.items.retain(|info| caller.may_enter(&info.room_name));
-            return Ok(wire.list(&list));
+            return Ok(wire.list(list));
         }
         Method::Stop => {
             let request: proto::StopEgressRequest = wire.read(&body)?;

@@ -12,6 +12,7 @@ use warp::reply::Response;
 use super::failure::Failure;
 use super::json;
 use crate::api::reply;
+use crate::egress::proto::shown;
 
 /// How request and answer are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +49,13 @@ impl Wire {
 
     /// One egress.
     pub fn info(self, info: &proto::EgressInfo) -> Response {
-        self.answer(info, json::info)
+        self.answer(&shown(info.clone()), json::info)
     }
 
     /// Several.
-    pub fn list(self, list: &proto::ListEgressResponse) -> Response {
-        self.answer(list, json::list)
+    pub fn list(self, mut list: proto::ListEgressResponse) -> Response {
+        list.items = list.items.into_iter().map(shown).collect();
+        self.answer(&list, json::list)
     }
 
     fn answer<M: Message + Serialize>(self, message: &M, as_livekit: fn(Value) -> Value) -> Response {
