@@ -155,3 +155,60 @@ fn buffer(samples: &[f32], position: u64, frames: usize) -> gst::Buffer {
     }
     buffer
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use gst::prelude::*;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+    use crate::pipeline::{Event, bus};
+
+    /// Seconds of sound for an output that holds half a second of it and takes nothing for a while.
+    #[test]
+    fn an_output_that_hangs_loses_no_sound() {
+        gst::init().unwrap();
+        let text = "appsrc name=in format=time block=true max-bytes=200000 \
+                    caps=\"audio/x-raw,format=F32LE,rate=48000,channels=2,layout=interleaved\" \
+                    ! appsink name=out sync=false max-buffers=1";
+        let pipeline = bus::parse(text).unwrap();
+        let sink: gst_app::AppSrc = bus::element(&pipeline, "in").unwrap();
+        let out: gst_app::AppSink = bus::element(&pipeline, "out").unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let ((give, orders), (events, mut told)) = (channel(), unbounded_channel());
+        let start = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let counters = Arc::new(Counters::new(events));
+        let sound =
+            Sound { orders, sink: sink.clone(), pace: Pace::new(start), priming: 0, counters: Arc::clone(&counters) };
+        let track = TrackId::new("TR_ann");
+        give.send(Order::Voice(1, track.clone())).unwrap();
+        let piece = |at: i64| Order::Piece { generation: 1, position: at * 960, samples: vec![1000; 1920] };
+        give.send(piece(0)).unwrap();
+        let thread = std::thread::spawn(move || sound.run());
+        // It is full, and there it stays.
+        while sink.current_level_bytes() < 190_000 {
+            std::thread::sleep(AGAIN);
+        }
+        let full = i64::try_from(counters.samples.load(Ordering::Relaxed)).unwrap() / 960 + 1;
+        for n in full..full + 1000 {
+            give.send(piece(n)).unwrap();
+        }
+        // Too late.
+        give.send(piece(1)).unwrap();
+        give.send(Order::Finish((full + 1000).unsigned_abs() * 960)).unwrap();
+        let mut heard = Vec::new();
+        while let Ok(sample) = out.pull_sample() {
+            let map = sample.buffer().unwrap().map_readable().unwrap();
+            heard.extend(map.chunks_exact(8).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        }
+        thread.join().unwrap();
+        bus::close(&pipeline);
+        assert_eq!(heard.len() as i64, (full + 1000) * 960);
+        assert!(heard.iter().skip(full as usize * 960).all(|sample| *sample == 1000.0 / 32768.0));
+        drop(counters);
+        assert_eq!(told.blocking_recv(), Some(Event::Flowing));
+        assert_eq!(told.blocking_recv(), Some(Event::AudioLost { track, ns: 20_000_000 }));
+    }
+}

@@ -249,6 +249,21 @@ fn packets_that_cannot_be_decoded_move_nothing() {
     assert_eq!(concealed, PACKET, "one in between, not four hundred milliseconds");
 }
 
+#[test]
+fn packets_out_of_order_are_put_in_order_or_told() {
+    let mut sent = speech(&[(S, 11 * S)], |_, said| said, jitter);
+    // In its place within what waits; behind its successor; twice.
+    sent.swap(3, 5);
+    let (third, fifth) = (sent[3].arrival, sent[5].arrival);
+    (sent[3].arrival, sent[5].arrival) = (fifth, third);
+    sent[200].arrival = sent[203].arrival + 1;
+    let again = sent[300].clone();
+    sent.push(Sent { arrival: again.arrival + 30 * MS, ..again });
+    let (file, lost) = record(&sent, 15 * S);
+    let kept = kept(&file, (S, 11 * S));
+    assert!((0.9979..0.9981).contains(&kept) && lost == PACKET, "{kept} {lost}");
+}
+
 proptest! {
     /// Whatever comes in whatever order is placed near its arrival, or told as lost; nothing overflows.
     #[test]

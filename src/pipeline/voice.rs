@@ -1,5 +1,7 @@
 //! Pure. The sound half of a track: packets wait until it is known where they belong, then go to the decoder.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use crate::ids::ParticipantId;
@@ -11,6 +13,8 @@ use super::{Unit, opus};
 /// Lost sound up to this long (48 kHz ticks, 120 ms) is made up by the decoder; more is silence.
 const CONCEALABLE: u64 = 5760;
 
+/// So many packets back, what comes twice is told from what comes too late for the decoder.
+const RECENT: usize = 100;
 /// Sound that waits is placed by the least delayed packet, which may be this much before the arrival of the first.
 const EARLY_NS: i64 = 200_000_000;
 
@@ -24,6 +28,8 @@ pub struct Voice {
     due: Option<RecordingTime>,
     /// Where the next packet should begin, in RTP time, and in the recording.
     expected: Option<(u64, RecordingTime)>,
+    /// RTP times of what was decoded lately.
+    recent: VecDeque<u64>,
     /// Something since the last packet that was decoded could not be.
     spoilt: bool,
 }
@@ -44,7 +50,7 @@ pub enum Step {
 impl Voice {
     /// Nothing has come yet.
     pub const fn new(key: Key) -> Self {
-        Self { key, waiting: Vec::new(), due: None, expected: None, spoilt: false }
+        Self { key, waiting: Vec::new(), due: None, expected: None, recent: VecDeque::new(), spoilt: false }
     }
 
     /// When [`flush`](Self::flush) must be called, if nothing comes before.
@@ -94,7 +100,8 @@ impl Voice {
 
     fn release(&mut self, quiet: bool, timeline: &mut Timeline<ParticipantId>, steps: &mut Vec<Step>) {
         self.due = None;
-        let waiting = std::mem::take(&mut self.waiting);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_by_key(|(unit, _)| unit.rtp);
         // How loud the one before is, is known of those alone that come one by one.
         let quiet = quiet && waiting.len() == 1;
         for (unit, arrival) in waiting {
@@ -125,6 +132,9 @@ impl Voice {
         if let Some((expected, end)) = self.expected {
             // Twice, or behind its successor: the decoder has passed it. A clock that was set back has its sound after it.
             if unit.rtp < expected && time + length <= end {
+                if !self.recent.contains(&unit.rtp) {
+                    steps.push(Step::Lost(length.unsigned_abs()));
+                }
                 return;
             }
             let lost = unit.rtp.saturating_sub(expected);
@@ -134,6 +144,10 @@ impl Voice {
             }
         }
         self.spoilt = false;
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(unit.rtp);
         self.expected = Some((unit.rtp.saturating_add(u64::from(ticks)), time + length));
         steps.push(Step::Play(unit.data, time, length));
     }

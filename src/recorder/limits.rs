@@ -330,6 +330,7 @@ mod tests {
         for (waiting, enough) in [(0, false), (4, true)] {
             let limits = Limits { max_bytes: Some(100_000_000), ..NONE };
             let mut watcher = Watcher::new(limits, &output, start);
+            watcher.measured = (start, 98_000_000);
             let seen = Seen { flowing: true, bytes: 98_000_000, waiting: Duration::from_secs(waiting), people: 1 };
             assert_eq!(watcher.handle(seen, start) == Some(Hit(Limit::Size)), enough, "{waiting} s");
         }

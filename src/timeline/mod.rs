@@ -275,7 +275,10 @@ impl<P> Track<P> {
     /// What stayed late, or began, is placed by arrival from now on; nothing is known of the clock before it.
     fn decide(&mut self) {
         let Some(doubt) = self.doubt.take() else { return };
+        // At the beginning there was no other clock that a report could be of.
+        let report = self.report.filter(|_| self.offset.is_none());
         self.forget();
+        self.report = report;
         for (arrival, offset_ns) in doubt.agreed(JUMP_NS) {
             let observed = self.ticks(offset_ns);
             self.floor.push(arrival, observed);

@@ -416,6 +416,66 @@ fn sound_alone() {
     assert!(level > 0.2, "{level} where a packet was lost; the beep has 0.35");
 }
 
+/// A beep every second for six, on this way: packet number and capture to the data, RTP time and arrival, if it is sent at all. Every
+/// beep is heard when it was said. Returns the milliseconds of sound that were told to be lost.
+fn all_beeps_on_time(name: &str, way: impl Fn(usize, &Encoded) -> Option<(bytes::Bytes, i64, i64)>) -> u64 {
+    let ([_, ann_a, ..], [ann, _]) = ids();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sound.ogg");
+    let (tell, mut events) = unbounded_channel();
+    let mut script = Script::new();
+    let mut pipeline = Pipeline::start(&Output::ogg(), file.clone(), script.start, tell).unwrap();
+    script.at(0, Act::Attach(ann_a.clone(), ann, Codec::Opus));
+    for (n, packet) in material::beeps(6, 1000.0, 0).iter().enumerate() {
+        let Some((data, said, arrival)) = way(n, packet) else { continue };
+        // What comes all at once comes in its order.
+        let jitter = if arrival == packet.time_ns { n as i64 * 7919 % 11 } else { 0 };
+        let arrival = 230 * MS + arrival + jitter * MS;
+        let rtp = (said * 48_000 / SECOND) as u64 + 12_345;
+        let arrival_at = script.start + Duration::from_nanos(arrival as u64);
+        let unit = Unit { data, rtp, arrival: arrival_at, contiguous: true, keyframe: true };
+        script.at(arrival, Act::Push(ann_a.clone(), unit));
+    }
+    script.play(&mut pipeline, &file, 6500 * MS);
+    let seen = all(&mut events);
+    assert!(matches!(seen.last(), Some(Event::Drained { .. })), "{seen:?}");
+    let onsets = judge::onsets(&judge::sound(&file));
+    check(name, &onsets, (0..6).map(|n| 0.23 + f64::from(n)), -0.015, 0.015);
+    let lost = seen.iter().map(|event| if let Event::AudioLost { ns, .. } = event { *ns } else { 0 });
+    lost.sum::<u64>() / MS as u64
+}
+
+#[test]
+fn packets_that_do_not_decode_move_nothing() {
+    let lost = all_beeps_on_time("25 packets spoilt", |n, packet| {
+        let junk: &[u8] = if n % 2 == 0 { &[0xfb, 0] } else { &[0xf9, 1] };
+        let data = if (60..85).contains(&n) { bytes::Bytes::from_static(junk) } else { packet.data.clone() };
+        Some((data, packet.time_ns, packet.time_ns))
+    });
+    assert_eq!(lost, 500);
+}
+
+#[test]
+fn packets_that_were_held_stand_where_they_were_said() {
+    let lost = all_beeps_on_time("held for 1.8 s", |_, packet| {
+        let held = (1500 * MS..3300 * MS).contains(&packet.time_ns);
+        Some((packet.data.clone(), packet.time_ns, if held { 3300 * MS } else { packet.time_ns }))
+    });
+    assert_eq!(lost, 0);
+}
+
+#[test]
+fn a_clock_that_stops_in_pauses_is_not_believed() {
+    let lost = all_beeps_on_time("clock stopped three times for 0.6 s", |_, packet| {
+        let stop = |from: i64| (packet.time_ns - from * MS).clamp(0, 600 * MS);
+        let pausing = |from: i64| (from * MS..(from + 600) * MS).contains(&packet.time_ns);
+        let stops = [1300, 2300, 4300];
+        let said = packet.time_ns - stops.map(stop).iter().sum::<i64>();
+        (!stops.into_iter().any(pausing)).then(|| (packet.data.clone(), said, packet.time_ns))
+    });
+    assert_eq!(lost, 0);
+}
+
 #[test]
 fn a_full_disk_is_told_with_the_path() {
     for output in [output(), Output::ogg()] {
