@@ -65,7 +65,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("warp", &["api"]),
     ("cosmic_text", &["compositor"]),
     ("yuv_sys", &["compositor"]),
-    ("ureq", &["room", "cmd"]),
+    ("ureq", &["room"]),
 ];
 
 /// What pure code must not contain.

@@ -3,10 +3,13 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
+use serde_json::Value;
 use support::server::LiveKit;
+use support::sidecar::Sidecar;
 use tempfile::TempDir;
 
 /// Runs it with these variables and no others.
@@ -148,4 +151,270 @@ fn the_preflight_tries_the_server_the_clock_and_the_media_path() {
     assert_eq!(code, Some(1), "{out}");
     let (_, out) = check(&server.api_secret, "closed");
     has(&out, "FAIL  udp        room: \"closed\" does not exist on ");
+}
+
+/// Flags of `record` that lead nowhere.
+const NOWHERE: [&str; 6] = ["--url", "ws://127.0.0.1:1", "--api-key", "k", "--api-secret", "s"];
+
+#[test]
+fn record_writes_over_nothing() {
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("meeting.mp4");
+    let record = |more: &[&str]| {
+        let own = ["record", "--room", "r", "--output", output.to_str().unwrap()];
+        let done = greffier(&[&own[..], &NOWHERE, more].concat(), &[]);
+        (done.status.code(), text(&done.stderr))
+    };
+    std::fs::write(&output, "a meeting").unwrap();
+    let (code, log) = record(&[]);
+    assert_eq!(code, Some(64), "{log}");
+    assert!(
+        log.starts_with("greffier: output: ") && log.contains(" is there already; ") && log.contains("--force"),
+        "{log}"
+    );
+    // Who may replace it does so with a recording only.
+    let (code, log) = record(&["--force"]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("url: cannot reach ws://127.0.0.1:1: "), "{log}");
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), "a meeting");
+    // What a crash left.
+    std::fs::remove_file(&output).unwrap();
+    std::fs::write(folder.path().join("meeting.mp4.part"), "half a meeting").unwrap();
+    let (code, log) = record(&[]);
+    assert_eq!(code, Some(1), "{log}");
+    let left = folder.path().join("meeting-interrupted.mp4");
+    assert_eq!(std::fs::read_to_string(&left).unwrap(), "half a meeting");
+    assert!(
+        log.contains(&format!("an earlier recording was interrupted; what there is of it is now {}", left.display())),
+        "{log}"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+}
+
+#[test]
+fn a_slip_in_the_configuration_is_told_with_what_was_meant_and_fails_the_preflight() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("greffier.yaml");
+    std::fs::write(
+        &file,
+        "livekit: { url: 'ws://127.0.0.1:1', api_key: k, api_secret: s }\nlimtis: { max_duration: 1h }\n",
+    )
+    .unwrap();
+    let data = folder.path().join("data");
+    let variables = [
+        ("GREFFIER_CONFIG", file.to_str().unwrap()),
+        ("GREFFIER_DATADIR", "x"),
+        ("GREFFIER_DATA_DIR", data.to_str().unwrap()),
+    ];
+    let done = greffier(&["check"], &variables);
+    let out = text(&done.stdout);
+    assert_eq!(done.status.code(), Some(1), "{out}");
+    for line in [
+        "FAIL  config     limtis.max_duration: unknown key, ignored; did you mean limits.max_duration?",
+        "FAIL  config     GREFFIER_DATADIR: unknown variable, ignored; did you mean GREFFIER_DATA_DIR?",
+    ] {
+        assert!(out.lines().any(|one| one == line), "no line {line:?}:\n{out}");
+    }
+    let with_flag = greffier(&["config", "--show"], &variables);
+    assert!(text(&with_flag.stderr).contains("did you mean limits.max_duration?"), "{}", text(&with_flag.stderr));
+    let without = greffier(&["config"], &variables);
+    assert_eq!((without.status.code(), text(&without.stdout)), (Some(0), text(&with_flag.stdout)));
+}
+
+/// A `greffier serve` that is ended with the test, the lines of its log, and those that were read already.
+struct Served(Child, std::io::Lines<BufReader<std::process::ChildStderr>>, Vec<String>);
+
+impl Served {
+    fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_greffier"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self(child, lines, Vec::new())
+    }
+
+    /// The first line that says this; the end of the log fails the test.
+    fn until(&mut self, words: &str) -> String {
+        if let Some(line) = self.2.iter().find(|line| line.contains(words)) {
+            return line.clone();
+        }
+        for line in self.1.by_ref() {
+            self.2.push(line.unwrap());
+            if let Some(line) = self.2.last().filter(|line| line.contains(words)) {
+                return line.clone();
+            }
+        }
+        panic!("nobody said {words:?}:\n{}", self.2.join("\n"));
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Nobody has asked for a recording yet.
+#[test]
+fn serve_says_at_once_what_keeps_it_from_recording_and_when_that_is_over() {
+    let mut server = LiveKit::start();
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let flags =
+        |secret| ["--data-dir", &data, "--url", &server.url, "--api-key", &server.api_key, "--api-secret", secret];
+    let wrong = Served::start(&flags("another secret of thirty-two letters"), &[]).until("WARN");
+    assert!(wrong.contains("no room can be recorded") && wrong.contains("api_key/api_secret: "), "{wrong}");
+    let bucket = "storage: { s3: { endpoint: 'http://127.0.0.1:1', bucket: b, access_key: k, secret: s } }";
+    let variables = [("EGRESS_CONFIG_BODY", bucket), ("GREFFIER_LOGGING_JSON", "true")];
+    let flags = flags(&server.api_secret).map(str::to_owned);
+    server.kill();
+    let mut served = Served::start(&flags.each_ref().map(String::as_str), &variables);
+    let line: Value = serde_json::from_str(&served.until("no room can be recorded")).unwrap();
+    assert_eq!(line["level"], "WARN", "{line}");
+    assert!(line["message"].as_str().unwrap().contains("url: cannot reach "), "{line}");
+    server.restart();
+    let line: Value = serde_json::from_str(&served.until("lets us in")).unwrap();
+    assert_eq!(line["level"], "INFO", "{line}");
+    // One probe; whatever a try of it takes.
+    let line: Value = serde_json::from_str(&served.until("recordings will wait on this disk")).unwrap();
+    assert_eq!(line["level"], "WARN", "{line}");
+}
+
+/// A whole life by the command line alone: started, listed, shown, stopped, shared, deleted.
+#[test]
+fn a_running_sidecar_is_driven_by_its_verbs() {
+    let server = LiveKit::start();
+    server.create_room("daily");
+    let sidecar = Sidecar::start(&server);
+    let verb = |arguments: &[&str]| {
+        let done = greffier(arguments, &[("GREFFIER_SERVER", sidecar.url())]);
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    let id = |out: &str| out.trim_end().to_owned();
+    let (code, out, log) = verb(&["start", "--room", "daily", "--layout", "grid", "--duration", "1h"]);
+    assert_eq!(code, Some(0), "{log}");
+    let first = id(&out);
+    assert!(first.starts_with("EG_") && log.contains(&format!("greffier stop {first}")), "{out}{log}");
+    let (code, _, log) = verb(&["start", "--room", "daily"]);
+    assert_eq!(code, Some(1), "{log}");
+    let (code, out, _) = verb(&["list"]);
+    assert_eq!(code, Some(0));
+    let lines: Vec<_> = out.lines().collect();
+    assert!(lines[0].starts_with("ID") && lines[1].starts_with(&first) && lines[1].contains("  active  "), "{out}");
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.chars().count() <= 100), "{out}");
+    let (_, out, log) = verb(&["delete", &first]);
+    assert!(out.is_empty() && log.starts_with("greffier: "), "what runs is not deleted: {log}");
+    assert_eq!(verb(&["stop", &first]).1, format!("{first}\n"));
+    sidecar.until(&first, "notification_succeeded");
+    let (code, _, log) = verb(&["stop", &first]);
+    assert!(code == Some(1) && log.contains(" does not run any more: it is notification_succeeded"), "{log}");
+    let (_, out, _) = verb(&["start", "--room", "daily", "--mode", "transcript", "--json"]);
+    let second = serde_json::from_str::<Value>(&out).unwrap()["id"].as_str().unwrap().to_owned();
+    assert_eq!(verb(&["stop", "--room", "daily"]).1, format!("{second}\n"));
+    sidecar.until(&second, "notification_succeeded");
+    let listed = |arguments: &[&str]| {
+        let (_, out, _) = verb(&[&["list", "--json"], arguments].concat());
+        let list: Vec<Value> = serde_json::from_str(&out).unwrap();
+        list.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&[]), [second.as_str(), &first]);
+    assert_eq!(listed(&["--limit", "1"]), [second.as_str()]);
+    assert_eq!(listed(&["--room", "nightly"]), [""; 0]);
+    assert_eq!(listed(&["--status", "active"]), [""; 0]);
+    let (_, out, _) = verb(&["show", &first]);
+    assert!(out.contains("room ") && out.contains("daily\n") && out.contains("stopped on request"), "{out}");
+    let (_, out, log) = verb(&["share", &first, "--days", "2"]);
+    assert!(out.starts_with("http") && out.lines().count() == 1 && log.contains("may watch until"), "{out}{log}");
+    let (code, _, log) = verb(&["share", &first, "--days", "1000"]);
+    assert!(code == Some(64) && log.contains("expires_in_days: 1000 is out of range"), "{log}");
+    assert_eq!(verb(&["share", &first, "--revoke"]).0, Some(0));
+    let file = listed_path(&verb(&["show", &first, "--json"]).1);
+    assert_eq!(verb(&["delete", &first, "--keep-file"]).0, Some(0));
+    assert!(Path::new(&file).exists(), "{file}");
+    let (code, _, log) = verb(&["show", &first]);
+    assert!(code == Some(1) && log == "greffier: Not found.\n", "{log}");
+    // A room's token opens that room alone.
+    let key = ["--api-key", &server.api_key, "--api-secret", &server.api_secret];
+    let (_, token, log) = verb(&[&["token", "--room", "nightly", "--ttl", "90s"], &key[..]].concat());
+    let (code, _, log) = (verb(&["list", "--room", "nightly", "--api-token", token.trim()]).0, "", log);
+    assert_eq!(code, Some(0), "{log}");
+    let (code, _, log) = verb(&["list", "--room", "daily", "--api-token", token.trim()]);
+    assert!(code == Some(1) && log.contains("another room"), "{log}");
+    // A wrong token, a wrong flag, a wrong status, nobody there, somebody else there.
+    let (code, _, log) = verb(&["list", "--api-token", "wrong"]);
+    assert!(code == Some(1) && log.contains("GREFFIER_API_TOKEN"), "{log}");
+    assert_eq!(verb(&["start", "--room", "daily", "--layout", "circle"]).0, Some(64));
+    assert_eq!(verb(&["list", "--status", "asleep"]).0, Some(64));
+    assert_eq!(verb(&["stop"]).0, Some(64));
+    let (code, _, log) = verb(&["list", "--server", "http://127.0.0.1:1"]);
+    assert!(code == Some(1) && log.contains("is `greffier serve` running there?"), "{log}");
+    let (code, _, log) = verb(&["list", "--server", &server.url.replace("ws:", "http:")]);
+    assert!(code == Some(1) && log.contains("is no greffier"), "{log}");
+    let (code, _, log) = verb(&["list", "--server", "localhost:7990"]);
+    assert!(code == Some(64) && log.contains("server: "), "{log}");
+    // A whole life, and nothing to be afraid of.
+    let log = sidecar.log();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+    assert!(!log.contains("(Failure") && !log.contains("Ended("), "{log}");
+}
+
+fn listed_path(out: &str) -> String {
+    serde_json::from_str::<Value>(out).unwrap()["path"].as_str().unwrap().to_owned()
+}
+
+/// Where media flows, nothing is warned of; the unit of a plain number is said.
+#[test]
+fn a_healthy_recording_says_nothing_fearful() {
+    let server = LiveKit::start();
+    server.create_room("quiet");
+    let folder = TempDir::new().unwrap();
+    let output = folder.path().join("meeting.mp4");
+    let variables = [
+        ("LIVEKIT_URL", server.url.as_str()),
+        ("LIVEKIT_API_KEY", &server.api_key),
+        ("LIVEKIT_API_SECRET", &server.api_secret),
+    ];
+    for (more, length) in [(["--duration", "2"], 2.0), (["--duration", "1500ms"], 1.5)] {
+        let _ = std::fs::remove_file(&output);
+        let own = ["record", "--audio-only", "--room", "quiet", "--output", output.to_str().unwrap()];
+        let done = greffier(&[&own[..], &more].concat(), &variables);
+        let (out, log) = (text(&done.stdout), text(&done.stderr));
+        assert_eq!(done.status.code(), Some(0), "{log}");
+        let seconds: f64 = out.rsplit_once(": ").unwrap().1.split_once(" s, ").unwrap().0.parse().unwrap();
+        assert!((seconds - length).abs() < 1.0, "{out}");
+        assert!(!log.contains("WARN") && !log.contains("ERROR") && !log.contains("INFO"), "{log}");
+    }
+    let help = text(&greffier(&["record", "--help"], &[]).stdout);
+    assert!(help.contains("a plain number counts seconds"), "{help}");
+    // logging.level is heard here too.
+    let _ = std::fs::remove_file(&output);
+    let own = ["record", "--audio-only", "--room", "quiet", "--duration", "1", "--output", output.to_str().unwrap()];
+    let done = greffier(
+        &own,
+        &[&variables[..], &[("GREFFIER_LOGGING_LEVEL", "info"), ("GREFFIER_LOGGING_JSON", "1")]].concat(),
+    );
+    let log = text(&done.stderr);
+    let json: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert!(json.iter().any(|line| line["level"] == "INFO" && line["message"].as_str().is_some()), "{log}");
+}
+
+#[test]
+fn shells_and_manuals_are_served() {
+    let folder = TempDir::new().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let done = greffier(&["completions", shell], &[]);
+        assert!(done.status.success() && text(&done.stdout).contains("greffier"));
+    }
+    assert_eq!(greffier(&["completions", "basic"], &[]).status.code(), Some(64));
+    let done = greffier(&["man", folder.path().to_str().unwrap()], &[]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let page = std::fs::read_to_string(folder.path().join("greffier-record.1")).unwrap();
+    assert!(page.contains("Exit codes") && page.contains("audio"), "{page}");
+    assert_eq!(greffier(&["man", "/nowhere/at/all"], &[]).status.code(), Some(64));
 }

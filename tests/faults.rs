@@ -135,7 +135,7 @@ fn a_server_that_is_gone_leaves_a_file_and_a_reason() {
     recorder.wait_until(4.0);
     server.kill();
     drop(room);
-    assert_eq!(recorder.wait(60.0).code(), Some(3), "what was recorded is kept, but it broke");
+    assert_eq!(recorder.wait(90.0).code(), Some(3), "what was recorded is kept, but it broke");
     let take = recorder.take(Vec::new(), support::wall());
     assert!(take.log.contains("the server is gone"), "{}", take.log);
     assert!(beeps(&take.file).1 >= 2);

@@ -14,6 +14,7 @@ use greffier::recorder::finish_interrupted;
 use greffier::recording::Container;
 use greffier::secret::Secret;
 use greffier::storage::{Azure, Gcp, S3, Settings, Storage, Target};
+use std::sync::atomic::AtomicU64;
 
 use support::growing::{Growing, PART};
 use support::minio::{BUCKET, Minio};
@@ -255,7 +256,7 @@ async fn parts_of_a_recording_without_a_file_are_thrown_away() {
     growing.grow(3 * PART);
     growing.until_parts(2).await;
     assert_eq!(minio.open_uploads(KEY).len(), 1);
-    growing.spool.discard(&growing.recording.id).unwrap();
+    growing.spool.free(&growing.recording.id).unwrap();
     assert_eq!(upload.await.unwrap().unwrap_err().kind, ErrorKind::DataLoss);
     assert_eq!(minio.open_uploads(KEY), Vec::<String>::new());
     assert_eq!(storage.head(KEY).await, Ok(None));
@@ -377,7 +378,7 @@ async fn a_stored_film_plays_and_is_sought_in() {
     let upload = tokio::spawn(growing.upload(&storage));
     fragmented.chunks(100_000).for_each(|chunk| growing.append(chunk));
     growing.until_parts(1).await;
-    finish_interrupted(Container::Mp4, &growing.part).unwrap();
+    finish_interrupted(Container::Mp4, &growing.part, &AtomicU64::new(0)).unwrap();
     let file = growing.seal();
     upload.await.unwrap().unwrap();
     let ordinary = read(&storage, place).await;

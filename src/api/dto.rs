@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::control::Progress;
 use crate::egress;
@@ -31,6 +32,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Initiated,
+        Self::Active,
+        Self::Stopped,
+        Self::Saved,
+        Self::NotificationSucceeded,
+        Self::Aborted,
+        Self::FailedToStart,
+        Self::FailedToStop,
+    ];
+
     /// The status of this recording.
     pub fn of(recording: &Recording) -> Self {
         match &recording.state {
@@ -149,6 +162,8 @@ pub struct Item {
     error: Option<String>,
     /// What ended it.
     details: Option<String>,
+    /// What is missing.
+    health: Value,
     progress: Option<ProgressItem>,
 }
 
@@ -190,6 +205,7 @@ impl Item {
             is_expired: recording.expires_at.is_some_and(|at| at <= view.now),
             error,
             details,
+            health: egress::health(&recording.health),
             progress: progress.map(|progress| ProgressItem {
                 duration: seconds(progress.duration_ns),
                 participants: progress.participants,

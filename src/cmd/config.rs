@@ -8,9 +8,9 @@ use crate::error::Result;
 
 /// What to print.
 #[derive(Args)]
-#[command(group = clap::ArgGroup::new("what").required(true))]
+#[command(group = clap::ArgGroup::new("what"))]
 pub struct ConfigVerb {
-    /// Print the effective options as YAML, each with its origin; secrets are masked
+    /// Print the effective options as YAML, each with its origin; secrets are masked (done without a flag too)
     #[arg(long, group = "what")]
     show: bool,
     /// Print the table of every option, as Markdown

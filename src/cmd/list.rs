@@ -1,110 +1,70 @@
-//! `greffier list`: asks the running sidecar and prints LiveKit's table.
-
-use std::time::Duration;
+//! `greffier list`: the recordings of the running sidecar.
 
 use clap::Args;
-use serde::Deserialize;
+use clap::builder::PossibleValuesParser;
+use serde_json::Value;
 
-use crate::cmd::show;
-use crate::egress::{Row, table};
-use crate::error::{Error, ErrorKind, Result};
+use super::client::{Client, segment};
+use super::words::{json_text, table};
+use super::{SidecarArgs, say, show};
+use crate::api::Status;
+use crate::error::Result;
 
-/// Whom to ask.
+/// The most that the API gives at once.
+const PAGE: usize = 100;
+
+/// Which ones.
 #[derive(Args)]
 pub struct ListArgs {
-    /// The sidecar's address
-    #[arg(long, env = "GREFFIER_URL", default_value = "http://127.0.0.1:7990")]
-    url: String,
-    /// Its api_token, when it has one
-    #[arg(long, env = "GREFFIER_API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    api_token: Option<String>,
-    /// Only this room
+    /// Only this room's
     #[arg(long)]
     room: Option<String>,
+    /// Only those of this status
+    #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::name)))]
+    status: Option<String>,
+    /// At most so many, the newest; 0 is all
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+    /// Print what the API says, as one list
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sidecar: SidecarArgs,
 }
 
-/// As much of the answer as the table shows.
-#[derive(Deserialize)]
-struct Page {
-    next: Option<String>,
-    results: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    id: String,
-    room: Room,
-    egress_status: String,
-    started_at: Option<String>,
-    error: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Room {
-    name: String,
-}
-
-/// What the sidecar says when it refuses.
-#[derive(Deserialize)]
-struct Refusal {
-    error: String,
-}
-
-/// Prints the table, newest first.
+/// Prints them, newest first.
 pub fn run(args: &ListArgs) -> Result<()> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(5)))
-        .http_status_as_error(false)
-        .build()
-        .into();
-    let mut rows = Vec::new();
+    let (found, more) = find(args, &args.sidecar.client()?)?;
+    if args.json {
+        return show(&json_text(&Value::Array(found)));
+    }
+    show(&table(&found))?;
+    if more {
+        say(&format!("these are the newest {}; --limit 0 shows all", found.len()));
+    } else if found.is_empty() {
+        say("there are none");
+    }
+    Ok(())
+}
+
+/// Those that are wanted, and whether there are more.
+fn find(args: &ListArgs, client: &Client) -> Result<(Vec<Value>, bool)> {
+    let most = if args.limit == 0 { usize::MAX } else { args.limit };
+    let filter = args.room.as_ref().map(|room| format!("&room={}", segment(room))).unwrap_or_default();
+    let mut found = Vec::new();
     for page in 1.. {
-        let Page { next, results } = ask(&agent, args, page)?;
-        rows.extend(results.into_iter().filter(|item| args.room.as_ref().is_none_or(|room| *room == item.room.name)));
-        if next.is_none() {
+        let answer = client.get(&format!("recordings/?page={page}&page_size={PAGE}{filter}"))?;
+        let results = answer["results"].as_array().cloned().unwrap_or_default();
+        let wanted =
+            results.into_iter().filter(|one| args.status.as_ref().is_none_or(|status| one["status"] == **status));
+        found.extend(wanted);
+        if found.len() > most {
+            found.truncate(most);
+            return Ok((found, true));
+        }
+        if answer["next"].is_null() {
             break;
         }
     }
-    show(&table(&rows.into_iter().map(Item::row).collect::<Vec<_>>()))
-}
-
-fn ask(agent: &ureq::Agent, args: &ListArgs, page: usize) -> Result<Page> {
-    let url = format!("{}/api/v1.0/recordings/?page={page}&page_size=100", args.url.trim_end_matches('/'));
-    let mut request = agent.get(&url);
-    if let Some(token) = args.api_token.as_ref().filter(|token| !token.is_empty()) {
-        request = request.header("Authorization", format!("Bearer {token}"));
-    }
-    let mut answer = request.call().map_err(|e| {
-        if matches!(e, ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::TlsRequired) {
-            let fix = "use one such as http://127.0.0.1:7990";
-            return Error::invalid("--url", format!("{:?} cannot be asked ({e}); {fix}", args.url));
-        }
-        let hint = "is `greffier serve` running there?";
-        Error::new(ErrorKind::Unavailable, format!("--url: {} does not answer ({e}); {hint}", args.url))
-    })?;
-    let status = answer.status();
-    let text = answer.body_mut().read_to_string().unwrap_or_default();
-    if !status.is_success() {
-        let words = serde_json::from_str::<Refusal>(&text).map_or_else(|_| status.to_string(), |refusal| refusal.error);
-        return Err(Error::new(ErrorKind::Unavailable, format!("{} refused: {words}", args.url)));
-    }
-    serde_json::from_str(&text).map_err(|e| {
-        Error::new(
-            ErrorKind::Unavailable,
-            format!("--url: {} is no greffier: its answer is something else ({e})", args.url),
-        )
-    })
-}
-
-impl Item {
-    fn row(self) -> Row {
-        Row {
-            egress_id: self.id,
-            status: self.egress_status,
-            kind: "room_composite".to_owned(),
-            source: self.room.name,
-            started_at: self.started_at.and_then(|at| at.parse().ok()),
-            error: self.error.unwrap_or_default(),
-        }
-    }
+    Ok((found, false))
 }

@@ -12,10 +12,10 @@ use crate::secret::Secret;
 #[derive(Clone, Args)]
 pub struct LiveKitArgs {
     /// LiveKit server, such as ws://127.0.0.1:7880
-    #[arg(long, env = "LIVEKIT_URL")]
+    #[arg(long, env = "LIVEKIT_URL", hide_env_values = true)]
     pub url: Option<String>,
     /// LiveKit API key
-    #[arg(long, env = "LIVEKIT_API_KEY")]
+    #[arg(long, env = "LIVEKIT_API_KEY", hide_env_values = true)]
     pub api_key: Option<String>,
     /// Its secret
     #[arg(long, env = "LIVEKIT_API_SECRET", hide_env_values = true)]

@@ -1,22 +1,35 @@
 //! The command line: one file per verb. Exit codes: 0 done, 1 failed, 3 cut short, 64 a flag or the configuration is wrong.
 
 mod check;
+mod client;
 mod config;
 mod config_args;
+mod delete;
+mod help;
 mod list;
 mod livekit;
+mod log;
+mod reach;
 mod record;
 mod serve;
+mod share;
+mod shell;
+mod show;
+mod sidecar_args;
+mod start;
 mod status_line;
+mod stop;
+mod token;
+mod words;
 
 pub use config_args::ConfigArgs;
 pub use livekit::LiveKitArgs;
+pub use sidecar_args::SidecarArgs;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -27,7 +40,7 @@ const CUT_SHORT: u8 = 3;
 
 /// Records LiveKit rooms into files, without a browser.
 #[derive(Parser)]
-#[command(name = "greffier", version, about, max_term_width = 120)]
+#[command(name = "greffier", version, about, max_term_width = 120, after_help = help::PROGRAM)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -35,16 +48,45 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Runs the sidecar: an HTTP door that starts and stops recordings.
-    Serve(serve::ServeArgs),
-    /// Records one room in the foreground; Ctrl-C finishes the file.
+    /// Records one room in the foreground; Ctrl-C finishes the file
+    #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
-    /// Shows the recordings of the running sidecar as `livekit-cli list-egress` does.
-    List(list::ListArgs),
-    /// Shows what the configuration comes to, and where each value is from.
-    Config(config::ConfigVerb),
-    /// Tries everything a recording needs, within 10 s: one line each, with the fix.
+    /// Runs the sidecar: an HTTP door that starts and stops recordings
+    #[command(after_help = help::SERVE)]
+    Serve(serve::ServeArgs),
+    /// Tries everything a recording needs, within 10 s: one line each, with the fix
+    #[command(after_help = help::CHECK)]
     Check(check::CheckArgs),
+    /// Shows what the configuration comes to, and where each value is from
+    #[command(after_help = help::CONFIG)]
+    Config(config::ConfigVerb),
+    /// Starts a recording in the running sidecar
+    #[command(after_help = help::START)]
+    Start(start::StartArgs),
+    /// Ends a recording of the running sidecar; its file follows
+    #[command(after_help = help::STOP)]
+    Stop(stop::StopArgs),
+    /// Lists the recordings of the running sidecar, newest first
+    #[command(after_help = help::LIST)]
+    List(list::ListArgs),
+    /// Shows everything about one recording
+    #[command(after_help = help::SHOW)]
+    Show(show::ShowArgs),
+    /// Makes a link to a recording for people without a token
+    #[command(after_help = help::SHARE)]
+    Share(share::ShareArgs),
+    /// Deletes a recording that has ended, with its file
+    #[command(after_help = help::DELETE)]
+    Delete(delete::DeleteArgs),
+    /// Makes a LiveKit access token that may record one room, to try the API with
+    #[command(after_help = help::TOKEN)]
+    Token(token::TokenArgs),
+    /// Prints a script by which a shell completes verbs and flags
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(shell::CompletionsArgs),
+    /// Writes manual pages into a folder
+    #[command(after_help = help::MAN)]
+    Man(shell::ManArgs),
 }
 
 /// The program.
@@ -60,19 +102,27 @@ pub fn main() -> ExitCode {
     };
     // The sidecar's configuration says how much it logs.
     if !matches!(verb, Verb::Serve(_)) {
-        log_to_stderr("warn");
+        log::start_for_people();
     }
     let done = match verb {
         Verb::Serve(args) => serve::run(args),
         Verb::Record(args) => record::run(args),
+        Verb::Start(args) => start::run(&args),
+        Verb::Stop(args) => stop::run(&args),
         Verb::List(args) => list::run(&args),
+        Verb::Show(args) => show::run(&args),
+        Verb::Share(args) => share::run(&args),
+        Verb::Delete(args) => delete::run(&args),
+        Verb::Token(args) => token::run(args),
         Verb::Config(args) => config::run(args),
         Verb::Check(args) => check::run(args),
+        Verb::Completions(args) => shell::completions(&args, Cli::command()),
+        Verb::Man(args) => shell::man(&args, Cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "greffier: {error}");
+            say(&format!("greffier: {error}"));
             ExitCode::from(code(&error))
         }
     }
@@ -107,21 +157,41 @@ fn show(text: &str) -> Result<()> {
     }
 }
 
-/// Logs `level` and above, or what `GREFFIER_LOG` (else `RUST_LOG`) says.
-fn log_to_stderr(level: &str) {
-    let filter =
-        std::env::var("GREFFIER_LOG").or_else(|_| std::env::var("RUST_LOG")).unwrap_or_else(|_| level.to_owned());
-    let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new(level));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+/// Writes a line to standard error.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
 
+    use super::Cli;
+
     #[test]
     fn the_command_line_is_well_formed() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example_its_exit_codes_and_where_to_read_more() {
+        let command = Cli::command();
+        for verb in command.get_subcommands() {
+            let name = verb.get_name();
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("greffier {name}")), "{name} has no example");
+            assert!(help.contains("Exit codes: 0 "), "{name} does not say how it exits");
+            assert!(help.contains("README.md"), "{name} does not say where to read more");
+        }
+    }
+
+    /// What is in the environment is not printed: it may be a secret.
+    #[test]
+    fn help_shows_no_values_of_the_environment() {
+        let command = Cli::command();
+        let flags = command.get_subcommands().flat_map(|verb| verb.get_arguments().map(move |flag| (verb, flag)));
+        for (verb, flag) in flags.filter(|(_, flag)| flag.get_env().is_some()) {
+            assert!(flag.is_hide_env_values_set(), "{} --{}", verb.get_name(), flag.get_id());
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `greffier record`: one recording in the foreground, with a status line.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,15 +9,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::status_line::StatusLine;
-use super::{LiveKitArgs, show};
+use super::{LiveKitArgs, say, show};
 use crate::config::length;
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
-use crate::recorder::Recorder;
-use crate::recording::{Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
+use crate::recorder::{Left, Recorder, finish_interrupted};
+use crate::recording::{Container, Health, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
 use crate::room::Server;
 use crate::scene::Size;
-use crate::spool;
+use crate::spool::Beside;
 
 /// What to record, and how.
 #[derive(Debug, Args)]
@@ -26,9 +27,12 @@ pub struct RecordArgs {
     /// The room's name
     #[arg(long)]
     room: String,
-    /// The file to write, .mp4 or (sound alone, Opus) .ogg
+    /// The file to write: .mp4, or for sound alone (--audio-only) .mp4 (AAC) or .ogg (Opus)
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+    /// Replace the file when it is there already
+    #[arg(long)]
+    force: bool,
     /// speaker, grid or single-speaker; each also with -light or -dark
     #[arg(long, default_value = "speaker")]
     layout: String,
@@ -38,7 +42,7 @@ pub struct RecordArgs {
     /// The picture alone, without ever subscribing to sound
     #[arg(long, conflicts_with = "audio_only")]
     video_only: bool,
-    /// Stop by itself after this long, such as 90s, 30m or 1h30m
+    /// Stop by itself after this long, such as 90s, 30m or 1h30m; a plain number counts seconds
     #[arg(long)]
     duration: Option<String>,
     /// Pixels, even [default: 1280]
@@ -59,12 +63,15 @@ pub struct RecordArgs {
 pub fn run(args: RecordArgs) -> Result<()> {
     let request = args.request()?;
     let server = args.livekit.server()?;
-    spool::check_output(&args.output, "output")?;
+    let (file, left) = Beside::claim(&args.output, args.force, "output")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::new(ErrorKind::Internal, format!("cannot start the runtime: {e}")))?;
-    let done = runtime.block_on(record(request, server, &args.output));
+    if let Some(left) = left {
+        say(&rescued(request.output.container(), &left));
+    }
+    let done = runtime.block_on(record(request, server, file));
     runtime.shutdown_background();
     done
 }
@@ -107,21 +114,33 @@ impl RecordArgs {
     }
 }
 
-async fn record(request: Request, server: Server, output: &Path) -> Result<()> {
+/// Makes what an earlier recorder left whole, as far as it can be, and says what became of it.
+fn rescued(container: Container, left: &Path) -> String {
+    let shown = left.display();
+    match finish_interrupted(container, left, &AtomicU64::new(0)) {
+        Ok(Left { media, .. }) => {
+            let seconds = media.duration_ns as f64 / 1e9;
+            format!("an earlier recording was interrupted; what there is of it is now {shown}: {seconds:.1} s")
+        }
+        Err(e) => format!("an earlier recording was interrupted; what there is of it is now {shown}, unfinished ({e})"),
+    }
+}
+
+async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
     let no_signals = |e| Error::new(ErrorKind::Internal, format!("cannot listen for signals: {e}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    let part = spool::part_beside(output);
     let (reports, mut queue) = mpsc::unbounded_channel();
     let room = request.room.clone();
-    let recorder = Recorder::start(control::new_id(), request, server, part.clone(), reports);
+    let recorder = Recorder::start(control::new_id(), request, server, file.part().to_owned(), reports);
     let mut progress = recorder.progress();
     let mut line = StatusLine::new();
     let mut lost = None;
+    let mut health = Health::default();
     loop {
         tokio::select! {
             report = queue.recv() => match report.map(|(_, report)| report) {
-                Some(Report::MediaFlowing) => line.say(&format!("recording room {room:?} into {}", output.display())),
+                Some(Report::MediaFlowing) => line.say(&format!("recording room {room:?} into {}", file.output().display())),
                 Some(Report::RoomClosed(why)) => line.say(&format!("{why}; finishing the file")),
                 Some(Report::ConnectionLost(why)) => {
                     line.say(&format!("{why}; finishing the file"));
@@ -131,7 +150,10 @@ async fn record(request: Request, server: Server, output: &Path) -> Result<()> {
                 Some(Report::LimitHit(Limit::Size)) => line.say("the file is as large as it may be; finishing it"),
                 Some(Report::Drained { bytes, duration_ns }) => {
                     line.clear();
-                    let figures = seal(&part, output, bytes, duration_ns)?;
+                    let figures = seal(file, bytes, duration_ns)?;
+                    if let Some(words) = health.words() {
+                        line.say(&format!("not everything was recorded: {words}"));
+                    }
                     return match lost {
                         None => show(&figures),
                         Some(why) => Err(kept(&why, &figures)),
@@ -139,15 +161,16 @@ async fn record(request: Request, server: Server, output: &Path) -> Result<()> {
                 }
                 Some(Report::Broke { failure, salvaged: None }) => {
                     line.clear();
-                    let _ = std::fs::remove_file(&part);
+                    file.discard();
                     return Err(Error::new(ErrorKind::Unavailable, failure.words));
                 }
                 Some(Report::Broke { failure, salvaged: Some((bytes, duration_ns)) }) => {
                     line.clear();
-                    return Err(kept(&failure.words, &seal(&part, output, bytes, duration_ns)?));
+                    return Err(kept(&failure.words, &seal(file, bytes, duration_ns)?));
                 }
                 // Told by whoever keeps recordings; here that is us.
-                Some(Report::Joined | Report::Health(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
+                Some(Report::Health(now)) => health = *now,
+                Some(Report::Joined | Report::GaveUp(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
                 None => return Err(Error::new(ErrorKind::Internal, "the recorder ended without a word")),
             },
             Ok(()) = progress.changed() => line.show(&progress.borrow_and_update()),
@@ -163,13 +186,17 @@ fn stop(recorder: &Recorder, line: &StatusLine) {
 }
 
 /// Gives the file its name; a line with its figures.
-fn seal(part: &Path, output: &Path, bytes: u64, duration_ns: u64) -> Result<String> {
-    spool::seal(part, output).map_err(|e| {
-        let (part, output) = (part.display(), output.display());
-        Error::new(ErrorKind::Internal, format!("output: cannot rename {part} to {output}: {e}"))
+fn seal(file: Beside, bytes: u64, duration_ns: u64) -> Result<String> {
+    let (part, output) = (file.part().display().to_string(), file.output().to_owned());
+    let name = file.seal().map_err(|e| {
+        let output = output.display();
+        Error::new(ErrorKind::Internal, format!("output: cannot rename {part} to {output}: {e}; it plays as it is"))
     })?;
+    if name != output {
+        say(&format!("{} has come to be there meanwhile; the recording has another name", output.display()));
+    }
     let seconds = duration_ns as f64 / 1e9;
-    Ok(format!("{}: {seconds:.1} s, {}\n", output.display(), indicatif::HumanBytes(bytes)))
+    Ok(format!("{}: {seconds:.1} s, {}\n", name.display(), indicatif::HumanBytes(bytes)))
 }
 
 /// It broke, and what was recorded is kept.

@@ -3,7 +3,7 @@
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cmd::{ConfigArgs, log_to_stderr, show};
+use crate::cmd::{ConfigArgs, log, reach, show};
 use crate::config::Config;
 use crate::control::{AtClose, Patience};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,11 +19,7 @@ pub struct ServeArgs {
 /// Serves until SIGINT or SIGTERM, then finishes every recording; a second signal leaves at once.
 pub fn run(args: ServeArgs) -> Result<()> {
     let (config, warnings) = Config::read(&args.config.sources())?;
-    log_to_stderr(&match config.log_level.as_str() {
-        // What the libraries say at that level hides our own lines.
-        level @ ("debug" | "trace") => format!("info,greffier={level}"),
-        level => level.to_owned(),
-    });
+    log::start(config.logging);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
@@ -51,7 +47,9 @@ async fn serve(config: &Config) -> Result<()> {
     };
     let sidecar = Sidecar::start(config, sidecar::livekit(config.server.clone()), Patience::default()).await?;
     show(&format!("greffier is listening on http://{}\n", sidecar.address()))?;
+    let reach = tokio::spawn(reach::watch(config.clone()));
     let running = asked_to_end().await;
+    reach.abort();
     match running {
         AtClose::Stop => tracing::info!("finishing every recording; a second signal leaves at once"),
         AtClose::Await => tracing::info!("waiting for every recording to end; a second signal leaves at once"),

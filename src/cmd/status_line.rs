@@ -27,6 +27,7 @@ impl StatusLine {
 
     /// A line that stays.
     pub fn say(&self, text: &str) {
+        let text = &plain(text);
         if self.bar.is_hidden() {
             use std::io::Write;
             let _ = writeln!(std::io::stderr(), "{text}");
@@ -52,12 +53,22 @@ impl StatusLine {
             let why = if less { "this machine does not keep up" } else { "there is room again" };
             self.say(&format!("{why}: from now on {}", self.quality.words()));
         }
-        self.bar.set_message(text(progress));
+        self.bar.set_message(plain(&text(progress)));
     }
 
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Without what a terminal would obey: guests choose their names. Control characters are left out, and what turns the
+/// direction of writing (Unicode's explicit bidirectional formatting, UAX #9, 2), line and paragraph separators.
+fn plain(text: &str) -> String {
+    let obeyed = |c: &char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(|c| !obeyed(c)).collect()
 }
 
 fn text(progress: &Progress) -> String {
@@ -89,6 +100,12 @@ fn text(progress: &Progress) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_cannot_command_the_terminal() {
+        let name = "A\u{1b}]0;title\u{7}d\u{9b}31m\u{202e}a\u{2066}\r\n\u{2028} Łódź 日本 👩‍🚀";
+        assert_eq!(plain(name), "A]0;titled31ma Łódź 日本 👩‍🚀");
+    }
 
     #[test]
     fn the_line_says_what_matters() {

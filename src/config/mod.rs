@@ -3,20 +3,25 @@
 
 mod feature;
 mod length;
+mod logging;
 mod modes;
 mod reference;
 mod show;
 mod source;
+mod suggest;
 mod table;
 mod tree;
 mod upstream;
+mod warning;
 
 pub use feature::Feature;
 pub use length::length;
+pub use logging::{Level, Logging};
 pub use reference::reference;
 pub use show::show;
 pub use source::{Effective, Sources};
 pub use table::{Entry, Kind, TABLE};
+pub use warning::Warning;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,8 +61,8 @@ pub struct Config {
     pub health_port: Option<u16>,
     /// `prometheus_port`.
     pub prometheus_port: Option<u16>,
-    /// `logging.level`.
-    pub log_level: String,
+    /// `logging`: how much is written to standard error, and how.
+    pub logging: Logging,
     /// `cluster_id`.
     pub cluster_id: String,
     /// `disallow_local_storage`.
@@ -120,49 +125,51 @@ impl Overrides {
 
 impl Config {
     /// The configuration, and a warning for each thing the operator should know.
-    pub fn read(sources: &Sources) -> Result<(Self, Vec<String>)> {
+    pub fn read(sources: &Sources) -> Result<(Self, Vec<Warning>)> {
         Self::of(&sources.read()?)
     }
 
     /// Like [`Config::read`], from a file's text and without any environment.
-    pub fn parse(yaml: &str, flags: Overrides) -> Result<(Self, Vec<String>)> {
+    pub fn parse(yaml: &str, flags: Overrides) -> Result<(Self, Vec<Warning>)> {
         Self::read(&Sources { body: Some(yaml.to_owned()), flags, ..Sources::default() })
     }
 
     /// What these values say.
-    pub fn of(effective: &Effective) -> Result<(Self, Vec<String>)> {
+    pub fn of(effective: &Effective) -> Result<(Self, Vec<Warning>)> {
         let mut root = Fields::of(effective.tree.values(), "")?;
         let mut warnings = effective.warnings.clone();
-        let config = Self::sections(&mut root, &mut warnings).map_err(|e| at_its_origin(effective, e))?;
+        let mut left = Vec::new();
+        let config = Self::sections(&mut root, &mut warnings, &mut left).map_err(|e| at_its_origin(effective, e))?;
         // A section that nobody reads has been named already, by its keys.
-        let named = |path: &String| warnings.iter().any(|warning| warning.starts_with(&format!("{path}.")));
-        let left: Vec<_> = root.left().into_iter().filter(|path| !named(path)).collect();
-        warnings.extend(left.into_iter().map(unknown));
+        let named = |path: &String| warnings.iter().any(|warning| warning.is_below(path));
+        left.extend(root.left().into_iter().filter(|path| !named(path)));
+        warnings.extend(left.iter().map(|path| Warning::unknown_key(path, effective.upstream)));
         let mut seen = std::collections::HashSet::new();
-        warnings.retain(|warning| seen.insert(warning.clone()));
+        warnings.retain(|warning| seen.insert(warning.to_string()));
         Ok((config, warnings))
     }
 
-    fn sections(root: &mut Fields, warnings: &mut Vec<String>) -> Result<Self> {
+    /// `left` gets the paths that nobody has read.
+    fn sections(root: &mut Fields, warnings: &mut Vec<Warning>, left: &mut Vec<String>) -> Result<Self> {
         let mut livekit = root.section("livekit")?;
         let server = server(&mut livekit)?;
         let token = root.text("api_token")?.map(Secret::new);
         let mut api = api::Settings::read(&root.text("listen")?.unwrap_or_default(), token, root)?;
-        let (notify, left) = notify::Settings::read(root)?;
-        warnings.extend(left.into_iter().map(unknown));
+        let (notify, of_notify) = notify::Settings::read(root)?;
+        left.extend(of_notify);
         let data_dir = PathBuf::from(root.text("data_dir")?.unwrap_or_default());
         let (health_port, prometheus_port) = (port(root, "health_port")?, port(root, "prometheus_port")?);
-        let log_level = log_level(&mut root.section("logging")?)?;
+        let logging = Logging::read(&mut root.section("logging")?)?;
         let mut recording = root.section("recording")?;
         let encoding = modes::Encoding::read(&mut recording.section("encoding")?, warnings)?;
-        let (worker_classes, mode_storages) = modes::read(&mut root.section("worker_classes")?, &encoding, warnings)?;
+        let (worker_classes, mode_storages) = modes::read(&mut root.section("worker_classes")?, &encoding, left)?;
         let policy = Policy { targets: notify.targets(), ..feature::policy(&mut recording)? };
         let feature = Feature::read(&mut recording)?;
         (api.enabled, api.events) = (feature.enabled, feature.storage_events.clone());
         let limits = feature::limits(&mut root.section("limits")?)?;
         let mut stores = root.section("storage")?;
         let storage = storage::Settings::read(&mut stores)?;
-        warnings.extend(stores.left().into_iter().map(unknown));
+        left.extend(stores.left());
         let redis = psrpc::Settings::read(&mut root.section("redis")?)?;
         Ok(Self {
             server,
@@ -175,7 +182,7 @@ impl Config {
             feature,
             health_port,
             prometheus_port,
-            log_level,
+            logging,
             cluster_id: root.text("cluster_id")?.unwrap_or_default(),
             disallow_local_storage: root.flag("disallow_local_storage")?.unwrap_or(false),
             unsupported: api::egress::Unsupported::named(&root.text("unsupported_requests")?.unwrap_or_default())?,
@@ -184,10 +191,6 @@ impl Config {
             notify,
         })
     }
-}
-
-fn unknown(path: String) -> String {
-    format!("{path}: unknown key, ignored")
 }
 
 fn server(livekit: &mut Fields) -> Result<Server> {
@@ -209,16 +212,6 @@ fn port(root: &mut Fields, key: &str) -> Result<Option<u16>> {
         Ok(0) => Ok(None),
         Ok(port) => Ok(Some(port)),
         Err(_) => Err(Error::invalid(key, format!("{port} is no port; use 1 to 65535, or 0 for none"))),
-    }
-}
-
-fn log_level(logging: &mut Fields) -> Result<String> {
-    let level = logging.text("level")?.unwrap_or_default();
-    match level.to_lowercase().as_str() {
-        "" => Ok("info".to_owned()),
-        "warning" => Ok("warn".to_owned()),
-        level @ ("trace" | "debug" | "info" | "warn" | "error") => Ok(level.to_owned()),
-        _ => Err(Error::invalid("logging.level", format!("{level:?} is no level; use debug, info, warn or error"))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Warning;
 use super::upstream::class as class_name;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
@@ -25,7 +26,7 @@ pub(super) struct Encoding {
 
 impl Encoding {
     /// As `RECORDING_ENCODING_ENABLED` says, all of the values count or none.
-    pub fn read(fields: &mut Fields, warnings: &mut Vec<String>) -> Result<Self> {
+    pub fn read(fields: &mut Fields, warnings: &mut Vec<Warning>) -> Result<Self> {
         let default = VideoSettings::preset(layout_named("layout", LAYOUT)?);
         let enabled = fields.flag("enabled")?.unwrap_or(false);
         let Size { width, height } = default.size;
@@ -47,7 +48,7 @@ impl Encoding {
             return Ok(Self { video, audio });
         }
         if video != default || audio != AudioSettings::DEFAULT {
-            warnings.push("recording.encoding: has no effect while recording.encoding.enabled is false".to_owned());
+            warnings.push(Warning::note("recording.encoding: has no effect while recording.encoding.enabled is false"));
         }
         Ok(Self { video: default, audio: AudioSettings::DEFAULT })
     }
@@ -61,8 +62,9 @@ fn side(fields: &mut Fields, key: &str) -> Result<Option<crate::scene::Even>> {
 /// The modes, and the storages of those that have one of their own.
 pub(super) type Modes = (WorkerClasses, BTreeMap<String, storage::Settings>);
 
-/// The section `worker_classes`. A mode is a class, or a class with its options; Meet's class paths are known.
-pub(super) fn read(modes: &mut Fields, encoding: &Encoding, warnings: &mut Vec<String>) -> Result<Modes> {
+/// The section `worker_classes`. A mode is a class, or a class with its options; Meet's class paths are known. `left` gets the
+/// paths that nobody has read.
+pub(super) fn read(modes: &mut Fields, encoding: &Encoding, left: &mut Vec<String>) -> Result<Modes> {
     let (mut classes, mut storages) = (WorkerClasses::none(), BTreeMap::new());
     for mode in modes.keys() {
         let path = modes.path_of(&mode);
@@ -73,7 +75,7 @@ pub(super) fn read(modes: &mut Fields, encoding: &Encoding, warnings: &mut Vec<S
         let class = mode_class(&mut fields, encoding)?;
         // What cannot be encoded is said now and not at the first recording.
         class.output(&Asked::default(), "").map_err(|e| at_encoding(&path, &e))?;
-        warnings.extend(fields.left().into_iter().map(|path| format!("{path}: unknown key, ignored")));
+        left.extend(fields.left());
         classes.set(mode, class);
     }
     if classes.names().next().is_none() {

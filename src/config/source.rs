@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::Overrides;
 use super::table::{Entry, Kind, TABLE, entry};
 use super::tree::{Tree, take};
 use super::upstream::{FOREIGN, Here};
+use super::{Overrides, Warning};
 use crate::error::{Error, Result};
 
 /// Where values come from.
@@ -30,12 +30,17 @@ pub struct Effective {
     /// The values.
     pub tree: Tree,
     /// One line each.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
+    /// The file is LiveKit Egress's.
+    pub upstream: bool,
 }
 
+/// Who set what nobody has set.
+pub(super) const DEFAULT: &str = "default";
+
 /// Ours, and no options.
-const OTHER_VARIABLES: [&str; 5] =
-    ["GREFFIER_CONFIG", "GREFFIER_LOG", "GREFFIER_URL", "GREFFIER_TOOLS", "GREFFIER_KEEP"];
+const OTHER_VARIABLES: [&str; 6] =
+    ["GREFFIER_CONFIG", "GREFFIER_LOG", "GREFFIER_SERVER", "GREFFIER_TOOLS", "GREFFIER_KEEP", "GREFFIER_FIGURES"];
 
 /// The modes there are without a configuration.
 fn modes() -> Value {
@@ -59,41 +64,42 @@ impl Sources {
         let mut tree = Tree::default();
         let mut warnings = Vec::new();
         for entry in TABLE.iter().filter(|entry| !entry.default.is_empty()) {
-            tree.lay(entry.path, typed(entry.kind, entry.path, entry.default)?, "default");
+            tree.lay(entry.path, typed(entry.kind, entry.path, entry.default)?, DEFAULT);
         }
-        tree.merge("worker_classes", modes(), "default");
-        let (origin, text) = self.text()?;
-        lay_file(&mut tree, yaml(&origin, &text)?, &origin, &mut warnings)?;
+        tree.merge("worker_classes", modes(), DEFAULT);
+        let (origin, text, upstream) = self.text()?;
+        lay_file(&mut tree, yaml(&origin, &text)?, &origin, upstream, &mut warnings)?;
         self.lay_environment(&mut tree, &mut warnings)?;
         for (flag, path, value) in self.flags.values() {
             tree.lay(path, value, flag);
         }
-        Ok(Effective { tree, warnings })
+        Ok(Effective { tree, warnings, upstream })
     }
 
-    /// The file's text, and its name. Flags go first; of the variables a text goes before a file, as in LiveKit Egress.
-    fn text(&self) -> Result<(String, String)> {
-        let file = |name: &str, path: &PathBuf| {
+    /// The file's text, before it its name, after it whether it is LiveKit Egress's. Flags go first; of the variables a text
+    /// goes before a file, as in LiveKit Egress.
+    fn text(&self) -> Result<(String, String, bool)> {
+        let file = |name: &str, path: &PathBuf, upstream: bool| {
             let text = std::fs::read_to_string(path)
                 .map_err(|e| Error::invalid(name, format!("cannot read {}: {e}", path.display())))?;
-            Ok((path.display().to_string(), text))
+            Ok((path.display().to_string(), text, upstream))
         };
         if let Some(body) = &self.body {
-            return Ok(("--config-body".to_owned(), body.clone()));
+            return Ok(("--config-body".to_owned(), body.clone(), false));
         }
         if let Some(path) = &self.file {
-            return file("--config", path);
+            return file("--config", path, false);
         }
         if let Some(path) = self.variable("GREFFIER_CONFIG") {
-            return file("GREFFIER_CONFIG", &path.into());
+            return file("GREFFIER_CONFIG", &path.into(), false);
         }
         if let Some(body) = self.variable("EGRESS_CONFIG_BODY") {
-            return Ok(("EGRESS_CONFIG_BODY".to_owned(), body.to_owned()));
+            return Ok(("EGRESS_CONFIG_BODY".to_owned(), body.to_owned(), true));
         }
         if let Some(path) = self.variable("EGRESS_CONFIG_FILE") {
-            return file("EGRESS_CONFIG_FILE", &path.into());
+            return file("EGRESS_CONFIG_FILE", &path.into(), true);
         }
-        Ok((String::new(), String::new()))
+        Ok((String::new(), String::new(), false))
     }
 
     /// A variable; one that is set to nothing is not set.
@@ -101,7 +107,7 @@ impl Sources {
         self.environment.get(name).map(String::as_str).filter(|text| !text.is_empty())
     }
 
-    fn lay_environment(&self, tree: &mut Tree, warnings: &mut Vec<String>) -> Result<()> {
+    fn lay_environment(&self, tree: &mut Tree, warnings: &mut Vec<Warning>) -> Result<()> {
         let mut known: Vec<String> = OTHER_VARIABLES.iter().map(|name| (*name).to_owned()).collect();
         for entry in TABLE {
             let own = entry.own_variable();
@@ -119,7 +125,7 @@ impl Sources {
         let ours =
             |name: &&String| name.starts_with("RECORDING_") || (name.starts_with("GREFFIER_") && !injected(name));
         let unknown = self.environment.keys().filter(ours).filter(|name| !known.contains(name));
-        warnings.extend(unknown.map(|name| format!("{name}: unknown variable, ignored")));
+        warnings.extend(unknown.map(|name| Warning::unknown_variable(name, &known)));
         Ok(())
     }
 
@@ -144,7 +150,13 @@ impl Sources {
 }
 
 /// Lays the file over the defaults: first what is under the names of others, then what is under ours.
-fn lay_file(tree: &mut Tree, mut values: Map<String, Value>, origin: &str, warnings: &mut Vec<String>) -> Result<()> {
+fn lay_file(
+    tree: &mut Tree,
+    mut values: Map<String, Value>,
+    origin: &str,
+    upstream: bool,
+    warnings: &mut Vec<Warning>,
+) -> Result<()> {
     let mut nothing = Vec::new();
     for (key, here) in FOREIGN {
         let Some(value) = take(&mut values, key) else { continue };
@@ -161,18 +173,18 @@ fn lay_file(tree: &mut Tree, mut values: Map<String, Value>, origin: &str, warni
             }
         };
         if at(&values, path).is_some_and(|ours| !ours.is_null() && !ours.is_object()) {
-            warnings.push(format!("{key}: not used, because {path} is there too"));
+            warnings.push(Warning::note(format!("{key}: not used, because {path} is there too")));
         }
         tree.merge(path, value, &format!("{origin} ({key})"));
     }
     drop_empty(&mut values);
     tree.merge("", Value::Object(values), origin);
     if !nothing.is_empty() {
-        warnings.push(format!("{}: no meaning here, ignored", nothing.join(", ")));
+        warnings.push(Warning::note(format!("{}: no meaning here, ignored", nothing.join(", "))));
     }
     let unknown = tree.leaves().filter(|leaf| leaf.origin.starts_with(origin) && entry(leaf.path).is_none());
     let unknown: Vec<_> = unknown.map(|leaf| leaf.path).filter(|path| !is_above_an_entry(path)).collect();
-    warnings.extend(unknown.into_iter().map(|path| format!("{path}: unknown key, ignored")));
+    warnings.extend(unknown.into_iter().map(|path| Warning::unknown_key(path, upstream)));
     Ok(())
 }
 

@@ -131,6 +131,7 @@ pub const TABLE: &[Entry] = &[
     Entry::new("health_port", Number, "0", "a port that answers every path with 200 and the load; 0 is off"),
     Entry::new("prometheus_port", Number, "0", "a port for Prometheus; 0 is off"),
     Entry::new("logging.level", Text, "info", "debug, info, warn or error; GREFFIER_LOG says it more finely"),
+    Entry::new("logging.json", Flag, "false", "one JSON object for each line of the log"),
     // Recordings.
     Entry::new("recording.enabled", Flag, "true", "whether recordings may be started").env(&["RECORDING_ENABLE"]),
     Entry::new("recording.output_folder", Text, "recordings", "what keys in the storage begin with")

@@ -18,9 +18,13 @@ fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 /// The minimal file with these variables.
-fn with(pairs: &[(&str, &str)]) -> Result<(Config, Vec<String>)> {
+fn with(pairs: &[(&str, &str)]) -> Result<(Config, Vec<Warning>)> {
     let body = Some(MINIMAL.to_owned());
     Config::read(&Sources { body, environment: environment(pairs), ..Sources::default() })
+}
+
+fn texts(warnings: &[Warning]) -> Vec<String> {
+    warnings.iter().map(ToString::to_string).collect()
 }
 
 fn output(config: &Config, mode: &str) -> Output {
@@ -53,7 +57,7 @@ fn egress() -> Sources {
 #[test]
 fn the_minimum_has_good_defaults() {
     let (config, warnings) = Config::parse(MINIMAL, Overrides::default()).unwrap();
-    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(warnings, []);
     assert_eq!(config.api.listen.to_string(), "127.0.0.1:7990");
     assert_eq!(config.data_dir, Path::new("greffier-data"));
     assert_eq!(output(&config, "transcript").container(), Container::Ogg);
@@ -62,7 +66,7 @@ fn the_minimum_has_good_defaults() {
     assert_eq!(config.policy.expires_after, None);
     assert_eq!(config.limits, Limits { warning: Some(Duration::from_secs(60)), ..Limits::default() });
     assert!(config.feature.enabled && config.redis.is_none());
-    assert_eq!((config.health_port, config.prometheus_port, config.log_level.as_str()), (None, None, "info"));
+    assert_eq!((config.health_port, config.prometheus_port, config.logging.level), (None, None, Level::Info));
 }
 
 #[test]
@@ -92,15 +96,15 @@ fn livekit_egress_files_are_understood() {
     assert_eq!(config.limits.max_duration, Some(Duration::from_secs(5400)));
     assert_eq!(config.limits.max_bytes, Some(5_000_000_000));
     assert_eq!(
-        (config.health_port, config.prometheus_port, config.log_level.as_str()),
-        (Some(9090), Some(9091), "debug")
+        (config.health_port, config.prometheus_port, config.logging.level),
+        (Some(9090), Some(9091), Level::Debug)
     );
     let redis = config.redis.unwrap();
     assert_eq!((redis.name().as_str(), redis.db), ("redis:6379", 2));
     assert_eq!((s3(&config.storage).bucket, config.storage.prefix.as_str()), ("meetings".to_owned(), "egress"));
     let nothing = "insecure, backup_storage, cpu_cost, enable_chrome_sandbox, redis.dial_timeout, \
                    session_limits.stream_output_max_duration, template_base: no meaning here, ignored";
-    assert_eq!(warnings, [nothing, "new_key_of_next_year.secret: unknown key, ignored"]);
+    assert_eq!(texts(&warnings), [nothing, "new_key_of_next_year.secret: unknown key, ignored"]);
     // Their flat blocks, and a key that stands there twice.
     let yaml = format!(
         "{MINIMAL}ws_url: ws://other\ns3: {{ bucket: flat, region: r }}\nstorage: {{ s3: {{ region: ours }} }}\n"
@@ -109,7 +113,7 @@ fn livekit_egress_files_are_understood() {
     assert_eq!(config.server.url, "ws://127.0.0.1:7880");
     let s3 = s3(&config.storage);
     assert_eq!((s3.bucket.as_str(), s3.region.as_str()), ("flat", "ours"));
-    assert_eq!(warnings, ["ws_url: not used, because livekit.url is there too"]);
+    assert_eq!(texts(&warnings), ["ws_url: not used, because livekit.url is there too"]);
 }
 
 #[test]
@@ -135,7 +139,8 @@ fn meets_variables_mean_what_they_mean_there() {
     let s3 = s3(&config.storage);
     assert_eq!((s3.bucket.as_str(), s3.region.as_str()), ("meet-media-storage", ""));
     assert_eq!(s3.secret.as_ref().map(Secret::expose), Some("the-s3-secret"));
-    assert_eq!(warnings, ["RECORDING_WORKER_CLASS: unknown variable, ignored"]);
+    let meant = "did you mean RECORDING_WORKER_CLASSES?";
+    assert_eq!(texts(&warnings), [format!("RECORDING_WORKER_CLASS: unknown variable, ignored; {meant}")]);
     let (config, _) = with(&[("LIVEKIT_VERIFY_SSL", "False"), ("RECORDING_ENABLE", "0")]).unwrap();
     assert!(config.server.insecure && !config.feature.enabled);
 }
@@ -143,7 +148,7 @@ fn meets_variables_mean_what_they_mean_there() {
 #[test]
 fn modes_are_added_changed_and_taken_away() {
     let (config, warnings) = Config::parse(&testdata("greffier.yaml"), Overrides::default()).unwrap();
-    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(warnings, []);
     assert_eq!(config.worker_classes.names().collect::<Vec<_>>(), ["lecture", "screen_recording"]);
     assert_eq!(output(&config, "screen_recording").video().unwrap().layout.name(), "grid-dark");
     let lecture = output(&config, "lecture");
@@ -175,16 +180,65 @@ fn what_has_no_effect_is_said_once_with_its_path() {
         "{MINIMAL}log_levle: debug\nlivekit2:\nrecording: {{ encoding: {{ width: 640 }} }}\nstorage: {{ s3: {{ bucket: b, bukcet: b }} }}\n\
          worker_classes:\n  transcript: {{ class: audio_composite, shape: 1, storage: {{ s3: {{ bucket: b, bukcet: c }} }} }}\n"
     );
-    let (_, mut warnings) = Config::parse(&yaml, Overrides::default()).unwrap();
+    let (_, warnings) = Config::parse(&yaml, Overrides::default()).unwrap();
+    let mut warnings = texts(&warnings);
     warnings.sort();
     let wanted = [
-        "log_levle: unknown key, ignored",
+        "log_levle: unknown key, ignored; did you mean log_level?",
         "recording.encoding: has no effect while recording.encoding.enabled is false",
-        "storage.s3.bukcet: unknown key, ignored",
+        "storage.s3.bukcet: unknown key, ignored; did you mean storage.s3.bucket?",
         "worker_classes.transcript.shape: unknown key, ignored",
-        "worker_classes.transcript.storage.s3.bukcet: unknown key, ignored",
+        "worker_classes.transcript.storage.s3.bukcet: unknown key, ignored; did you mean worker_classes.transcript.storage.s3.bucket?",
     ];
     assert_eq!(warnings, wanted);
+}
+
+/// Who writes a key or variable of ours that nobody knows wanted something that does not happen. In a file of LiveKit Egress it
+/// may be one that is newer than we are.
+#[test]
+fn a_slip_is_a_mistake_and_what_others_may_have_added_is_not() {
+    let mistakes = |sources: Sources| {
+        let (_, warnings) = Config::read(&sources).unwrap();
+        warnings.iter().map(|warning| (warning.to_string(), warning.is_mistake())).collect::<Vec<_>>()
+    };
+    let file = |more: &str| Sources { body: Some(format!("{MINIMAL}{more}")), ..Sources::default() };
+    let theirs = |more: &str| {
+        let body = format!("{MINIMAL}{more}");
+        Sources { environment: environment(&[("EGRESS_CONFIG_BODY", &body)]), ..Sources::default() }
+    };
+    let variable = |name: &str| Sources { environment: environment(&[(name, "1")]), ..file("") };
+    for (sources, words, mistake) in [
+        (
+            file("limtis: { max_duration: 1h }"),
+            "limtis.max_duration: unknown key, ignored; did you mean limits.max_duration?",
+            true,
+        ),
+        (file("limtis:"), "", false),
+        (file("limtis: 1h"), "limtis: unknown key, ignored; did you mean limits?", true),
+        (file("colour: red"), "colour: unknown key, ignored", true),
+        (theirs("colour: red"), "colour: unknown key, ignored", false),
+        (theirs("limtis: 1h"), "limtis: unknown key, ignored; did you mean limits?", true),
+        (variable("GREFFIER_COLOUR"), "GREFFIER_COLOUR: unknown variable, ignored", true),
+        (variable("GREFFIER_LISTN"), "GREFFIER_LISTN: unknown variable, ignored; did you mean GREFFIER_LISTEN?", true),
+        (variable("RECORDING_COLOUR"), "RECORDING_COLOUR: unknown variable, ignored", false),
+    ] {
+        let wanted: Vec<_> = (!words.is_empty()).then(|| (words.to_owned(), mistake)).into_iter().collect();
+        assert_eq!(mistakes(sources), wanted, "{words}");
+    }
+}
+
+#[test]
+fn libraries_are_quiet_unless_they_are_asked() {
+    let read = |yaml: &str| Config::parse(&format!("{MINIMAL}{yaml}"), Overrides::default()).unwrap().0.logging;
+    assert_eq!(read(""), Logging { level: Level::Info, json: false });
+    assert_eq!(read("logging: { level: warning, json: true }"), Logging { level: Level::Warn, json: true });
+    assert_eq!(Level::Info.filter(), "error,warp::server=off,greffier=info");
+    let people = |yaml: &str| {
+        Logging::of(&Sources { body: Some(yaml.into()), ..Sources::default() }.read().unwrap(), Level::Warn)
+    };
+    assert_eq!(people("").level, Level::Warn);
+    assert_eq!(people("logging: { level: info }").level, Level::Info);
+    assert_eq!(people("logging: { level: loud }").level, Level::Warn, "who needs the configuration says so");
 }
 
 #[test]
@@ -294,7 +348,7 @@ fn what_is_in_force_is_shown_with_its_origin_and_without_secrets() {
 fn what_is_shown_can_be_read_again() {
     let first = meet().read().unwrap();
     let again = Sources { body: Some(show(&first)), ..Sources::default() }.read().unwrap();
-    assert_eq!(again.warnings, Vec::<String>::new());
+    assert_eq!(again.warnings, []);
     for leaf in first.tree.leaves().filter(|leaf| !matches!(entry_kind(leaf.path), Kind::Secret)) {
         assert_eq!(again.tree.get(leaf.path), Some(leaf.value), "{}", leaf.path);
     }
@@ -350,7 +404,7 @@ fn the_table_is_sound() {
             },
         ) {
             Ok((_, warnings)) => {
-                let unknown: Vec<_> = warnings.iter().filter(|warning| warning.contains("unknown")).collect();
+                let unknown: Vec<_> = warnings.iter().filter(|warning| warning.is_mistake()).collect();
                 assert!(unknown.is_empty(), "{}: {unknown:?}", entry.path);
             }
             Err(e) if entry.path == "recording.storage_event_enabled" => assert!(e.message.contains("token: missing")),

@@ -54,7 +54,6 @@ pub const FOREIGN: &[(&str, Here)] = &[
     ("logging.item_sample_initial", Nothing),
     ("logging.item_sample_interval", Nothing),
     ("logging.item_sample_seconds", Nothing),
-    ("logging.json", Nothing),
     ("logging.sample", Nothing),
     ("logging.sample_initial", Nothing),
     ("logging.sample_interval", Nothing),

@@ -47,7 +47,8 @@ impl Driver {
             if bytes == 0 {
                 continue;
             }
-            let media = finish_interrupted(container, &self.spool.part(id, recording.extension()));
+            let media = finish_interrupted(container, &self.spool.part(id, recording.extension()), &Default::default())
+                .map(|left| left.media);
             // What cannot be read may still be worth something to somebody; its length is unknown.
             left.insert(
                 id.clone(),

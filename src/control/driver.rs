@@ -175,7 +175,7 @@ impl Driver {
         }
         let effects = recording.take(step, Timestamp::now());
         if recording.state != before {
-            tracing::info!(recording = %id, state = ?recording.state, "changed");
+            log_change(&id, &recording.state);
         }
         let jobs = self.jobs(&recording, &effects);
         if let Some(live) = self.live.get_mut(&id) {
@@ -239,4 +239,12 @@ pub(super) fn spool_error(tried: &str, e: &std::io::Error) -> Error {
     let full = matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
     let kind = if full { ErrorKind::ResourceExhausted } else { ErrorKind::Internal };
     Error::new(kind, format!("data_dir: cannot {tried}: {e}"))
+}
+
+/// What became of it, as loud as it is: a loss is worth a warning.
+fn log_change(id: &RecordingId, state: &State) {
+    match state.outcome().and_then(Outcome::failure) {
+        Some(_) => tracing::warn!(recording = %id, "{state}"),
+        None => tracing::info!(recording = %id, "{state}"),
+    }
 }

@@ -30,7 +30,9 @@ impl Driver {
             Effect::Upload => job(Task::Upload),
             Effect::Remove { object } => job(Task::Remove { object: *object }),
             Effect::Tell(event) => self.policy.tell(*event, recording, now),
-            Effect::Record | Effect::Drain | Effect::Seal(_) | Effect::Discard | Effect::Forget => vec![],
+            Effect::Record | Effect::Drain | Effect::Seal(_) | Effect::Free | Effect::Discard | Effect::Forget => {
+                vec![]
+            }
         };
         effects.iter().flat_map(jobs).collect()
     }

@@ -52,10 +52,20 @@ impl Driver {
                         Err(error) => tracing::error!(recording = %id, %error, "the file could not be sealed"),
                     });
                 }
+                Effect::Free => {
+                    live.running = None;
+                    if let Err(error) = self.spool.free(id) {
+                        tracing::warn!(recording = %id, %error, "the spool could not be freed");
+                    }
+                }
                 Effect::Discard => {
                     live.running = None;
-                    if let Err(error) = self.spool.discard(id) {
-                        tracing::warn!(recording = %id, %error, "the spool could not be freed");
+                    match self.spool.discard(id) {
+                        Ok(None) => {}
+                        Ok(Some(aside)) => {
+                            tracing::warn!(recording = %id, folder = %aside.display(), "what it left is set aside");
+                        }
+                        Err(error) => tracing::warn!(recording = %id, %error, "the spool could not be freed"),
                     }
                 }
             }

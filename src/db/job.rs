@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{self, Row, moment};
 use crate::ids::RecordingId;
-use crate::recording::{Checkpoint, Event, Job, Part, Target, Task};
+use crate::recording::{Checkpoint, Event, Job, Part, Stored, Target, Task};
 
 /// The job's key: lanes together, and within a lane in order. The same job has the same key.
 pub fn key(job: &Job) -> Vec<u8> {
@@ -42,6 +42,23 @@ pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, String> {
     let CheckpointRow { upload, parts } = row::unversioned(bytes)?;
     let part = |PartRow { index, bytes, crc32, id }| Part { index, bytes, crc32, id };
     Ok(Checkpoint { upload, parts: parts.into_iter().map(part).collect() })
+}
+
+/// The row of what was stored.
+pub fn encode_stored(stored: &Stored) -> Result<Vec<u8>, String> {
+    row::versioned(&StoredRow { bytes: stored.bytes, etag: stored.etag.clone() })
+}
+
+/// What was stored, of this row.
+pub fn decode_stored(bytes: &[u8]) -> Result<Stored, String> {
+    let StoredRow { bytes, etag } = row::unversioned(bytes)?;
+    Ok(Stored { bytes, etag })
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRow {
+    bytes: u64,
+    etag: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::egress::health;
 use crate::recording::Recording;
 
 /// A manifest, and where it goes.
@@ -26,6 +27,9 @@ pub fn manifest(recording: &Recording) -> Option<Manifest> {
         "ended_at": ns(recording.ended_at),
         "files": [{"filename": recording.key, "location": location}],
     });
+    if !recording.health.is_sound() {
+        json["health"] = health(&recording.health);
+    }
     if let Value::Object(fields) = &mut json {
         fields.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     }

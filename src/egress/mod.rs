@@ -2,15 +2,15 @@
 
 mod encoding;
 mod filename;
+mod health;
 mod info;
 mod manifest;
 pub mod proto;
 mod request;
 pub mod rpc;
 mod store;
-mod table;
 
+pub use health::health;
 pub use info::Status;
 pub use manifest::{Manifest, manifest};
 pub use request::{Start, read};
-pub use table::{Row, table};

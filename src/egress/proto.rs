@@ -44,7 +44,7 @@ pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
         result: Some(single),
         error: end.error,
         error_code: end.code,
-        details: end.details,
+        details: with_flaws(end.details, recording),
         manifest_location: if manifest { beside(location, recording.id.as_str()) } else { String::new() },
         ..proto::EgressInfo::default()
     }
@@ -123,6 +123,15 @@ impl End {
                 Self { error, code, details: details(outcome) }
             }
         }
+    }
+}
+
+/// LiveKit has no field for what is missing: a sentence follows the reason.
+fn with_flaws(details: String, recording: &Recording) -> String {
+    match recording.health.words() {
+        Some(words) if details.is_empty() => words,
+        Some(words) => format!("{details}; {words}"),
+        None => details,
     }
 }
 
@@ -218,5 +227,14 @@ mod tests {
             info(&recording(State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "disk full")))), "x");
         assert_eq!((failed.error.as_str(), failed.error_code), ("disk full", 500));
         assert_eq!((failed.file_results[0].size, failed.file_results[0].location.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn what_is_missing_is_told_beside_the_reason() {
+        let mut one = recording(State::Ended(Outcome::Complete(Reason::Stopped)));
+        one.health.hole(65_000_000_000, 68_000_000_000, crate::recording::HoleCause::Connection, "no media path");
+        let info = info(&one, "x");
+        assert_eq!(info.status, 3);
+        assert_eq!(info.details, "End reason: StopEgress API; 3.0 s are missing at 0:01:05 (no media path)");
     }
 }

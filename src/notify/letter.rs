@@ -8,7 +8,7 @@ use minijinja::{Environment, context};
 
 use super::words::Words;
 use crate::error::{Error, ErrorKind, Result};
-use crate::recording::{Event, Limit, Outcome, Owner, Recording};
+use crate::recording::{Event, Limit, Outcome, Owner, Recording, some};
 
 /// Who writes, and what only others know.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Letter {
             hello => name.map_or(words.hello_somebody.to_owned(), |name| words.hello.replace("{name}", &name)),
             ready => words.ready.replace("{room}", &room),
             facts,
-            incident => incident(words, about),
+            incidents => incidents(words, about),
             link => setting.link,
             open => words.open,
             keep => about.expires_at.map(|_| words.keep),
@@ -125,7 +125,25 @@ fn kept(words: &Words, about: &Recording, zone: &TimeZone) -> Option<String> {
     Some(sentence.replace("{days}", &days.to_string()).replace("{date}", &date))
 }
 
-/// What there is to explain.
+/// What there is to explain, and what is missing.
+fn incidents(words: &Words, about: &Recording) -> Vec<String> {
+    let mut all: Vec<_> = incident(words, about).into_iter().collect();
+    if let Some(notable) = about.health.notable() {
+        if notable.holes > 0 {
+            let seconds = notable.missing.replace('.', words.decimal);
+            all.push(words.holes.replace("{seconds}", &seconds).replace("{at}", &notable.first_at));
+        }
+        let unseen: Vec<_> = notable.unseen.into_iter().map(|(who, _)| who).collect();
+        for (sentence, who) in [(words.quiet, notable.quiet), (words.unseen, unseen)] {
+            if !who.is_empty() {
+                all.push(sentence.replace("{who}", &one_line(&some(&who))));
+            }
+        }
+    }
+    all
+}
+
+/// How it ended, when there is something to explain.
 fn incident(words: &Words, about: &Recording) -> Option<String> {
     match about.state.outcome()? {
         Outcome::CutShort(failure) => Some(words.cut_short.replace("{why}", &one_line(&failure.words))),

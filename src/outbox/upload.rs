@@ -72,7 +72,7 @@ impl Upload<'_> {
             Err(e) if e.kind == ErrorKind::NotFound => e,
             done => return done,
         };
-        tracing::warn!(recording = %self.id, error = %lost, "the upload begins anew");
+        tracing::info!(recording = %self.id, error = %lost, "the upload begins anew");
         if !sent.upload.is_empty() {
             let _ = self.storage.abort(self.key(), &sent.upload).await;
         }

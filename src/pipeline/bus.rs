@@ -42,6 +42,15 @@ pub fn watch(pipeline: &gst::Pipeline, tell: impl Fn(Message) + Send + Sync + 's
     });
 }
 
+/// Stops a pipeline without waiting for it: a decoder that hangs may never stop.
+pub fn close_apart(pipeline: &gst::Pipeline) {
+    let closing = pipeline.clone();
+    // Without a thread there is no other way than to wait.
+    if std::thread::Builder::new().name("closer".into()).spawn(move || close(&closing)).is_err() {
+        close(pipeline);
+    }
+}
+
 /// Stops a pipeline and waits until its threads are gone. Not to be called from one of them.
 pub fn close(pipeline: &gst::Pipeline) {
     if let Some(bus) = pipeline.bus() {

@@ -21,9 +21,11 @@ use super::{Codec, Event, Unit, mixer, painter, sound};
 
 /// How long inputs may take to play out at the end. Pictures wait for their time at most `LATENCY - LEAD`.
 const PLAY_OUT: Duration = Duration::from_millis(1200);
+/// Inputs that may play out at the same time; beyond, the oldest is closed: it may be a decoder that hangs.
+const MOST_ENDING: usize = 32;
 /// How long the conductor waits for an order before it looks around.
 const IDLE: Duration = Duration::from_millis(500);
-/// How long encoders and muxer may take after that.
+/// How long encoders and muxer may write nothing after that.
 const WRITE_OUT: Duration = Duration::from_secs(30);
 
 /// The conductor and what it owns.
@@ -147,7 +149,7 @@ impl Conductor {
         self.tracks.lanes.clear();
         self.tracks.ending.clear();
         let duration_ns = self.finish(at);
-        let deadline = Instant::now() + WRITE_OUT;
+        let (mut deadline, mut written) = (Instant::now() + WRITE_OUT, self.file.length());
         loop {
             match self.orders.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Order::OutputEnded) => break,
@@ -161,8 +163,12 @@ impl Conductor {
                     | Order::InputEnded(_)
                     | Order::InputFailed(..),
                 ) => {}
+                // A slow machine or disk is waited for as long as something comes.
+                Err(RecvTimeoutError::Timeout) if self.file.length() > written => {
+                    (deadline, written) = (Instant::now() + WRITE_OUT, self.file.length());
+                }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return Event::Broke(format!("the encoders did not end within {} s", WRITE_OUT.as_secs()));
+                    return Event::Broke(format!("the encoders wrote nothing for {} s", WRITE_OUT.as_secs()));
                 }
             }
         }
@@ -249,7 +255,8 @@ impl Conductor {
                 lane.opened(input, frames);
             }
             Err(why) => {
-                tracing::warn!(%track, why, "a track cannot be decoded");
+                tracing::debug!(%track, why, "a decoder cannot be opened");
+                lane.broke(self.pace.time(Instant::now()), &why);
                 let _ = self.events.send(Event::Undecodable(track.clone(), why));
             }
         }
@@ -264,21 +271,26 @@ impl Conductor {
             input.end();
             self.tracks.ending.push((track.clone(), input));
         }
+        if let Some((_, oldest)) = self.tracks.ending.first()
+            && self.tracks.ending.len() > MOST_ENDING
+        {
+            self.ended(oldest.generation);
+        }
     }
 
     fn unit(&mut self, track: &TrackId, unit: Unit) {
         let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
         let now = self.pace.time(Instant::now());
         let arrival = self.pace.time(unit.arrival);
-        if lane.input.is_none() {
-            if !(unit.keyframe || lane.codec == Codec::Opus) || !lane.may_reopen(now) {
-                return;
-            }
+        if lane.wants_decoder(&unit, now) {
             self.open(track);
         }
         let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
         let place = Place { arrival, now };
         let outcome = lane.unit(unit, place, &mut self.tracks.timeline);
+        if let Some(input) = &outcome.closed {
+            self.forget(track, input.generation);
+        }
         told(&self.events, track, outcome);
     }
 
@@ -290,10 +302,12 @@ impl Conductor {
         let found = self.tracks.lanes.iter_mut().find(|(_, lane)| lane.generation() == Some(generation));
         let Some((track, lane)) = found else { return };
         let track = track.clone();
-        lane.broken();
-        tracing::warn!(%track, why, "a track's decoder broke");
+        let told = lane.broke(self.pace.time(Instant::now()), &why);
+        tracing::info!(%track, why, "a track's decoder broke");
         self.forget(&track, generation);
-        let _ = self.events.send(Event::Undecodable(track, why));
+        if let Some(why) = told {
+            let _ = self.events.send(Event::Undecodable(track, why));
+        }
     }
 
     fn ended(&mut self, generation: Generation) {
@@ -317,7 +331,7 @@ fn told(events: &UnboundedSender<Event>, track: &TrackId, outcome: lane::Outcome
         let _ = events.send(Event::NeedKeyframe(track.clone()));
     }
     if let Some(why) = outcome.undecodable {
-        let _ = events.send(Event::Undecodable(track.clone(), why.to_owned()));
+        let _ = events.send(Event::Undecodable(track.clone(), why));
     }
     if outcome.lost_ns > 0 {
         let _ = events.send(Event::AudioLost { track: track.clone(), ns: outcome.lost_ns });

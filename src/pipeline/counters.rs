@@ -7,7 +7,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Event;
 use crate::ids::TrackId;
-use crate::recording::Quality;
+use crate::recording::{HoleCause, Quality};
+use crate::timeline::RecordingTime;
 
 /// What has been made so far.
 #[derive(Debug)]
@@ -41,6 +42,12 @@ impl Counters {
     pub fn strained(&self, quality: Quality, late: Duration) {
         let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
         let _ = self.events.send(Event::Strained { quality, late_ms });
+    }
+
+    /// The output took nothing in this time, and what was made meanwhile is lost.
+    pub fn hole(&self, from: RecordingTime, to: RecordingTime, why: &str) {
+        let (from_ns, to_ns) = (from.max(0).unsigned_abs(), to.max(0).unsigned_abs());
+        let _ = self.events.send(Event::Hole { from_ns, to_ns, cause: HoleCause::Output, why: why.to_owned() });
     }
 
     /// This much of a track came too late; the owner is told.

@@ -10,6 +10,10 @@ use crate::timeline::RecordingTime;
 
 /// Pictures kept. In step there are about three; more only while draining.
 const CAPACITY: usize = 24;
+/// Bytes of them: pictures may be large, and many tracks have some.
+const BYTES: usize = 48_000_000;
+/// So many are kept in any case: one is shown, others are on their way.
+const LEAST: usize = 4;
 /// No picture has been decoded yet.
 const NEVER: i64 = i64::MIN;
 
@@ -34,7 +38,8 @@ impl Frames {
     /// A picture to be shown at `time`, decoded at `now`. True when it is the first one, or the first after `forget`.
     pub fn push(&self, time: RecordingTime, now: i64, sample: gst::Sample) -> bool {
         let mut queue = self.lock();
-        if queue.len() >= CAPACITY {
+        let bytes = sample.buffer().map_or(0, gst::BufferRef::size);
+        while queue.len() >= CAPACITY || queue.len() >= LEAST && (queue.len() + 1).saturating_mul(bytes) > BYTES {
             queue.pop_front();
         }
         queue.push_back((time, sample));
@@ -63,6 +68,16 @@ impl Frames {
         let mut queue = self.lock();
         let due = queue.iter().take_while(|(at, _)| *at <= time).count();
         queue.drain(..due).next_back().map(|(_, sample)| sample)
+    }
+
+    /// The next picture, whose time may be yet to come. It stays in the queue.
+    pub fn first(&self) -> Option<gst::Sample> {
+        self.lock().front().map(|(_, sample)| sample.clone())
+    }
+
+    /// There is no picture.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(RecordingTime, gst::Sample)>> {

@@ -5,8 +5,12 @@
 
 /// Nothing decoded for this long: ask.
 const PATIENCE_NS: i64 = 1_000_000_000;
-/// Between two requests.
+/// Between the first requests. A publisher that does not answer is asked ever less often.
 const PAUSE_NS: i64 = 500_000_000;
+/// So many requests come at that distance; each later one doubles it.
+const QUICK: u32 = 4;
+/// The longest distance is that much: 4 s.
+const LONGEST: u32 = 8;
 
 /// The gate of one track.
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub struct Gate {
     /// When the last unit came.
     last: Option<i64>,
     asked: Option<i64>,
+    /// How often, since the last picture.
+    requests: u32,
 }
 
 /// What to do with a unit.
@@ -46,13 +52,16 @@ impl Gate {
             // A slow share has nothing outstanding between two of its frames.
             let sated = self.last.is_none_or(|last| decoded >= last);
             self.hungry_since = Some(if sated { now } else { decoded });
+            self.requests = 0;
         }
         self.last = Some(now);
         let hungry = now - self.hungry_since.unwrap_or(now) >= PATIENCE_NS;
         let wants = !keyframe && (self.lost || hungry);
-        let ask = wants && self.asked.is_none_or(|asked| now - asked >= PAUSE_NS);
+        let doubled = 1 << self.requests.saturating_sub(QUICK - 1).min(LONGEST.ilog2());
+        let ask = wants && self.asked.is_none_or(|asked| now - asked >= PAUSE_NS * doubled);
         if ask {
             self.asked = Some(now);
+            self.requests = self.requests.saturating_add(1);
         }
         Verdict { pass: self.open, ask }
     }
@@ -66,6 +75,7 @@ impl Gate {
     /// The track paused (mute): its silence is not hunger.
     pub fn rest(&mut self) {
         self.hungry_since = None;
+        self.requests = 0;
     }
 }
 

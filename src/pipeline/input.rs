@@ -2,7 +2,7 @@
 //! loses this track alone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::timeline::RecordingTime;
 use super::frames::Frames;
 use super::order::{Generation, Order};
 use super::pace::{LATENCY, LEAD, Pace, nanos};
-use super::{Codec, Event, bus, elements, mixer, opus, plan, sound, template};
+use super::{Codec, Event, bus, elements, headers, mixer, opus, plan, sound, template};
 
 /// GStreamer knows no negative times: recording time zero is this moment of an input.
 const ZERO_NS: i64 = 10_000_000_000;
@@ -41,7 +41,7 @@ pub struct Surroundings {
     pub pace: Pace,
 }
 
-/// A running input. Dropping it stops it at once.
+/// A running input. Dropping it stops it, on a thread of its own: a decoder that hangs holds up nobody.
 #[derive(Debug)]
 pub struct Input {
     pipeline: gst::Pipeline,
@@ -88,6 +88,10 @@ impl Input {
             sink.set_callbacks(callbacks(generation, around.orders.clone(), take));
         }
         let orders = around.orders.clone();
+        if codec != Codec::Opus {
+            let decoder: gst::Element = bus::element(&pipeline, "decoder")?;
+            limit(&decoder, generation, orders.clone());
+        }
         bus::watch(&pipeline, move |message| {
             if let bus::Message::Error(reason) = message {
                 // The conductor may be gone already; then nobody cares.
@@ -152,8 +156,30 @@ impl Input {
 
 impl Drop for Input {
     fn drop(&mut self) {
-        bus::close(&self.pipeline);
+        bus::close_apart(&self.pipeline);
     }
+}
+
+/// Lets no picture pass that is larger than its headers may say: a decoder that makes one all the same is closed before
+/// anything else is made of it.
+fn limit(decoder: &gst::Element, generation: Generation, orders: Sender<Order>) {
+    let Some(pad) = decoder.static_pad("src") else { return };
+    let too_large = AtomicBool::new(false);
+    let kinds = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER;
+    pad.add_probe(kinds, move |_, info| {
+        if let Some(event) = info.event()
+            && let gst::EventView::Caps(caps) = event.view()
+            && let Ok(video) = gst_video::VideoInfo::from_caps(caps.caps())
+        {
+            let (width, height) = (video.width(), video.height());
+            if headers::fits(width, height) {
+                too_large.store(false, Ordering::Relaxed);
+            } else if !too_large.swap(true, Ordering::Relaxed) {
+                let _ = orders.send(Order::InputFailed(generation, format!("its pictures are {width}×{height}")));
+            }
+        }
+        if too_large.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+    });
 }
 
 fn clock_time(time: RecordingTime) -> gst::ClockTime {

@@ -5,20 +5,17 @@ use std::sync::Arc;
 use crate::ids::ParticipantId;
 use crate::timeline::{Key, Placing, RecordingTime, Timeline};
 
+use super::admission::{Admission, Facts};
 use super::frames::Frames;
-use super::gate::Gate;
+use super::headers;
 use super::input::Input;
 use super::order::Generation;
+use super::retry::Retry;
 use super::voice::{Step, Voice};
 use super::{Codec, Unit};
 
 /// A track that sends nothing for this long was muted.
 const PAUSE_NS: i64 = 2_000_000_000;
-/// Units, key frames among them, but no picture for this long: the stream is broken.
-const HOPELESS_NS: i64 = 6_000_000_000;
-/// A decoder that breaks is opened again this often within a minute.
-const REOPENINGS: usize = 5;
-const MINUTE_NS: i64 = 60_000_000_000;
 
 /// The track.
 #[derive(Debug)]
@@ -30,12 +27,12 @@ pub struct Lane {
     /// Its decoder; `None` when that is missing or broke.
     pub input: Option<Input>,
     frames: Arc<Frames>,
-    gate: Gate,
+    /// What a decoder of pictures is given.
+    admission: Admission,
+    /// When a decoder of sound is opened anew.
+    retry: Retry,
     voice: Voice,
     arrived: Option<RecordingTime>,
-    passed_since: Option<RecordingTime>,
-    reported: bool,
-    reopened: Vec<i64>,
 }
 
 /// When a unit comes.
@@ -48,12 +45,14 @@ pub struct Place {
 }
 
 /// What else is to be done about a unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// Ask for a key frame.
     pub ask: bool,
     /// The track shows nothing, and why.
-    pub undecodable: Option<&'static str>,
+    pub undecodable: Option<String>,
+    /// A decoder that made nothing of what it was given.
+    pub closed: Option<Input>,
     /// Nanoseconds of sound that cannot be heard.
     pub lost_ns: u64,
 }
@@ -66,12 +65,10 @@ impl Lane {
             codec,
             input: None,
             frames: Arc::new(Frames::new()),
-            gate: Gate::default(),
+            admission: Admission::default(),
+            retry: Retry::default(),
             voice: Voice::new(key),
             arrived: None,
-            passed_since: None,
-            reported: false,
-            reopened: Vec::new(),
         }
     }
 
@@ -79,13 +76,16 @@ impl Lane {
     pub fn opened(&mut self, input: Input, frames: Arc<Frames>) {
         self.input = Some(input);
         self.frames = frames;
-        self.passed_since = None;
     }
 
-    /// Its decoder broke.
-    pub fn broken(&mut self) {
+    /// Its decoder broke, or could not be opened. The reason comes back when the owner is to be told now.
+    pub fn broke(&mut self, now: RecordingTime, why: &str) -> Option<String> {
         self.input = None;
-        self.gate.close();
+        if self.codec != Codec::Opus {
+            return self.admission.broke(now, why);
+        }
+        self.retry.failed(now);
+        Some(why.to_owned())
     }
 
     /// The decoder's name.
@@ -93,14 +93,13 @@ impl Lane {
         self.input.as_ref().map(|input| input.generation)
     }
 
-    /// Whether another try is allowed at `now`; if so it counts.
-    pub fn may_reopen(&mut self, now: RecordingTime) -> bool {
-        self.reopened.retain(|at| now - at < MINUTE_NS);
-        let may = self.reopened.len() < REOPENINGS;
-        if may {
-            self.reopened.push(now);
-        }
-        may
+    /// Whether a decoder is to be opened for this unit, because there is none.
+    pub fn wants_decoder(&self, unit: &Unit, now: RecordingTime) -> bool {
+        self.input.is_none()
+            && match self.codec {
+                Codec::Opus => self.retry.is_due(now),
+                Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => self.admission.may_open(unit.keyframe, now),
+            }
     }
 
     /// Takes one unit.
@@ -108,8 +107,8 @@ impl Lane {
         let paused = self.arrived.is_some_and(|before| place.arrival - before > PAUSE_NS);
         self.arrived = Some(place.arrival);
         if paused {
-            self.gate.rest();
-            self.passed_since = None;
+            self.admission.rest();
+            self.retry.forget();
             // Whoever showed something else meanwhile is told that there are pictures again.
             self.frames.forget();
         }
@@ -152,22 +151,26 @@ impl Lane {
     fn picture(&mut self, unit: Unit, place: Place, timeline: &mut Timeline<ParticipantId>) -> Outcome {
         let placing = Placing { rtp: unit.rtp, ticks: 0, arrival: place.arrival, quiet: false };
         let Some(time) = timeline.place(self.key, placing) else { return Outcome::default() };
-        let decoded = self.frames.decoded_at();
-        let verdict = self.gate.unit(unit.contiguous, unit.keyframe, decoded, place.now);
-        let mut outcome = Outcome { ask: verdict.ask, ..Outcome::default() };
-        let Some(input) = self.input.as_mut().filter(|_| verdict.pass) else { return outcome };
-        if !input.push(unit.data, time, 0) {
-            self.gate.close();
-        }
-        let since = *self.passed_since.get_or_insert(place.now);
-        if decoded.is_some_and(|decoded| decoded > since) {
-            self.passed_since = decoded;
-            self.reported = false;
-        } else if place.now - since > HOPELESS_NS && !self.reported {
-            self.reported = true;
+        let facts = Facts {
+            heading: headers::read(self.codec, &unit.data),
+            contiguous: unit.contiguous,
+            keyframe: unit.keyframe,
+            open: self.input.is_some(),
+            decoded: self.frames.decoded_at(),
+            now: place.now,
+        };
+        let verdict = self.admission.unit(facts);
+        if verdict.undecodable.is_some() {
+            // Whoever shows something else from now on is told that there are pictures again.
             self.frames.forget();
-            outcome.undecodable = Some("its frames do not decode");
         }
-        outcome
+        let data = if self.codec == Codec::Vp9 { headers::superframe(unit.data) } else { unit.data };
+        if let Some(input) = self.input.as_mut().filter(|_| verdict.pass)
+            && !input.push(data, time, 0)
+        {
+            self.admission.overrun();
+        }
+        let closed = if verdict.close { self.input.take() } else { None };
+        Outcome { ask: verdict.ask, undecodable: verdict.undecodable, closed, lost_ns: 0 }
     }
 }

@@ -1,5 +1,6 @@
 //! GStreamer: encoded media in, one file out.
 
+mod admission;
 mod attendance;
 mod bus;
 mod conductor;
@@ -8,6 +9,8 @@ mod elements;
 mod encoder;
 mod frames;
 mod gate;
+mod guard;
+mod headers;
 mod input;
 mod inventory;
 mod lane;
@@ -19,6 +22,7 @@ mod output;
 mod pace;
 mod painter;
 mod plan;
+mod retry;
 mod salvage;
 mod sound;
 mod strain;
@@ -29,13 +33,12 @@ mod voice;
 
 pub use inventory::{Inventory, inventory};
 pub use pace::{LATENCY, LEAD};
-pub use salvage::salvage;
+pub use salvage::{Left, salvage};
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 use std::time::Instant;
 
 use gstreamer as gst;
@@ -107,6 +110,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Nanoseconds of media that are not written before sound that is late has come.
     pub waiting_ns: u64,
+    /// Steps of making the file whole, at the end.
+    pub steps: u64,
 }
 
 /// One recording's media: inputs, painter, mixer, output. Calls never block. Dropping it drains it too.
@@ -120,6 +125,7 @@ pub struct Pipeline {
     framerate: Option<u64>,
     /// There is a mixer.
     sounding: bool,
+    steps: Arc<AtomicU64>,
 }
 
 impl Pipeline {
@@ -149,9 +155,11 @@ impl Pipeline {
             let (to_painter, receiver) = channel();
             let (size, framerate, counters) = (video.size, video.framerate, Arc::clone(&counters));
             let (broke, outlet) = (orders.clone(), painter::Outlet { sink, encoder: file.encoder.clone() });
-            spawn("painter", move || match painter::Painter::new(receiver, outlet, pace, counters, size, framerate) {
-                Ok(painter) => painter.run(),
-                Err(e) => drop(broke.send(order::Order::OutputBroke(format!("the painter does not start: {e}")))),
+            guard::spawn("painter", guard::ends(&orders), move || {
+                match painter::Painter::new(receiver, outlet, pace, counters, size, framerate) {
+                    Ok(painter) => painter.run(),
+                    Err(e) => drop(broke.send(order::Order::OutputBroke(format!("the painter does not start: {e}")))),
+                }
             })?;
             painter = Some(to_painter);
         }
@@ -160,16 +168,17 @@ impl Pipeline {
         if let Some(sink) = file.audio.clone() {
             let (priming, counters) = (file.priming, Arc::clone(&counters));
             let mixer = sound::Sound { orders: to_sound, sink, pace, priming, counters };
-            spawn("mixer", move || mixer.run())?;
+            guard::spawn("mixer", guard::ends(&orders), move || mixer.run())?;
         }
         let around = input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
         let framerate = output.video().map(|v| u64::from(v.framerate));
+        let steps = Arc::clone(&file.steps);
         let to_painter = painter.clone();
         let tracks = conductor::Tracks::default();
         let conductor = conductor::Conductor {
             orders: to_conductor,
             around,
-            events,
+            events: events.clone(),
             painter: to_painter,
             sound,
             file,
@@ -177,8 +186,10 @@ impl Pipeline {
             pace,
             tracks,
         };
-        spawn("conductor", move || conductor.run())?;
-        Ok(Self { pace, orders, painter, counters, path, framerate, sounding })
+        // Nobody reads orders any more when it is the conductor that stops.
+        let owner = events.clone();
+        guard::spawn("conductor", move |why| drop(owner.send(Event::Broke(why))), move || conductor.run())?;
+        Ok(Self { pace, orders, painter, counters, path, framerate, sounding, steps })
     }
 
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
@@ -222,7 +233,13 @@ impl Pipeline {
         };
         let behind = self.pace.time(Instant::now()) - pace::nanos(LATENCY) - pace::span(samples, mixer::RATE as u64);
         let waiting_ns = if self.sounding { behind.max(0).unsigned_abs() } else { 0 };
-        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes: output::length(&self.path), waiting_ns }
+        let (bytes, steps) = (output::length(&self.path), self.steps.load(Ordering::Relaxed));
+        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes, waiting_ns, steps }
+    }
+
+    /// What counts the steps of making the file whole.
+    pub fn steps(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.steps)
     }
 
     /// Writes everything that arrived up to now, ends the streams; `Drained` or `Broke` follows. Nothing can be pushed any more.
@@ -240,9 +257,4 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         self.drain();
     }
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-    let spawned = thread::Builder::new().name(name.into()).spawn(run);
-    spawned.map(drop).map_err(|e| Error::new(ErrorKind::ResourceExhausted, format!("no thread for the {name}: {e}")))
 }

@@ -1,6 +1,8 @@
 //! The file: pictures and sound into encoders, muxer and disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
 
 use gstreamer as gst;
@@ -28,6 +30,8 @@ pub struct File {
     pub encoder: Option<Encoder>,
     /// Samples (of the mixer) that the audio encoder puts before the sound.
     pub priming: usize,
+    /// Steps of making the file whole: it goes on as long as they grow.
+    pub steps: Arc<AtomicU64>,
 }
 
 impl File {
@@ -63,14 +67,28 @@ impl File {
         let encoder = plan.encoder.zip(plan.fast_encoder);
         let encoder = encoder.map(|(factory, (usual, fast))| Encoder::new(&pipeline, factory, usual, fast));
         tracing::info!(encoder = plan.encoder, path = %path.display(), "output opened");
-        Ok(Self { pipeline, path, container: output.container(), video, audio, encoder, priming: plan.priming })
+        Ok(Self {
+            pipeline,
+            path,
+            container: output.container(),
+            video,
+            audio,
+            encoder,
+            priming: plan.priming,
+            steps: Arc::default(),
+        })
+    }
+
+    /// Bytes so far.
+    pub fn length(&self) -> u64 {
+        length(&self.path)
     }
 
     /// After the end of the streams: makes the file whole and says how many bytes it has.
     pub fn close(&self) -> std::result::Result<u64, String> {
         bus::close(&self.pipeline);
         let length = match self.container {
-            Container::Mp4 => mp4::finalise(&self.path),
+            Container::Mp4 => mp4::finalise(&self.path, &self.steps).map(|made| made.bytes),
             Container::Ogg => std::fs::metadata(&self.path).map(|m| m.len()),
         };
         length.map_err(|e| format!("finishing {}: {e}", self.path.display()))

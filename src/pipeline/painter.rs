@@ -24,6 +24,15 @@ use super::order::Generation;
 use super::pace::{PATIENCE, Pace, nanos, span};
 use super::strain::Strain;
 
+/// The film may begin this much later than its first picture is due, so that it does not begin with initials where pictures
+/// are on their way.
+const HEAD: Duration = Duration::from_millis(800);
+/// A painter that began late has caught up when it is no later than this, and does not catch up when it is later by this than
+/// it has been.
+const CAUGHT_UP: Duration = Duration::from_millis(100);
+/// Pictures of this many seconds, left out at once, are a hole.
+const HOLE_SECONDS: u64 = 5;
+
 /// What the painter is told.
 #[derive(Debug)]
 pub enum Order {
@@ -69,6 +78,8 @@ pub struct Painter {
     last: Option<gst::Buffer>,
     complained: Option<Instant>,
     strain: Strain,
+    /// The least lateness so far, while the painter catches up with a late beginning: nothing is to be done less for that.
+    head: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -114,6 +125,7 @@ impl Painter {
             last: None,
             complained: None,
             strain: Strain::new(),
+            head: Some(Duration::MAX),
         })
     }
 
@@ -125,6 +137,9 @@ impl Painter {
 
     fn step(&mut self) -> Result<(), Stop> {
         self.wait()?;
+        if self.last.is_none() {
+            self.await_pictures()?;
+        }
         if let Some(end) = self.end {
             if self.tick >= end {
                 let _ = self.outlet.sink.end_of_stream();
@@ -167,6 +182,36 @@ impl Painter {
         }
     }
 
+    /// Before the first picture: waits until every track on screen has one, for a while.
+    fn await_pictures(&mut self) -> Result<(), Stop> {
+        let deadline = self.pace.due(0) + HEAD;
+        while self.end.is_none() && self.lacks_pictures() {
+            let wait = deadline.saturating_duration_since(Instant::now()).min(CAUGHT_UP / 5);
+            if wait.is_zero() {
+                break;
+            }
+            match self.orders.recv_timeout(wait) {
+                Ok(order) => self.take(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Stop),
+            }
+        }
+        Ok(())
+    }
+
+    /// Something is to be shown from the beginning, and has no picture yet.
+    fn lacks_pictures(&self) -> bool {
+        let begins = |(at, _): &&(RecordingTime, Scene)| *at <= nanos(HEAD) / 2;
+        let first = self.coming.iter().take_while(begins).last().or(self.coming.front());
+        let Some((_, first)) = first else { return true };
+        first.tiles.iter().any(|tile| match &tile.face {
+            Face::Track(track) => {
+                self.tracks.get(track).is_none_or(|t| t.sources.iter().all(|(_, frames)| frames.is_empty()))
+            }
+            Face::Initials(_) => false,
+        })
+    }
+
     fn take(&mut self, order: Order) {
         match order {
             Order::Track(track, generation, frames) => {
@@ -175,7 +220,8 @@ impl Painter {
             Order::Forget(track, generation) => {
                 if let Some(found) = self.tracks.get_mut(&track) {
                     found.sources.retain(|(g, _)| *g != generation);
-                    if found.sources.is_empty() {
+                    // What is visible keeps its last picture: another decoder may be on its way.
+                    if found.sources.is_empty() && !self.visible.contains(&track) {
                         self.tracks.remove(&track);
                     }
                 }
@@ -194,7 +240,8 @@ impl Painter {
     /// Shows the scene of this tick. The first one counts from the beginning: there is nothing else to show.
     fn change(&mut self) {
         let time = span(self.tick, self.framerate);
-        while self.coming.front().is_some_and(|(at, _)| *at <= time || self.last.is_none()) {
+        let mut nothing = self.last.is_none();
+        while self.coming.front().is_some_and(|(at, _)| *at <= time || std::mem::take(&mut nothing)) {
             if let Some((_, scene)) = self.coming.pop_front() {
                 self.show(scene);
             }
@@ -210,6 +257,7 @@ impl Painter {
                 Face::Initials(_) => None,
             })
             .collect();
+        self.tracks.retain(|track, state| !state.sources.is_empty() || self.visible.contains(track));
         self.compositor.show(scene);
         for track in self.compositor.wants() {
             if let Some(sample) = self.tracks.get(&track).and_then(|t| t.newest.as_ref()) {
@@ -229,6 +277,11 @@ impl Painter {
     fn keep_up(&mut self) {
         let now = Instant::now();
         let late = now.saturating_duration_since(self.pace.due(span(self.tick, self.framerate)));
+        self.head = self.head.filter(|least| late > CAUGHT_UP && late.saturating_sub(*least) <= CAUGHT_UP);
+        if let Some(least) = &mut self.head {
+            *least = late.min(*least);
+            return;
+        }
         let fast = self.strain.quality().fast();
         if let Some(quality) = self.strain.late(late, now) {
             self.counters.strained(quality, late);
@@ -246,6 +299,10 @@ impl Painter {
             return;
         }
         let ticks = nanos(late).unsigned_abs() * self.framerate / 1_000_000_000;
+        if ticks >= HOLE_SECONDS * self.framerate {
+            let (from, to) = (span(self.tick, self.framerate), span(self.tick + ticks, self.framerate));
+            self.counters.hole(from, to, "pictures could not be written");
+        }
         self.tick += ticks;
         self.counters.dropped.fetch_add(ticks / self.strain.quality().every(), Ordering::Relaxed);
         if self.complained.is_none_or(|at| at.elapsed() >= PATIENCE) {
@@ -258,10 +315,12 @@ impl Painter {
     /// early or late against the sound.
     fn collect(&mut self) {
         let time = span(self.tick * 2 + 1, self.framerate * 2);
+        let begins = self.last.is_none();
         for (track, state) in &mut self.tracks {
-            let Some(sample) = state.sources.iter().filter_map(|(_, frames)| frames.take(time)).next_back() else {
-                continue;
-            };
+            let due = state.sources.iter().filter_map(|(_, frames)| frames.take(time)).next_back();
+            // A film begins with its first pictures, although they were made a little later.
+            let first = || state.sources.iter().find_map(|(_, frames)| frames.first());
+            let Some(sample) = due.or_else(|| if begins { first() } else { None }) else { continue };
             if self.visible.contains(track) {
                 draw(&mut self.compositor, track, &sample);
             }

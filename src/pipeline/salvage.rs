@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
 use super::mixer::RATE;
 use super::mp4;
@@ -12,11 +13,23 @@ use crate::recording::{Container, Media};
 /// one was cut off behind it.
 const TAIL: u64 = 2 * 65_307;
 
+/// What a recorder has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The file, as it is now.
+    pub media: Media,
+    /// The recorder had finished it: nothing is missing.
+    pub finished: bool,
+}
+
 /// Makes the file of an interrupted recording an ordinary one, in place, and says how large and how long it is.
-/// Doing it again does no harm.
-pub fn salvage(container: Container, path: &Path) -> io::Result<Media> {
+/// Doing it again does no harm. `steps` counts what is done, for whoever waits.
+pub fn salvage(container: Container, path: &Path, steps: &AtomicU64) -> io::Result<Left> {
     match container {
-        Container::Mp4 => Ok(Media { bytes: mp4::finalise(path)?, duration_ns: mp4::duration_ns(path)? }),
+        Container::Mp4 => {
+            let mp4::Finalised { bytes, before } = mp4::finalise(path, steps)?;
+            Ok(Left { media: Media { bytes, duration_ns: mp4::duration_ns(path)? }, finished: before })
+        }
         // A decoder stops at a page that is not whole; the pages before it need no index.
         Container::Ogg => {
             let mut file = File::open(path)?;
@@ -24,9 +37,16 @@ pub fn salvage(container: Container, path: &Path) -> io::Result<Media> {
             let mut tail = Vec::new();
             file.seek(SeekFrom::Start(bytes.saturating_sub(TAIL)))?;
             file.read_to_end(&mut tail)?;
-            Ok(Media { bytes, duration_ns: ogg_duration_ns(&tail) })
+            let media = Media { bytes, duration_ns: ogg_duration_ns(&tail) };
+            Ok(Left { media, finished: ogg_ended(&tail) })
         }
     }
+}
+
+/// The last page ends its stream (RFC 3533, section 6: header type flag 4).
+fn ogg_ended(tail: &[u8]) -> bool {
+    let last = tail.windows(6).rfind(|page| page.starts_with(b"OggS\0"));
+    last.and_then(|page| page.get(5)).is_some_and(|flags| flags & 4 != 0)
 }
 
 /// From the newest granule position: samples of 48 kHz since the beginning (RFC 7845, section 4), the encoder's 6.5 ms of
@@ -50,5 +70,9 @@ mod tests {
         let file = [page(48_000), page(96_000), page(u64::MAX), page(144_000)[..9].to_vec()].concat();
         assert_eq!(ogg_duration_ns(&file), 2_000_000_000);
         assert_eq!(ogg_duration_ns(b""), 0);
+        assert!(!ogg_ended(&file) && !ogg_ended(b""));
+        let end = [b"OggS\0\x04".as_slice(), &1_u64.to_le_bytes(), b"serial and so on"].concat();
+        assert!(ogg_ended(&[page(1), end.clone()].concat()));
+        assert!(!ogg_ended(&[end, page(1)].concat()), "another stream began behind it");
     }
 }

@@ -1,6 +1,7 @@
 //! Pure. Roster, speakers and what can be decoded → the scene to show now.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 use crate::ids::{ParticipantId, TrackId};
@@ -24,6 +25,17 @@ pub(super) enum Cause {
     /// Somebody came, left, published or muted.
     Told,
 }
+
+/// Most audio tracks that are recorded at once: each has a decoder, and how many are published is for guests to say.
+pub(super) const MOST_VOICES: usize = 100;
+/// So many audio tracks of each person come before anybody's further ones: a microphone, and the sound of a share.
+const USUAL_VOICES: usize = 2;
+/// Most shares that are waited for at once.
+const MOST_SHARES: usize = 8;
+/// Further cameras of one person that are shown.
+const FURTHER_CAMERAS: usize = 3;
+/// Cameras that have left the screen and stay subscribed, so that who comes back is seen without a new key frame.
+const RECENT: usize = 2;
 
 /// Decides who is on screen.
 #[derive(Debug)]
@@ -49,6 +61,8 @@ struct View {
     stage_only: bool,
     shown: Vec<Subject>,
     scene: Option<Scene>,
+    /// Cameras that have left the screen, the last one first.
+    recent: VecDeque<TrackId>,
 }
 
 impl Director {
@@ -61,6 +75,7 @@ impl Director {
                 stage_only: false,
                 shown: Vec::new(),
                 scene: None,
+                recent: VecDeque::new(),
             }),
             roster: Roster::default(),
             active: ActiveSpeaker::new(),
@@ -86,7 +101,8 @@ impl Director {
         }
         self.speaking = speaking;
         self.roster = roster;
-        self.undecodable.retain(|track| self.roster.track(track).is_some());
+        // Who mutes and unmutes is tried again.
+        self.undecodable.retain(|track| self.roster.track(track).is_some_and(|(_, track)| !track.muted));
         self.decoding.retain(|track| self.roster.track(track).is_some_and(|(_, track)| !track.muted));
         let cause = if self.active.handle(&speakers, now).is_some() { Cause::Heard } else { Cause::Told };
         self.direct(cause)
@@ -129,6 +145,12 @@ impl Director {
         self.direct(Cause::Seen)
     }
 
+    /// This track is sent in another way from now on: whatever it was before, it may be decoded.
+    pub fn changed(&mut self, track: &TrackId) -> Option<Cut> {
+        self.undecodable.remove(track);
+        self.direct(Cause::Told)
+    }
+
     /// No track has pictures any more: we are in a new session.
     pub fn begin_anew(&mut self) {
         self.decoding.clear();
@@ -136,23 +158,54 @@ impl Director {
     }
 
     /// Tracks that are not on screen but soon may be, and how large they are wanted: shares, which go on stage with their
-    /// first picture, and the camera that is next in rank, so that a new speaker is seen at once.
+    /// first picture; cameras that cannot be decoded, which come back when they can; the camera that is next in rank, so that
+    /// a new speaker is seen at once; and those who were on screen before.
     pub fn ahead(&self) -> HashMap<TrackId, Size> {
-        let Some(View { size, shown, scene: Some(scene), stage_only, .. }) = &self.view else { return HashMap::new() };
+        let Some(View { size, shown, scene: Some(scene), stage_only, recent, .. }) = &self.view else {
+            return HashMap::new();
+        };
         let tracks = self.roster.participants().flat_map(|p| &p.tracks);
-        let shares = tracks
-            .filter(|t| t.source == TrackSource::ScreenShare && self.visible(t) && !self.decoding.contains(&t.id))
-            .map(|t| (t.id.clone(), *size));
-        let off_screen = |track: &&TrackId| !scene.tiles.iter().any(|tile| tile.face == Face::Track((*track).clone()));
-        let cameras = shown.iter().filter(|s| s.source == Source::Camera).filter_map(|s| s.track.as_ref());
-        let cameras = cameras.filter(|_| !stage_only);
+        let mut shares: Vec<_> = tracks
+            .filter(|t| {
+                t.source == TrackSource::ScreenShare && !t.muted && !t.encrypted && !self.decoding.contains(&t.id)
+            })
+            .collect();
+        shares.sort_by_key(|t| self.undecodable.contains(&t.id));
+        let shares = shares.into_iter().take(MOST_SHARES).map(|t| (t.id.clone(), *size));
         let small = Size { width: size.width.fraction(1, 4), height: size.height.fraction(1, 4) };
-        shares.chain(cameras.filter(off_screen).take(1).map(|track| (track.clone(), small))).collect()
+        let on_screen = |track: &TrackId| scene.tiles.iter().any(|tile| tile.face == Face::Track(track.clone()));
+        let cameras = shown.iter().filter(|s| s.source == Source::Camera).filter_map(|s| s.track.as_ref());
+        let next = cameras.filter(|track| !on_screen(track)).take(if *stage_only { 0 } else { 1 });
+        let recent = recent.iter().filter(|track| !*stage_only && self.decodes(track));
+        let places = if *stage_only { 1 } else { scene.tiles.len() };
+        let hopes = scene.tiles.iter().take(places).flat_map(|tile| self.broken_cameras(&tile.face));
+        let cameras: Vec<_> = next.chain(recent).chain(hopes).map(|track| (track.clone(), small)).collect();
+        shares.chain(cameras).collect()
+    }
+
+    /// The audio tracks to be recorded: all, as long as there are not too many. Then those of who spoke last, then of who came
+    /// last; and nobody's many tracks displace anybody's usual ones.
+    pub fn voices(&self) -> HashSet<TrackId> {
+        let mut voices = Vec::new();
+        for person in self.roster.participants() {
+            let last_spoke = Reverse(self.last_spoke.get(&person.id));
+            let audio = person.tracks.iter().filter(|t| t.source == TrackSource::Audio && !t.encrypted);
+            for (nth, track) in audio.enumerate() {
+                voices.push(((nth >= USUAL_VOICES, track.muted, last_spoke, Reverse(person.joined_at)), &track.id));
+            }
+        }
+        voices.sort();
+        voices.into_iter().take(MOST_VOICES).map(|(_, track)| track.clone()).collect()
     }
 
     /// What is shown now.
     pub fn scene(&self) -> Option<&Scene> {
         self.view.as_ref()?.scene.as_ref()
+    }
+
+    /// Tracks that cannot be decoded.
+    pub fn undecodables(&self) -> &HashSet<TrackId> {
+        &self.undecodable
     }
 
     /// Who is here.
@@ -177,6 +230,16 @@ impl Director {
         if view.scene.as_ref() == Some(&scene) {
             return None;
         }
+        let shows = |scene: &Scene, track: &TrackId| scene.tiles.iter().any(|t| t.face == Face::Track(track.clone()));
+        for tile in view.scene.iter().flat_map(|before| &before.tiles) {
+            if let Face::Track(track) = &tile.face
+                && !view.recent.contains(track)
+            {
+                view.recent.push_front(track.clone());
+            }
+        }
+        view.recent.retain(|track| !shows(&scene, track));
+        view.recent.truncate(RECENT);
         view.scene = Some(scene.clone());
         Some(Cut { scene, cause })
     }
@@ -185,7 +248,24 @@ impl Director {
         !track.muted && !track.encrypted && !self.undecodable.contains(&track.id)
     }
 
-    /// A person's camera (or initials), and each of their screen shares.
+    /// A camera that has pictures, although they need not be on screen.
+    fn decodes(&self, track: &TrackId) -> bool {
+        let camera = |track: &Track| track.source == TrackSource::Camera && self.visible(track);
+        self.decoding.contains(track) && self.roster.track(track).is_some_and(|(_, track)| camera(track))
+    }
+
+    /// The cameras of whom this shows that are on and cannot be decoded.
+    fn broken_cameras(&self, face: &Face) -> impl Iterator<Item = &TrackId> {
+        let person = match face {
+            Face::Initials(person) => self.roster.participant(person),
+            Face::Track(track) => self.roster.track(track).map(|(person, _)| person),
+        };
+        let cameras =
+            person.into_iter().flat_map(|p| &p.tracks).filter(|t| t.source == TrackSource::Camera && !t.muted);
+        cameras.map(|t| &t.id).filter(|id| self.undecodable.contains(*id)).take(1 + FURTHER_CAMERAS)
+    }
+
+    /// A person's cameras (or initials), and each of their screen shares.
     fn candidates(&self, person: &Participant) -> Vec<Candidate> {
         let visible = |t: &&Track| self.visible(t);
         let of = |source| person.tracks.iter().filter(move |t: &&Track| t.source == source);
@@ -200,15 +280,19 @@ impl Director {
             joined_at: person.joined_at.unsigned_abs(),
             last_spoke: self.last_spoke.get(&person.id).copied(),
             speaking: self.speaking.contains(&person.id),
+            further: false,
         };
         let mut all: Vec<_> = of(TrackSource::ScreenShare)
             .filter(|t| self.visible(t) && self.decoding.contains(&t.id))
             .map(|t| candidate(Source::ScreenShare, Some(t)))
             .collect();
-        let camera = of(TrackSource::Camera).find(visible);
+        let mut cameras = of(TrackSource::Camera).filter(visible);
+        let camera = cameras.next();
         if camera.is_some() || !person.program {
             all.push(candidate(Source::Camera, camera));
         }
+        let further = |track| Candidate { further: true, ..candidate(Source::Camera, Some(track)) };
+        all.extend(cameras.take(FURTHER_CAMERAS).map(further));
         all
     }
 }
@@ -286,7 +370,7 @@ mod tests {
         let tracks = vec![track("cam", TrackSource::Camera, false), track("share", TrackSource::ScreenShare, false)];
         let roster = Roster::new(vec![person("ann", tracks)], vec![]);
         assert_eq!(faces(director.handle_roster(roster, now)), [shows("cam")]);
-        let wants = wanted(director.roster(), director.scene(), &director.ahead(), true);
+        let wants = wanted(director.roster(), director.scene(), &director.ahead(), &director.voices());
         assert!(wants.iter().any(|w| w.track == TrackId::new("share") && w.size == Some((1280, 720))), "{wants:?}");
         let cut = director.decoding(&TrackId::new("share"));
         assert_eq!(cut.as_ref().map(|cut| cut.cause), Some(Cause::Seen));
@@ -299,7 +383,7 @@ mod tests {
         let mut director = Director::new(Some((layout, Size::new(1280, 720).unwrap())));
         let people = ["a", "b", "c"].map(|id| person(id, vec![track(id, TrackSource::Camera, false)])).to_vec();
         assert_eq!(faces(director.handle_roster(Roster::new(people, vec![]), Instant::now())), [shows("a")]);
-        let wants = wanted(director.roster(), director.scene(), &director.ahead(), true);
+        let wants = wanted(director.roster(), director.scene(), &director.ahead(), &director.voices());
         let sizes: Vec<_> = wants.iter().map(|w| (w.track.as_str(), w.size)).collect();
         assert_eq!(sizes, [("a", Some((1280, 720))), ("b", Some((320, 180)))]);
     }
@@ -318,7 +402,7 @@ mod tests {
             let after = faces(director.set_stage_only(true));
             assert_eq!((after.len(), &after[0]), (4, &shows(kept)), "{arrangement:?}");
             assert!(after[1..].iter().all(|face| matches!(face, Face::Initials(_))), "{arrangement:?}: {after:?}");
-            let wants = wanted(director.roster(), director.scene(), &director.ahead(), true);
+            let wants = wanted(director.roster(), director.scene(), &director.ahead(), &director.voices());
             assert_eq!(wants.iter().map(|w| w.track.as_str()).collect::<Vec<_>>(), ["share", "mic"], "{arrangement:?}");
             assert!(director.set_stage_only(true).is_none(), "the same scene is not shown again");
             assert_eq!(faces(director.set_stage_only(false)), before);
@@ -359,8 +443,78 @@ mod tests {
             track("share", TrackSource::ScreenShare, false),
         ];
         assert!(director.handle_roster(Roster::new(vec![person("ann", tracks)], vec![]), Instant::now()).is_none());
-        let wants = wanted(director.roster(), director.scene(), &director.ahead(), true);
+        let wants = wanted(director.roster(), director.scene(), &director.ahead(), &director.voices());
         assert_eq!(wants.iter().map(|w| w.track.as_str()).collect::<Vec<_>>(), ["mic"]);
+    }
+
+    #[test]
+    fn a_camera_that_cannot_be_decoded_stays_subscribed_and_is_tried_anew_after_a_mute() {
+        let (mut director, now) = (director(), Instant::now());
+        let roster = |muted| Roster::new(vec![person("ann", vec![track("a", TrackSource::Camera, muted)])], vec![]);
+        director.handle_roster(roster(false), now);
+        director.undecodable(&TrackId::new("a"));
+        let wants = wanted(director.roster(), director.scene(), &director.ahead(), &director.voices());
+        assert_eq!(wants.iter().map(|w| w.track.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(faces(director.changed(&TrackId::new("a"))), [shows("a")]);
+        director.undecodable(&TrackId::new("a"));
+        director.handle_roster(roster(true), now);
+        assert!(director.ahead().is_empty(), "muted");
+        assert_eq!(faces(director.handle_roster(roster(false), now)), [shows("a")]);
+        // A share too, though it is not on stage before its first picture.
+        let tracks = vec![track("share", TrackSource::ScreenShare, false)];
+        director.handle_roster(Roster::new(vec![person("bob", tracks)], vec![]), now);
+        director.undecodable(&TrackId::new("share"));
+        assert!(director.ahead().contains_key(&TrackId::new("share")));
+    }
+
+    #[test]
+    fn every_camera_is_shown_the_first_one_on_stage() {
+        let (mut director, now) = (director(), Instant::now());
+        let cameras = ["x", "y", "z", "u", "v"].map(|id| track(id, TrackSource::Camera, false)).to_vec();
+        let people = vec![person("ann", cameras), person("bob", vec![track("b", TrackSource::Camera, false)])];
+        let speaks = Roster::new(people, vec![(ParticipantId::new("ann"), 0.5)]);
+        let seen = faces(director.handle_roster(speaks, now));
+        assert_eq!(seen, ["x", "b", "u", "y", "z"].map(shows), "three further ones, behind those of others");
+    }
+
+    #[test]
+    fn who_left_the_screen_stays_subscribed_for_a_while() {
+        let layout = Layout { arrangement: Arrangement::SingleSpeaker, theme: Theme::Dark };
+        let mut director = Director::new(Some((layout, Size::new(1280, 720).unwrap())));
+        let ids = ["a", "b", "c", "d", "e"];
+        let people = || ids.map(|id| person(id, vec![track(id, TrackSource::Camera, false)])).to_vec();
+        let mut now = Instant::now();
+        for id in ids {
+            now += Duration::from_secs(5);
+            director.handle_roster(Roster::new(people(), vec![(ParticipantId::new(id), 0.5)]), now);
+            director.decoding(&TrackId::new(id));
+        }
+        let mut ahead: Vec<_> = director.ahead().into_keys().map(|track| track.to_string()).collect();
+        ahead.sort();
+        assert_eq!(ahead, ["a", "c", "d"], "the next in rank, and the last two");
+        director.set_stage_only(true);
+        assert!(director.ahead().is_empty());
+    }
+
+    #[test]
+    fn at_most_a_hundred_voices_and_a_flood_displaces_nobody() {
+        let mut director = Director::new(None);
+        let audio = |n: usize| track(&format!("flood{n}"), TrackSource::Audio, false);
+        let mut people = vec![person("flood", (0..500).map(audio).collect())];
+        for n in 0..60 {
+            let tracks = ["mic", "share"].map(|of| track(&format!("{of}{n}"), TrackSource::Audio, false)).to_vec();
+            people.push(Participant { joined_at: n, ..person(&format!("p{n}"), tracks) });
+        }
+        director.handle_roster(Roster::new(people.clone(), vec![(ParticipantId::new("p0"), 0.5)]), Instant::now());
+        let voices = director.voices();
+        assert_eq!(voices.len(), MOST_VOICES);
+        let heard = |of: &str| voices.contains(&TrackId::new(of));
+        assert!(heard("mic0") && heard("mic59") && !heard("mic1"), "who speaks, and who came last");
+        assert!(!voices.iter().any(|id| id.as_str().starts_with("flood") && id.as_str().len() > 6), "{voices:?}");
+        people.truncate(40);
+        director.handle_roster(Roster::new(people, vec![]), Instant::now());
+        let voices = director.voices();
+        assert_eq!(voices.iter().filter(|id| !id.as_str().starts_with("flood")).count(), 78, "all of the others");
     }
 
     #[test]

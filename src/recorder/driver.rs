@@ -1,6 +1,6 @@
 //! The task that owns one room and one pipeline: packets, timers, orders.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -8,61 +8,24 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use super::director::{Cause, Cut, Director};
+use super::director::{Cause, Cut, Director, MOST_VOICES};
 use super::limits::{LimitEvent, Seen, Watcher};
 use super::subscription::{unrecorded, wanted};
-use super::{Connection, Progress, metadata};
+use super::task::{Job, Last, Reports};
+use super::vigil::Vigil;
+use super::{Connection, Progress, metadata, sleep_until};
 use crate::error::ErrorKind;
 use crate::ids::{RecordingId, TrackId};
 use crate::media::{Codec, Unit};
 use crate::pipeline::{self, LATENCY, LEAD, Pipeline};
-use crate::recording::{Container, Failure, Health, HoleCause, Quality, Report, Request};
-use crate::room::{self, Closed, Room, Server, Wanted};
+use crate::recording::{Container, Failure, Health, HoleCause, Quality, Report};
+use crate::room::{self, Closed, Room, Wanted};
 use crate::scene::Layout;
-
-/// What to record, and where to.
-pub(super) struct Job {
-    pub id: RecordingId,
-    pub request: Request,
-    pub server: Server,
-    pub path: PathBuf,
-}
 
 /// How often progress is published.
 const PROGRESS: Duration = Duration::from_millis(500);
 
-type Reports = mpsc::UnboundedSender<(RecordingId, Report)>;
-
-/// Joins, records until told to drain or until the room ends, and reports.
-pub(super) async fn run(
-    job: Job,
-    mut drain: watch::Receiver<bool>,
-    layouts: mpsc::UnboundedReceiver<Layout>,
-    progress: watch::Sender<Progress>,
-    reports: Reports,
-) {
-    let id = job.id.clone();
-    let last = match join(&job, &mut drain).await {
-        Ok(room) => match Driver::start(job, room, progress, reports.clone()) {
-            Ok(driver) => driver.run(drain, layouts).await,
-            Err(failure) => Report::Broke { failure, salvaged: None },
-        },
-        Err(failure) => Report::Broke { failure, salvaged: None },
-    };
-    tracing::info!(?last, "recorder done");
-    let _ = reports.send((id, last));
-}
-
-async fn join(job: &Job, drain: &mut watch::Receiver<bool>) -> Result<Room, Failure> {
-    tokio::select! {
-        room = Room::join(&job.server, &job.request.room, job.id.as_str()) => room.map_err(Failure::from),
-        _ = drain.wait_for(|drain| *drain) => {
-            Err(Failure::new(ErrorKind::FailedPrecondition, "stopped before it had joined the room"))
-        },
-    }
-}
-
-struct Driver {
+pub(super) struct Driver {
     id: RecordingId,
     room: Room,
     pipeline: Pipeline,
@@ -77,6 +40,7 @@ struct Driver {
     /// What each track is decoded as.
     attached: HashMap<TrackId, Codec>,
     wanted: Vec<Wanted>,
+    vigil: Vigil,
     watcher: Watcher,
     /// The wall clock at media time zero.
     started_at: Timestamp,
@@ -96,7 +60,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn start(job: Job, room: Room, progress: watch::Sender<Progress>, reports: Reports) -> Result<Self, Failure> {
+    pub fn start(job: Job, room: Room, progress: watch::Sender<Progress>, reports: Reports) -> Result<Self, Failure> {
         // Recording time zero: we have joined, media is about to come.
         let start = Instant::now();
         let (event_sender, events) = mpsc::unbounded_channel();
@@ -114,6 +78,7 @@ impl Driver {
             director: Director::new(output.video().map(|v| (v.layout, v.size))),
             attached: HashMap::new(),
             wanted: Vec::new(),
+            vigil: Vigil::new(start),
             watcher: Watcher::new(job.request.limits, &output, start),
             started_at: Timestamp::now(),
             flowing: false,
@@ -129,23 +94,30 @@ impl Driver {
         })
     }
 
-    async fn run(mut self, mut drain: watch::Receiver<bool>, mut layouts: mpsc::UnboundedReceiver<Layout>) -> Report {
+    pub async fn run(
+        mut self,
+        mut drain: watch::Receiver<bool>,
+        mut layouts: mpsc::UnboundedReceiver<Layout>,
+    ) -> Report {
         // First the time: whoever hears the report looks for it.
         self.publish();
         self.tell(Report::Joined);
         let mut ticks = tokio::time::interval(PROGRESS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        let broke = loop {
             let timeout = self.director.poll_timeout();
             let limit = self.watcher.poll_timeout().filter(|_| !self.draining);
             tokio::select! {
                 Some(event) = self.room.next() => self.room(event),
-                Some(event) = self.events.recv() => {
-                    if let Some(last) = self.pipeline(event) {
+                // When there is no event any more, whoever had a last word to say is gone.
+                event = self.events.recv() => match event.map_or_else(Last::silence, |event| self.pipeline(event)) {
+                    None => {}
+                    Some(Last::Drained { bytes, duration_ns }) => {
                         self.tell_health();
-                        return last;
+                        return Report::Drained { bytes, duration_ns };
                     }
-                }
+                    Some(Last::Broke(why)) => break why,
+                },
                 () = sleep_until(timeout) => {
                     let cut = self.director.handle_timeout(Instant::now());
                     self.show(cut);
@@ -156,11 +128,14 @@ impl Driver {
                 _ = drain.wait_for(|drain| *drain), if !self.draining => self.drain(),
                 _ = ticks.tick() => {
                     self.watch();
+                    self.keep_vigil();
                     self.tell_health();
                     self.publish();
                 }
             }
-        }
+        };
+        self.tell_health();
+        self.salvage(broke).await
     }
 
     fn room(&mut self, event: room::Event) {
@@ -212,16 +187,27 @@ impl Driver {
     fn media(&mut self, track: &TrackId, codec: Codec, unit: Unit) {
         // What was on its way when we unsubscribed is not ours any more.
         let Some(wanted) = self.wanted.iter().find(|w| w.track == *track) else { return };
-        if self.attached.get(track) != Some(&codec) {
-            if self.attached.insert(track.clone(), codec).is_some() {
+        if self.vigil.sent(track, Instant::now()) {
+            self.health.track_back(track.as_str());
+        }
+        let before = self.attached.get(track).copied();
+        if before != Some(codec) {
+            self.attached.insert(track.clone(), codec);
+            if before.is_some() {
                 self.pipeline.detach(track);
             }
             self.pipeline.attach(track, &wanted.participant, codec);
         }
         self.pipeline.push(track, unit);
+        if before.is_some_and(|before| before != codec) {
+            tracing::info!(%track, ?before, ?codec, "a track is encoded otherwise from now on");
+            self.room.request_keyframe(track);
+            let cut = self.director.changed(track);
+            self.show(cut);
+        }
     }
 
-    fn pipeline(&mut self, event: pipeline::Event) -> Option<Report> {
+    fn pipeline(&mut self, event: pipeline::Event) -> Option<Last> {
         match event {
             pipeline::Event::Flowing => {
                 self.flowing = true;
@@ -251,19 +237,30 @@ impl Driver {
             pipeline::Event::Strained { quality, late_ms } => self.strained(quality, late_ms),
             pipeline::Event::Drained { bytes, duration_ns } => {
                 self.publish();
-                return Some(Report::Drained { bytes, duration_ns });
+                return Some(Last::Drained { bytes, duration_ns });
             }
-            pipeline::Event::Broke(why) => {
-                // The file is as a kill would have left it. It may be the disk that broke: then it stays like that.
-                let (bytes, duration_ns) = match pipeline::salvage(self.container, &self.path) {
-                    Ok(media) => (media.bytes, media.duration_ns),
-                    Err(_) => (self.pipeline.stats().bytes, self.pipeline.stats().duration_ns),
-                };
-                let salvaged = (bytes > 0 && duration_ns > 0).then_some((bytes, duration_ns));
-                return Some(Report::Broke { failure: Failure::new(ErrorKind::Internal, why), salvaged });
-            }
+            pipeline::Event::Broke(why) => return Some(Last::Broke(why)),
         }
         None
+    }
+
+    /// The file is as a kill would have left it. It may be the disk that broke: then it stays like that.
+    async fn salvage(self, why: String) -> Report {
+        let (container, path, steps) = (self.container, self.path.clone(), self.pipeline.steps());
+        let mut work = tokio::task::spawn_blocking(move || pipeline::salvage(container, &path, &steps));
+        let mut ticks = tokio::time::interval(PROGRESS);
+        let left = loop {
+            tokio::select! {
+                left = &mut work => break left,
+                _ = ticks.tick() => self.publish(),
+            }
+        };
+        let (bytes, duration_ns) = match left {
+            Ok(Ok(left)) => (left.media.bytes, left.media.duration_ns),
+            Ok(Err(_)) | Err(_) => (self.pipeline.stats().bytes, self.pipeline.stats().duration_ns),
+        };
+        let salvaged = (bytes > 0 && duration_ns > 0).then_some((bytes, duration_ns));
+        Report::Broke { failure: Failure::new(ErrorKind::Internal, why), salvaged }
     }
 
     /// Another quality from now on; everybody who looks is told.
@@ -275,7 +272,7 @@ impl Driver {
         if quality > before {
             tracing::warn!(level, late_ms, dropped, "the machine does not keep up: from now on {}", quality.words());
         } else {
-            tracing::warn!(level, "there is room again: from now on {}", quality.words());
+            tracing::info!(level, "there is room again: from now on {}", quality.words());
         }
         let cut = self.director.set_stage_only(quality.stage_only());
         self.show(cut);
@@ -296,7 +293,12 @@ impl Driver {
             let now = Instant::now();
             self.pipeline.show(scene, now.checked_sub(late).unwrap_or(now));
         }
-        let now = wanted(self.director.roster(), self.director.scene(), &self.director.ahead(), self.sound);
+        let voices = if self.sound { self.director.voices() } else { HashSet::new() };
+        if self.sound {
+            self.count_unheard(&voices);
+        }
+        let mut now = wanted(self.director.roster(), self.director.scene(), &self.director.ahead(), &voices);
+        now.retain(|wanted| !self.vigil.rests(&wanted.track));
         if now == self.wanted {
             return;
         }
@@ -307,6 +309,33 @@ impl Driver {
         }
         self.room.want(now.clone());
         self.wanted = now;
+    }
+
+    /// Whose sound is left out is told, and that it no longer is.
+    fn count_unheard(&mut self, voices: &HashSet<TrackId>) {
+        let (left_out, back) = self.vigil.voices(self.director.roster(), voices);
+        for track in left_out {
+            self.track_lost(&track, &format!("more than {MOST_VOICES} audio tracks at once"));
+        }
+        back.iter().for_each(|track| self.health.track_back(track.as_str()));
+    }
+
+    /// Notices what should move and does not.
+    fn keep_vigil(&mut self) {
+        let now = Instant::now();
+        let duration = self.pipeline.stats().duration_ns;
+        if let Some(change) = self.vigil.output(duration, now).filter(|_| self.flowing && !self.draining) {
+            tracing::warn!("{change}");
+        }
+        if self.vigil.renew(self.director.undecodables(), now) {
+            self.show(None);
+        }
+        // What does not come while the connection is lost is told apart.
+        let wanted = if let Connection::Lost(_) = self.connection { &[][..] } else { &self.wanted };
+        for track in self.vigil.cameras(self.director.roster(), wanted, now) {
+            self.track_lost(&track, "it is on and sends nothing");
+            self.room.request_keyframe(&track);
+        }
     }
 
     /// Another layout from now on.
@@ -367,6 +396,7 @@ impl Driver {
             dropped: stats.dropped,
             quality: self.quality,
             bytes: stats.bytes,
+            steps: stats.steps,
             room_id: Some(self.room.sid()).filter(|sid| !sid.is_empty()).map(str::to_owned),
             connection: self.connection.clone(),
         });
@@ -419,13 +449,5 @@ impl Driver {
 
     fn tell(&self, report: Report) {
         let _ = self.reports.send((self.id.clone(), report));
-    }
-}
-
-/// Sleeps until then; for ever, when there is no then.
-async fn sleep_until(then: Option<Instant>) {
-    match then {
-        Some(then) => tokio::time::sleep_until(then.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -5,11 +5,14 @@ mod driver;
 mod limits;
 mod metadata;
 mod subscription;
+mod task;
+mod vigil;
 
 /// Makes what a killed recorder has left whole and measures it; see [`crate::pipeline::salvage`].
-pub use crate::pipeline::salvage as finish_interrupted;
+pub use crate::pipeline::{Left, salvage as finish_interrupted};
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -38,6 +41,8 @@ pub struct Progress {
     pub quality: Quality,
     /// Bytes written.
     pub bytes: u64,
+    /// Steps of making the file whole, at the end: as long as they grow, it goes on.
+    pub steps: u64,
     /// The LiveKit room's `sid`, once it has been joined.
     pub room_id: Option<String>,
     /// How the connection to the server is.
@@ -80,7 +85,7 @@ impl Recorder {
         let (layout, layouts) = mpsc::unbounded_channel();
         let (progress_sender, progress) = watch::channel(Progress::default());
         let span = tracing::info_span!("recording", %id, room = request.room);
-        let task = driver::run(driver::Job { id, request, server, path }, drained, layouts, progress_sender, reports);
+        let task = task::run(task::Job { id, request, server, path }, drained, layouts, progress_sender, reports);
         tokio::spawn(tracing::Instrument::instrument(task, span));
         Self { drain, layout, progress }
     }
@@ -98,5 +103,13 @@ impl Recorder {
     /// Figures as they change, about twice a second.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
+    }
+}
+
+/// Sleeps until then; for ever, when there is no then.
+async fn sleep_until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then.into()).await,
+        None => std::future::pending().await,
     }
 }

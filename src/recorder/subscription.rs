@@ -1,6 +1,6 @@
 //! Pure. Roster and scene → which tracks we want, and how large.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ids::TrackId;
 use crate::room::{Participant, Roster, Track, TrackSource, Wanted};
@@ -24,13 +24,13 @@ pub(super) fn unrecorded(person: &Participant, sound: bool, pictures: bool) -> V
     person.tracks.iter().filter_map(|track| Some((track, why(track)?))).collect()
 }
 
-/// All audio, if there is to be `sound`; of the video what is on screen, in the size of its tile, and what is `ahead`. Without
-/// a scene (sound alone) no video. What is encrypted end to end is not wanted: decoded, it would be noise.
+/// The `voices`; of the video what is on screen, in the size of its tile, and what is `ahead`. Without a scene (sound alone)
+/// no video. What is encrypted end to end is not wanted: decoded, it would be noise.
 pub(super) fn wanted(
     roster: &Roster,
     scene: Option<&Scene>,
     ahead: &HashMap<TrackId, Size>,
-    sound: bool,
+    voices: &HashSet<TrackId>,
 ) -> Vec<Wanted> {
     let on_screen = |track: &TrackId| {
         let tile = scene?.tiles.iter().find(|tile| tile.face == Face::Track(track.clone()))?;
@@ -41,7 +41,7 @@ pub(super) fn wanted(
         let unrecorded = unrecorded(participant, true, true);
         for track in participant.tracks.iter().filter(|track| !unrecorded.iter().any(|(not, _)| not.id == track.id)) {
             let size = on_screen(&track.id).or_else(|| ahead.get(&track.id).copied());
-            if (sound && track.source == TrackSource::Audio) || size.is_some() {
+            if (track.source == TrackSource::Audio && voices.contains(&track.id)) || size.is_some() {
                 let size = size.map(|size| (size.width.get(), size.height.get()));
                 wanted.push(Wanted { participant: participant.id.clone(), track: track.id.clone(), size });
             }
@@ -73,8 +73,10 @@ mod tests {
         let roster = Roster::new(vec![ann], vec![]);
         let ahead = ["cam", "locked-cam"].map(|id| (TrackId::new(id), Size::new(320, 180).expect("even")));
         let ahead = HashMap::from(ahead);
-        let of = |ahead: &HashMap<_, _>, sound| {
-            let wanted = wanted(&roster, None, ahead, sound);
+        let of = |ahead: &HashMap<_, _>, sound: bool| {
+            let voices =
+                roster.participants().flat_map(|p| &p.tracks).filter(|_| sound).map(|t| t.id.clone()).collect();
+            let wanted = wanted(&roster, None, ahead, &voices);
             wanted.into_iter().map(|w| w.track.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(of(&ahead, true), ["cam", "mic"]);

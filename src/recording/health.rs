@@ -63,6 +63,23 @@ pub struct TrackFlaw {
     pub recovered: bool,
 }
 
+/// What whoever watches would miss.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notable {
+    /// How many times without media; 0 when there is none.
+    pub holes: usize,
+    /// Seconds of all of them together, with one digit.
+    pub missing: String,
+    /// Media time of the first, `h:mm:ss`.
+    pub first_at: String,
+    /// What the first one is due to.
+    pub why: String,
+    /// Whose sound is missing in part.
+    pub quiet: Vec<String>,
+    /// Whose track was not recorded, and why.
+    pub unseen: Vec<(String, String)>,
+}
+
 impl HoleCause {
     /// Its name in rows and in JSON.
     pub const fn name(self) -> &'static str {
@@ -162,38 +179,56 @@ impl Health {
         self.holes.iter().map(|hole| hole.to_ns - hole.from_ns).sum()
     }
 
-    /// One line for people, when there is something that whoever watches would miss.
-    pub fn words(&self) -> Option<String> {
-        let mut words = Vec::new();
+    /// Nothing is missing of what was sent; the picture may have been made at less than full quality.
+    pub fn is_intact(&self) -> bool {
+        self.holes.is_empty() && self.lost_audio.is_empty() && self.tracks.iter().all(|flaw| flaw.recovered)
+    }
+
+    /// What whoever watches would miss, when there is something.
+    pub fn notable(&self) -> Option<Notable> {
         let holes: Vec<_> = self.holes.iter().filter(|hole| hole.to_ns - hole.from_ns >= NOTABLE_NS).collect();
-        if let (count, Some(first)) = (holes.len(), holes.first()) {
-            let total = seconds(self.hole_ns());
-            let at = clock(first.from_ns);
-            words.push(match count {
-                1 => format!("{total} s are missing at {at} ({})", first.why),
-                _ => format!("{total} s are missing in {count} places, the first at {at} ({})", first.why),
-            });
-        }
         let quiet = self.lost_audio.iter().filter(|(_, ns)| **ns >= NOTABLE_NS);
-        let quiet: Vec<_> = quiet.map(|(who, ns)| format!("{who} {} s", seconds(*ns))).collect();
+        let unseen = self.tracks.iter().filter(|flaw| !flaw.recovered);
+        let notable = Notable {
+            holes: holes.len(),
+            missing: seconds(self.hole_ns()),
+            first_at: holes.first().map(|hole| clock(hole.from_ns)).unwrap_or_default(),
+            why: holes.first().map(|hole| hole.why.clone()).unwrap_or_default(),
+            quiet: quiet.map(|(who, _)| who.clone()).collect(),
+            unseen: unseen.map(|flaw| (flaw.participant.clone(), flaw.why.clone())).collect(),
+        };
+        (notable.holes > 0 || !notable.quiet.is_empty() || !notable.unseen.is_empty()).then_some(notable)
+    }
+
+    /// The same as one line in English.
+    pub fn words(&self) -> Option<String> {
+        let Notable { holes, missing, first_at, why, quiet, unseen } = self.notable()?;
+        let mut words = Vec::new();
+        match holes {
+            0 => {}
+            1 => words.push(format!("{missing} s are missing at {first_at} ({why})")),
+            _ => words.push(format!("{missing} s are missing in {holes} places, the first at {first_at} ({why})")),
+        }
+        let quiet =
+            quiet.iter().map(|who| format!("{who} {} s", seconds(self.lost_audio.get(who).copied().unwrap_or(0))));
+        let quiet: Vec<_> = quiet.collect();
         if !quiet.is_empty() {
             words.push(format!("sound is missing of {}", some(&quiet)));
         }
-        let unseen: Vec<_> = self.tracks.iter().filter(|flaw| !flaw.recovered).collect();
-        let unseen: Vec<_> = unseen.iter().map(|flaw| format!("{} ({})", flaw.participant, flaw.why)).collect();
+        let unseen: Vec<_> = unseen.iter().map(|(who, why)| format!("{who} ({why})")).collect();
         if !unseen.is_empty() {
             words.push(format!("not recorded: a track of {}", some(&unseen)));
         }
-        (!words.is_empty()).then(|| words.join("; "))
+        Some(words.join("; "))
     }
 }
 
 /// At most three of them, and how many more.
-fn some(of: &[String]) -> String {
+pub fn some(of: &[String]) -> String {
     let shown: Vec<_> = of.iter().take(3).cloned().collect();
     match of.len().saturating_sub(shown.len()) {
         0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+        more => format!("{} (+{more})", shown.join(", ")),
     }
 }
 

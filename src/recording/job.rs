@@ -146,6 +146,15 @@ pub struct Checkpoint {
     pub parts: Vec<Part>,
 }
 
+/// What a recording put at its final place, so that it takes away nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its size.
+    pub bytes: u64,
+    /// The store's name for this content, when it has one.
+    pub etag: Option<String>,
+}
+
 /// A part that the store has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {

@@ -64,6 +64,8 @@ pub enum Report {
     ConnectionLost(String),
     /// What is missing from the recording so far; replaces what was said before.
     Health(Box<Health>),
+    /// A job of this recording will not be tried again: what, and why, without secrets.
+    GaveUp(String),
     /// A limit is about to be reached.
     LimitNear(Limit),
     /// A limit was reached.
@@ -103,7 +105,9 @@ pub enum Effect {
     Drain,
     /// Declare the spooled file whole.
     Seal(Media),
-    /// Nothing worth keeping is in the spool any more: free it.
+    /// The file is at its final place: free the spool.
+    Free,
+    /// Nothing can be delivered: free the spool, but for what holds bytes all the same, which is set aside.
     Discard,
     /// Take the row out of the store.
     Forget,
@@ -170,6 +174,7 @@ impl State {
                 Report::Joined
                 | Report::MediaFlowing
                 | Report::Health(_)
+                | Report::GaveUp(_)
                 | Report::RoomClosed(_)
                 | Report::ConnectionLost(_)
                 | Report::LimitNear(_)
@@ -227,7 +232,7 @@ impl State {
             Report::MediaFlowing if *self == Self::Starting => {
                 Step { state: Self::Active, effects: vec![Effect::Upload, Effect::Tell(Event::Started)] }
             }
-            Report::MediaFlowing | Report::Health(_) => self.stay(),
+            Report::MediaFlowing | Report::Health(_) | Report::GaveUp(_) => self.stay(),
             Report::RoomClosed(why) => ending(Outcome::Complete(Reason::RoomClosed(why))),
             Report::ConnectionLost(why) => ending(Outcome::CutShort(Failure::new(ErrorKind::Unavailable, why))),
             Report::LimitNear(limit) => {
@@ -256,6 +261,7 @@ impl State {
             Report::Joined
             | Report::MediaFlowing
             | Report::Health(_)
+            | Report::GaveUp(_)
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
@@ -272,14 +278,13 @@ impl State {
     fn saving(&self, then: &Outcome, report: Report) -> Step {
         match report {
             Report::Stored => {
-                Step { state: Self::Ended(then.clone()), effects: vec![Effect::Discard, Effect::Tell(Event::Ended)] }
+                Step { state: Self::Ended(then.clone()), effects: vec![Effect::Free, Effect::Tell(Event::Ended)] }
             }
-            Report::StoreLost(failure) => {
-                Step { state: Self::Ended(Outcome::Failed(failure)), effects: vec![Effect::Tell(Event::Ended)] }
-            }
+            Report::StoreLost(failure) => nothing(Outcome::Failed(failure)),
             Report::Joined
             | Report::MediaFlowing
             | Report::Health(_)
+            | Report::GaveUp(_)
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
@@ -300,6 +305,7 @@ impl State {
             Report::Joined
             | Report::MediaFlowing
             | Report::Health(_)
+            | Report::GaveUp(_)
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)

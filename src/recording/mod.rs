@@ -14,10 +14,11 @@ mod quality;
 mod record;
 mod request;
 mod worker_class;
+mod words;
 
 pub use event::Event;
-pub use health::{Health, Hole, HoleCause, TrackFlaw};
-pub use job::{Checkpoint, Job, Lane, Part, Target, Task};
+pub use health::{Health, Hole, HoleCause, Notable, TrackFlaw, some};
+pub use job::{Checkpoint, Job, Lane, Part, Stored, Target, Task};
 pub use lifecycle::{Command, Effect, Refused, Report, State, Step};
 pub use limits::Limits;
 pub use options::{Asked, Options, Owner, SealedStore};

@@ -98,6 +98,11 @@ impl Recording {
         step.effects
     }
 
+    /// It ended, and there is no file.
+    pub fn left_nothing(&self) -> bool {
+        self.state.outcome().is_some_and(|outcome| !outcome.has_file())
+    }
+
     /// The mode whose own storage, if it has one, takes the file. LiveKit's clients name no mode.
     pub fn storing_mode(&self) -> Option<&str> {
         self.options.asked.is_none().then_some(self.mode.as_str())

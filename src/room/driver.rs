@@ -127,7 +127,7 @@ impl Driver {
                 break closed;
             }
         };
-        tracing::info!(?closed, dropped = self.dropped, "left the room");
+        tracing::info!(dropped = self.dropped, "left the room: {closed}");
         if let Some(outage) = self.outage.take() {
             outage.abort();
         }

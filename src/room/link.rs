@@ -77,7 +77,8 @@ impl Link {
 
     fn refused(&self, body: &serde_json::Value) -> Error {
         let why = body["msg"].as_str().unwrap_or("401");
-        let message = format!("api_key/api_secret: {} refuses the key ({why})", self.server.url);
+        let fix = "give a key that stands below `keys` in that server's configuration";
+        let message = format!("api_key/api_secret: {} refuses the key ({why}); {fix}", self.server.url);
         Error::new(ErrorKind::Unauthenticated, message)
     }
 
@@ -89,7 +90,7 @@ impl Link {
         tokio::task::spawn_blocking(move || list_rooms(&url, &token, &body))
             .await
             .map_err(|e| Error::new(ErrorKind::Internal, format!("ListRooms: {e}")))?
-            .map_err(|e| Error::new(ErrorKind::Unavailable, format!("url: cannot reach {at}: {e}")))
+            .map_err(|e| Error::new(ErrorKind::Unavailable, format!("url: cannot reach {at}: {e}; is LiveKit there?")))
     }
 }
 

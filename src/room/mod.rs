@@ -24,6 +24,7 @@ mod watch;
 pub use probe::{Greeting, greet, media_path};
 pub use roster::{Participant, Roster, Track, TrackSource};
 pub use server::Server;
+pub use token::room_record;
 
 use std::time::Instant;
 
@@ -87,6 +88,15 @@ pub enum Closed {
     Ended(String),
     /// The server did not come back.
     Lost(String),
+}
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Left => f.write_str("it was time to go"),
+            Self::Ended(why) | Self::Lost(why) => f.write_str(why),
+        }
+    }
 }
 
 /// A track we want, and how large it is shown.

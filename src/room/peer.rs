@@ -19,7 +19,7 @@ use super::flaws::Flaws;
 use super::sockets::{Arrival, Sockets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TrackId;
-use crate::media::{Codec, SenderReport, Unit};
+use crate::media::{self, Codec, SenderReport, Unit};
 
 /// What the peer connection tells.
 #[derive(Debug)]
@@ -397,7 +397,7 @@ impl Peer {
         self.newest.insert(data.mid, rtp);
         let gap = self.flaws.unit(data.mid);
         let unit = Unit {
-            data: Bytes::copy_from_slice(&data.data),
+            data: payload(&data),
             rtp,
             arrival: data.network_time,
             contiguous: data.contiguous && !gap,
@@ -405,6 +405,19 @@ impl Peer {
         };
         Some(PeerEvent::Media(track, codec, unit))
     }
+}
+
+/// The frame; of VP9 with an index of its spatial layers, which only their packets tell apart.
+fn payload(data: &MediaData) -> Bytes {
+    if let CodecExtra::Vp9(extra) = &data.codec_extra {
+        let mut ends: Vec<usize> = extra.layers_scheme.iter().flatten().copied().collect();
+        ends.sort_unstable();
+        // One layer may bring an index of its own.
+        if ends.len() > 1 || media::vp9::frames(&data.data).is_none() {
+            return media::vp9::superframe(&data.data, &ends);
+        }
+    }
+    Bytes::copy_from_slice(&data.data)
 }
 
 #[cfg(test)]

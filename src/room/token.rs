@@ -6,6 +6,7 @@ use livekit_api::access_token::{AccessToken, VideoGrants};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::room::Server;
+use crate::secret::Secret;
 
 /// Upstream's worker tokens live as long; LiveKit refreshes a participant's token by itself.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -36,9 +37,19 @@ pub fn lister(server: &Server) -> Result<String> {
     sign(AccessToken::with_api_key(&server.api_key, server.api_secret.expose()), grants)
 }
 
+/// A token by which somebody may record `room` over our API, as LiveKit's `roomRecord` grants it.
+pub fn room_record(key: &str, secret: &Secret, room: &str, identity: &str, lifetime: Duration) -> Result<String> {
+    let grants = VideoGrants { room_record: true, room: room.to_owned(), ..VideoGrants::default() };
+    sign_for(lifetime, AccessToken::with_api_key(key, secret.expose()).with_identity(identity), grants)
+}
+
 fn sign(token: AccessToken, grants: VideoGrants) -> Result<String> {
+    sign_for(LIFETIME, token, grants)
+}
+
+fn sign_for(lifetime: Duration, token: AccessToken, grants: VideoGrants) -> Result<String> {
     token
-        .with_ttl(LIFETIME)
+        .with_ttl(lifetime)
         .with_grants(grants)
         .to_jwt()
         .map_err(|e| Error::new(ErrorKind::InvalidArgument, format!("api_key/api_secret: cannot sign a token: {e}")))
@@ -47,7 +58,6 @@ fn sign(token: AccessToken, grants: VideoGrants) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     #[test]
     fn the_recorder_is_hidden_and_cannot_publish() {

@@ -16,12 +16,14 @@ pub struct Candidate {
     pub last_spoke: Option<u64>,
     /// Heard now.
     pub speaking: bool,
+    /// A further camera of somebody: it is shown as well, but a voice does not lift it.
+    pub further: bool,
 }
 
 /// The candidates in the order in which [`arrange`](super::arrange) wants them.
 ///
-/// By rank: screen shares, oldest first; then `speaker`, those who speak, recent speakers, cameras that are on, who
-/// joined first. Who is in focus follows from the rank alone; with a share in focus, so does the first of the strip.
+/// By rank: screen shares, oldest first; then `speaker`, those who speak, recent speakers, cameras that are on, further
+/// cameras of the same people, who joined first. Who is in focus follows from the rank alone; with a share in focus, so does the first of the strip.
 /// All other places are stable: who was in view in `shown` (the last result, or empty) and still is keeps its place, and
 /// a newcomer takes the place of the one who dropped out.
 pub fn rank(
@@ -58,8 +60,10 @@ fn key<'a>(c: &'a Candidate, speaker: Option<&ParticipantId>) -> impl Ord + use<
     let heard = match c.subject.source {
         Source::ScreenShare => None,
         Source::Camera => {
-            let current = speaker == Some(&c.subject.participant);
-            Some((Reverse(current), Reverse(c.speaking), Reverse(c.last_spoke), Reverse(c.subject.track.is_some())))
+            let current = !c.further && speaker == Some(&c.subject.participant);
+            let (speaking, last_spoke) = if c.further { (false, None) } else { (c.speaking, c.last_spoke) };
+            let camera = c.subject.track.is_some();
+            Some((Reverse(current), Reverse(speaking), Reverse(last_spoke), Reverse(camera), c.further))
         }
     };
     (c.subject.source, heard, c.joined_at, c.subject.participant.as_str(), c.subject.track.as_ref())
@@ -105,6 +109,7 @@ mod tests {
             joined_at,
             last_spoke: None,
             speaking: false,
+            further: false,
         }
     }
 
@@ -193,6 +198,19 @@ mod tests {
         candidates.extend([share("a", 10), second]);
         ranked("speaker", &candidates, "b", &mut shown);
         assert_eq!(ranked("speaker", &candidates, "b", &mut shown), "AbcAa");
+    }
+
+    #[test]
+    fn a_further_camera_comes_after_those_of_others_and_before_who_has_none() {
+        let mut candidates = room("abc");
+        candidates[2].subject.track = None;
+        let mut further = candidates[0].clone();
+        (further.subject.track, further.further) = (Some(TrackId::new("TR_0")), true);
+        (further.speaking, candidates[0].speaking) = (true, true);
+        candidates.push(further);
+        let mut shown = Vec::new();
+        assert_eq!(ranked("speaker", &candidates, "a", &mut shown), "abac");
+        assert_eq!(shown[0].track, Some(TrackId::new("TR_a")), "the first camera has the stage");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The local disk: one directory per recording while it grows, one folder of finished files.
 
+mod beside;
 mod file;
 
-pub use file::{check_output, check_writable, part_beside, seal};
+pub use beside::Beside;
+use file::{check_writable, part_beside, seal};
 
 use std::fs;
 use std::io;
@@ -14,6 +16,8 @@ use crate::ids::RecordingId;
 
 /// The name of a growing file, without its ending.
 const STEM: &str = "recording";
+/// Where files are put that nobody could store: within the spool, because nothing else is stored there.
+const ASIDE: &str = "lost+found";
 
 /// Where recordings grow (`spool/<id>/recording.<ext>.part`) and wait, once whole, to be stored (`recording.<ext>`).
 #[derive(Clone, Debug)]
@@ -26,9 +30,9 @@ pub struct Spool {
 pub struct Found {
     /// The directory's name.
     pub id: RecordingId,
-    /// Bytes of the growing file; 0 when there is none.
+    /// Bytes of its files, growing or whole; 0 when there are none.
     pub bytes: u64,
-    /// When the growing file was last written to.
+    /// When one of them was last written to.
     pub written_at: Option<SystemTime>,
 }
 
@@ -60,15 +64,40 @@ impl Spool {
         fs::metadata(self.part(id, extension)).map_or(0, |meta| meta.len())
     }
 
-    /// Declares the growing file whole. Doing it again does no harm.
+    /// When the growing file was last written to.
+    pub fn written_at(&self, id: &RecordingId, extension: &str) -> Option<SystemTime> {
+        fs::metadata(self.part(id, extension)).and_then(|meta| meta.modified()).ok()
+    }
+
+    /// Declares the growing file whole, or the copy that was made in its stead. Doing it again does no harm.
     pub fn seal(&self, id: &RecordingId, extension: &str) -> io::Result<PathBuf> {
-        let (part, whole) = (self.part(id, extension), self.whole(id, extension));
-        match seal(&part, &whole) {
-            // Done already, before a crash.
-            Err(e) if e.kind() == io::ErrorKind::NotFound && whole.exists() => {}
-            done => done?,
+        let (part, copy, whole) = (self.part(id, extension), self.copy(id, extension), self.whole(id, extension));
+        // Done already, before a crash. What was declared whole may be on its way: nothing takes its place.
+        if !whole.exists() {
+            seal(if copy.exists() { &copy } else { &part }, &whole)?;
         }
         Ok(whole)
+    }
+
+    /// Copies the growing file of a recorder that may still write to it: `seal` declares the copy whole.
+    pub fn copy_part(&self, id: &RecordingId, extension: &str) -> io::Result<PathBuf> {
+        let copy = self.copy(id, extension);
+        let begun = part_beside(&copy);
+        fs::copy(self.part(id, extension), &begun)?;
+        seal(&begun, &copy)?;
+        Ok(copy)
+    }
+
+    /// Takes away what `copy_part` made: no recorder writes to the growing file any more.
+    pub fn forget_copy(&self, id: &RecordingId, extension: &str) -> io::Result<()> {
+        let copy = self.copy(id, extension);
+        for file in [&copy, &part_beside(&copy)] {
+            match fs::remove_file(file) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// The file, once it was declared whole and while it is here.
@@ -76,30 +105,60 @@ impl Spool {
         Some(self.whole(id, extension)).filter(|whole| whole.exists())
     }
 
-    /// Frees the recording's directory. Doing it again does no harm.
-    pub fn discard(&self, id: &RecordingId) -> io::Result<()> {
+    /// Frees the directory of a recording whose file is at its final place. Doing it again does no harm.
+    pub fn free(&self, id: &RecordingId) -> io::Result<()> {
         match fs::remove_dir_all(self.folder().join(id.as_str())) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             Ok(()) | Err(_) => Ok(()),
         }
     }
 
-    /// Every recording that has a directory.
+    /// Frees the directory of a recording that left nothing. One that holds bytes all the same is set aside, and where is
+    /// given. Doing it again does no harm.
+    pub fn discard(&self, id: &RecordingId) -> io::Result<Option<PathBuf>> {
+        let folder = self.folder().join(id.as_str());
+        if fs::symlink_metadata(&folder).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        // What cannot be looked into may hold everything.
+        if holds_bytes(&folder).unwrap_or(true) {
+            return self.set_aside(id).map(Some);
+        }
+        self.free(id).map(|()| None)
+    }
+
+    /// Moves the recording's directory to where nothing is ever taken away.
+    pub fn set_aside(&self, id: &RecordingId) -> io::Result<PathBuf> {
+        let aside = self.folder().join(ASIDE);
+        fs::create_dir_all(&aside)?;
+        let names = std::iter::once(id.to_string()).chain((1..).map(|n| format!("{id}.{n}")));
+        // There is always one more name.
+        let free = names.map(|name| aside.join(name)).find(|path| fs::symlink_metadata(path).is_err());
+        let place = free.unwrap_or(aside);
+        fs::rename(self.folder().join(id.as_str()), &place)?;
+        Ok(place)
+    }
+
+    /// Every recording that has a directory. What vanishes meanwhile is not there; what cannot be read is there, without
+    /// bytes that are known of.
     pub fn list(&self) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(self.folder())? {
-            let entry = entry?;
-            if !entry.file_type()?.is_dir() {
+            let Ok(entry) = entry else { continue };
+            if entry.file_name() == ASIDE || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }
             let mut here =
                 Found { id: RecordingId::new(entry.file_name().to_string_lossy()), bytes: 0, written_at: None };
-            for file in fs::read_dir(entry.path())? {
-                let file = file?;
-                if file.file_name().to_string_lossy().starts_with(STEM) {
-                    let meta = file.metadata()?;
-                    here.bytes += meta.len();
-                    here.written_at = here.written_at.max(meta.modified().ok());
+            match fs::read_dir(entry.path()) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => tracing::warn!(folder = %entry.path().display(), %error, "cannot be looked into"),
+                Ok(files) => {
+                    let ours = |file: &fs::DirEntry| file.file_name().to_string_lossy().starts_with(STEM);
+                    for meta in files.flatten().filter(ours).filter_map(|file| file.metadata().ok()) {
+                        here.bytes += meta.len();
+                        here.written_at = here.written_at.max(meta.modified().ok());
+                    }
                 }
             }
             found.push(here);
@@ -110,14 +169,12 @@ impl Spool {
     /// Frees every directory without bytes whose recording is not in `keep`; gives those that hold bytes nobody knows of.
     pub fn sweep(&self, keep: &[RecordingId]) -> io::Result<Vec<Found>> {
         let mut strays = Vec::new();
-        for found in self.list()? {
-            if keep.contains(&found.id) {
-                continue;
-            }
-            if found.bytes == 0 {
-                self.discard(&found.id)?;
-            } else {
+        for found in self.list()?.into_iter().filter(|found| !keep.contains(&found.id)) {
+            let folder = self.folder().join(found.id.as_str());
+            if holds_bytes(&folder).unwrap_or(true) {
                 strays.push(found);
+            } else if let Err(error) = self.free(&found.id) {
+                tracing::warn!(folder = %folder.display(), %error, "cannot be freed");
             }
         }
         Ok(strays)
@@ -132,9 +189,25 @@ impl Spool {
         self.folder().join(id.as_str()).join(format!("{STEM}.{extension}"))
     }
 
+    fn copy(&self, id: &RecordingId, extension: &str) -> PathBuf {
+        self.folder().join(id.as_str()).join(format!("{STEM}.{extension}.copy"))
+    }
+
     fn folder(&self) -> PathBuf {
         self.data_dir.join("spool")
     }
+}
+
+/// Whether a file in this folder, however deep, holds anything.
+fn holds_bytes(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        if if meta.is_dir() { holds_bytes(&entry.path())? } else { meta.len() > 0 } {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -155,8 +228,72 @@ mod tests {
         assert_eq!(fs::read(&whole).unwrap(), b"media");
         assert_eq!(spool.seal(&id, "mp4").unwrap(), whole);
         assert_eq!(spool.sealed(&id, "mp4"), Some(whole));
-        spool.discard(&id).unwrap();
+        spool.free(&id).unwrap();
         assert!(spool.list().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_holds_bytes_is_set_aside_and_what_is_empty_is_freed() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let id = RecordingId::new("EG_abc");
+        assert_eq!(spool.discard(&id).unwrap(), None, "there is none");
+        fs::write(spool.create(&id, "mp4").unwrap(), b"").unwrap();
+        assert_eq!(spool.discard(&id).unwrap(), None, "an empty one");
+        assert!(spool.list().unwrap().is_empty());
+        let mut kept = Vec::new();
+        for sealed in [true, false] {
+            fs::write(spool.create(&id, "mp4").unwrap(), b"media").unwrap();
+            if sealed {
+                spool.seal(&id, "mp4").unwrap();
+            }
+            kept.push(spool.discard(&id).unwrap().expect("it is set aside"));
+            assert!(spool.list().unwrap().is_empty(), "and in nobody's way");
+        }
+        assert_eq!(fs::read(kept[0].join("recording.mp4")).unwrap(), b"media");
+        assert_eq!(fs::read(kept[1].join("recording.mp4.part")).unwrap(), b"media", "each has a place of its own");
+        assert!(spool.sweep(&[]).unwrap().is_empty(), "what was set aside stays");
+        assert!(kept.iter().all(|folder| folder.is_dir()));
+    }
+
+    #[test]
+    fn a_copy_takes_the_place_of_a_file_that_may_still_be_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let id = RecordingId::new("EG_abc");
+        let part = spool.create(&id, "mp4").unwrap();
+        fs::write(&part, b"media").unwrap();
+        spool.copy_part(&id, "mp4").unwrap();
+        fs::write(&part, b"media and more").unwrap();
+        let whole = spool.seal(&id, "mp4").unwrap();
+        assert_eq!(fs::read(&whole).unwrap(), b"media");
+        assert_eq!(spool.seal(&id, "mp4").unwrap(), whole, "what is on its way is not replaced");
+        assert_eq!((fs::read(&whole).unwrap(), fs::read(&part).unwrap().len()), (b"media".to_vec(), 14));
+    }
+
+    #[test]
+    fn looking_and_sweeping_bear_what_vanishes_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::open(dir.path()).unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    for n in 0..50 {
+                        let id = RecordingId::new(format!("EG_{n}"));
+                        fs::write(spool.create(&id, "mp4").unwrap(), b"media").unwrap();
+                        spool.seal(&id, "mp4").unwrap();
+                        spool.free(&id).unwrap();
+                    }
+                }
+            });
+            let looked: io::Result<Vec<_>> = (0..300).map(|_| spool.list()).collect();
+            let keep: Vec<_> = (0..50).map(|n| RecordingId::new(format!("EG_{n}"))).collect();
+            let swept: io::Result<Vec<_>> = (0..300).map(|_| spool.sweep(&keep)).collect();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            looked.unwrap();
+            swept.unwrap();
+        });
     }
 
     #[test]

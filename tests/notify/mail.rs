@@ -4,7 +4,7 @@ use std::path::Path;
 
 use greffier::error::ErrorKind;
 use greffier::notify::{Encryption, Mail, Settings, Smtp, Transport};
-use greffier::recording::{Event, Failure, Limit, Outcome, Recording, State, Target};
+use greffier::recording::{Event, Failure, HoleCause, Limit, Outcome, Recording, State, Target};
 use greffier::secret::Secret;
 use jiff::SignedDuration;
 
@@ -87,6 +87,12 @@ async fn letters_are_as_kept() {
         "the server did not come back within 30 s",
     )));
     golden("nl-cut-short", &about).await;
+    let mut about = recording("EG_gaps");
+    about.options.owner.as_mut().unwrap().locale = Some("fr".to_owned());
+    about.health.hole(65_000_000_000, 68_250_000_000, HoleCause::Connection, "no media path to the server");
+    about.health.audio_lost("Zoé <b>", 700_000_000);
+    about.health.track_lost("TR_1", "Bob\r\nBcc: x", "end-to-end encrypted");
+    golden("fr-incomplete", &about).await;
 }
 
 #[tokio::test]

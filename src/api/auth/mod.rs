@@ -117,7 +117,7 @@ impl Guard {
         let wait = self.failures.lock().unwrap_or_else(PoisonError::into_inner).count(peer, now);
         match wait {
             Some(wait) => {
-                tracing::warn!(%peer, "too many refused requests");
+                tracing::info!(%peer, "too many refused requests");
                 let error = Error::new(ErrorKind::ResourceExhausted, "too many refused requests; wait");
                 Refused { error, wait: Some(wait) }
             }

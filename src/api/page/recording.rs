@@ -18,7 +18,7 @@ use super::{Pages, fetched, secured, shown};
 use crate::api::reply;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recording::Recording;
+use crate::recording::{Recording, some};
 
 /// `?s=`: the token of a share link.
 type Query = HashMap<String, String>;
@@ -91,6 +91,19 @@ async fn elapsed(pages: &Pages, recording: &Recording, now: Timestamp) -> u64 {
     progress.get(&recording.id).map_or(since, |progress| progress.duration_ns)
 }
 
+/// What is missing, in sentences. Names are those that people in the room saw, so guests may read them too.
+fn flaws(language: &Language<'_>, recording: &Recording) -> Vec<String> {
+    let Some(notable) = recording.health.notable() else { return vec![] };
+    let holes = (notable.holes > 0).then(|| {
+        let seconds = notable.missing.replace('.', language.text("decimal"));
+        language.text("holes").replace("{seconds}", &seconds).replace("{at}", &notable.first_at)
+    });
+    let whose =
+        |name: &str, who: Vec<String>| (!who.is_empty()).then(|| language.text(name).replace("{who}", &some(&who)));
+    let unseen = notable.unseen.into_iter().map(|(who, _)| who).collect();
+    [holes, whose("quiet", notable.quiet), whose("unseen", unseen)].into_iter().flatten().collect()
+}
+
 fn show(
     pages: &Pages,
     language: &Language<'_>,
@@ -133,6 +146,7 @@ fn show(
         duration => media.filter(|media| media.duration_ns > 0).map(|media| duration(media.duration_ns)),
         size => media.map(|media| language.size(media.bytes)),
         note => note(recording).filter(|_| phase == Phase::Ready).map(|name| language.text(name)),
+        flaws => if phase == Phase::Ready { flaws(language, recording) } else { vec![] },
         failure,
         elapsed => (phase == Phase::Recording).then_some(elapsed / 1_000_000_000),
         clock => clock(elapsed),

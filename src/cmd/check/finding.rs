@@ -20,7 +20,8 @@ pub struct Finding {
     pub what: &'static str,
     /// How it is.
     pub verdict: Verdict,
-    text: String,
+    /// In words; what is at fault stands first, before a colon.
+    pub text: String,
 }
 
 impl Finding {

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::finding::{Finding, Verdict};
+pub(super) use self::finding::{Finding, Verdict};
+pub(super) use self::livekit::server as livekit_server;
 use super::{ConfigArgs, show};
-use crate::config::Config;
+use crate::config::{Config, Warning};
 use crate::error::{Error, ErrorKind, Result};
 use crate::notify::Transport;
 use crate::psrpc;
@@ -39,7 +40,7 @@ pub fn run(args: CheckArgs) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|e| Error::new(ErrorKind::Internal, format!("cannot start the runtime: {e}")))?;
-    let mut findings: Vec<_> = warnings.into_iter().map(|text| Finding::warning("config", text)).collect();
+    let mut findings: Vec<_> = warnings.iter().map(configured).collect();
     if findings.is_empty() {
         findings.push(Finding::ok("config", "read; `greffier config --show` prints it"));
     }
@@ -50,6 +51,16 @@ pub fn run(args: CheckArgs) -> Result<()> {
     match findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count() {
         0 => Ok(()),
         failed => Err(Error::new(ErrorKind::FailedPrecondition, format!("{failed} of these must be put right first"))),
+    }
+}
+
+/// What was written and has no effect was wanted all the same.
+fn configured(warning: &Warning) -> Finding {
+    const WHAT: &str = "config";
+    if warning.is_mistake() {
+        Finding::failure(WHAT, warning.to_string())
+    } else {
+        Finding::warning(WHAT, warning.to_string())
     }
 }
 
@@ -72,7 +83,7 @@ async fn probe(config: &Config, room: Option<&str>) -> Vec<Finding> {
             let data_dir = data_dir.clone();
             blocking("data_dir", move || vec![local::data_dir(&data_dir)])
         }),
-        in_time("storage", storages(config)),
+        in_time("storage", storages(config, Proof::Whole)),
         in_time("mail", mail(config)),
         in_time("disk", disk::space(&data_dir)),
     );
@@ -103,17 +114,25 @@ async fn redis(config: &Config) -> Vec<Finding> {
     }]
 }
 
+/// How a storage is tried.
+#[derive(Clone, Copy)]
+pub(super) enum Proof {
+    /// An object is written, read back and deleted.
+    Whole,
+    /// It takes writes; in a bucket nothing appears.
+    Writable,
+}
+
 /// The storage, and those that modes have of their own.
-async fn storages(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![storage(config, &config.storage, "").await];
+pub(super) async fn storages(config: &Config, proof: Proof) -> Vec<Finding> {
+    let mut findings = vec![storage(config, &config.storage, "", proof).await];
     for (mode, settings) in &config.mode_storages {
-        findings.push(storage(config, settings, &format!("of {mode}, ")).await);
+        findings.push(storage(config, settings, &format!("of {mode}, "), proof).await);
     }
     findings
 }
 
-/// Writes, reads and deletes an object.
-async fn storage(config: &Config, settings: &Settings, whose: &str) -> Finding {
+async fn storage(config: &Config, settings: &Settings, whose: &str, proof: Proof) -> Finding {
     const WHAT: &str = "storage";
     let target = match &settings.target {
         Target::Local(folder) => format!("the folder {}", folder.as_ref().unwrap_or(&config.data_dir).display()),
@@ -121,12 +140,17 @@ async fn storage(config: &Config, settings: &Settings, whose: &str) -> Finding {
         Target::Gcp(gcp) => format!("bucket {} of Google", gcp.bucket),
         Target::Azure(azure) => format!("container {} of Azure", azure.container_name),
     };
-    let tried = match Storage::open(settings, &config.data_dir) {
-        Ok(storage) => storage.check().await,
-        Err(e) => Err(e),
+    let tried = match (Storage::open(settings, &config.data_dir), proof) {
+        (Ok(storage), Proof::Whole) => storage.check().await,
+        (Ok(storage), Proof::Writable) => storage.check_key_writable("greffier-check.txt", "text/plain").await,
+        (Err(e), _) => Err(e),
+    };
+    let done = match proof {
+        Proof::Whole => "written, read back, deleted",
+        Proof::Writable => "can be written to",
     };
     match tried {
-        Ok(()) => Finding::ok(WHAT, format!("{whose}{target}: written, read back, deleted")),
+        Ok(()) => Finding::ok(WHAT, format!("{whose}{target}: {done}")),
         Err(e) => Finding::failure(WHAT, format!("{} ({whose}{target})", e.message)),
     }
 }

@@ -8,36 +8,49 @@
 
 mod boxes;
 mod index;
+mod reader;
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use boxes::Head;
 use index::Index;
+use reader::Reader;
 
-/// A box of metadata larger than this is not believed.
-const LARGEST: u64 = 64 << 20;
+/// A file that was made ordinary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finalised {
+    /// Its length.
+    pub bytes: u64,
+    /// It was ordinary already, and was left alone.
+    pub before: bool,
+}
 
-/// Makes an ordinary, seekable MP4 of a fragmented one; an incomplete fragment at its end is cut off.
-/// Returns the file's length in bytes. A file that is ordinary already is left alone.
-pub fn finalise(path: &Path) -> io::Result<u64> {
-    let mut file = File::options().read(true).write(true).open(path)?;
+/// Makes an ordinary, seekable MP4 of a fragmented one; an incomplete fragment at its end is cut off. `steps` counts what is
+/// done: a long file on a slow disk takes minutes, and whoever waits sees that it goes on.
+pub fn finalise(path: &Path, steps: &AtomicU64) -> io::Result<Finalised> {
+    let file = File::options().read(true).write(true).open(path)?;
     let length = file.metadata()?.len();
+    let mut reader = Reader::new(file, length);
     let mut at = 0;
     let mut found: Option<(u64, Index)> = None;
     // Where the last whole fragment ends, and where its `moof` begins while its `mdat` has not been seen.
     let mut whole = 0;
     let mut open: Option<(u64, Vec<u8>)> = None;
-    while let Some(head) = head(&mut file, at, length)? {
+    while let Some(head) = reader.head(at)? {
+        steps.fetch_add(1, Ordering::Relaxed);
         match (&head.kind, &mut found) {
             (b"moov", None) => {
-                let bytes = read(&mut file, at, head.size)?;
-                let Some(index) = Index::new(&bytes) else { return Ok(length) };
+                let bytes = reader.read(at, head.size)?;
+                let Some(index) = Index::new(bytes) else { return Ok(Finalised { bytes: length, before: false }) };
+                if !index.is_fragmented() {
+                    return Ok(Finalised { bytes: length, before: true });
+                }
                 found = Some((at, index));
                 whole = at + head.size;
             }
-            (b"moof", Some(_)) => open = Some((at, read(&mut file, at, head.size)?)),
+            (b"moof", Some(_)) => open = Some((at, reader.read(at, head.size)?.to_vec())),
             (b"mdat", Some((_, index))) => {
                 if let Some((offset, moof)) = open.take() {
                     index.fragment(&moof, offset);
@@ -51,52 +64,39 @@ pub fn finalise(path: &Path) -> io::Result<u64> {
     let Some((moov_at, index)) = found else {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "no moov box"));
     };
-    if !index.is_fragmented() {
-        return Ok(length);
-    }
+    let mut file = reader.into_file();
     file.set_len(whole)?;
     let moov = index.moov();
     file.seek(SeekFrom::Start(whole))?;
-    file.write_all(&moov)?;
+    if let Err(e) = file.write_all(&moov) {
+        // Half an index helps nobody: without it the file is as the recorder left it, and can be tried again.
+        let _ = file.set_len(whole);
+        return Err(e);
+    }
+    steps.fetch_add(1, Ordering::Relaxed);
     file.sync_data()?;
+    steps.fetch_add(1, Ordering::Relaxed);
     file.seek(SeekFrom::Start(moov_at))?;
     file.write_all(&boxes::large_head(*b"mdat", whole - moov_at))?;
     file.sync_data()?;
-    Ok(whole + moov.len() as u64)
+    Ok(Finalised { bytes: whole + moov.len() as u64, before: false })
 }
 
 /// How long an ordinary MP4 plays, in nanoseconds.
 pub fn duration_ns(path: &Path) -> io::Result<u64> {
     let no_moov = || io::Error::new(io::ErrorKind::InvalidData, "no moov box");
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let length = file.metadata()?.len();
+    let mut reader = Reader::new(file, length);
     let mut at = 0;
-    while let Some(head) = head(&mut file, at, length)? {
+    while let Some(head) = reader.head(at)? {
         if &head.kind == b"moov" {
-            let index = Index::new(&read(&mut file, at, head.size)?).ok_or_else(no_moov)?;
+            let index = Index::new(reader.read(at, head.size)?).ok_or_else(no_moov)?;
             return Ok(index.duration_ns());
         }
         at += head.size;
     }
     Err(no_moov())
-}
-
-/// The head of the box at `at`; `None` at the end, or when the box is not whole.
-fn head(file: &mut File, at: u64, length: u64) -> io::Result<Option<Head>> {
-    if at + 8 > length {
-        return Ok(None);
-    }
-    let bytes = read(file, at, 16.min(length - at))?;
-    Ok(boxes::head(&bytes).filter(|h| h.size >= 8 && at.saturating_add(h.size) <= length))
-}
-
-fn read(file: &mut File, at: u64, size: u64) -> io::Result<Vec<u8>> {
-    let too_large = || io::Error::new(io::ErrorKind::InvalidData, format!("a box of {size} bytes"));
-    let size = usize::try_from(size).ok().filter(|_| size <= LARGEST).ok_or_else(too_large)?;
-    let mut bytes = vec![0; size];
-    file.seek(SeekFrom::Start(at))?;
-    file.read_exact(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -138,13 +138,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.mp4");
         fragmented(&path);
-        let length = finalise(&path).unwrap();
-        assert_eq!(length, std::fs::metadata(&path).unwrap().len());
+        let steps = AtomicU64::new(0);
+        let made = finalise(&path, &steps).unwrap();
+        assert_eq!((made.bytes, made.before), (std::fs::metadata(&path).unwrap().len(), false));
+        assert!(steps.load(Ordering::Relaxed) > 8, "whoever waits sees it");
         // Starts at zero in spite of the reordering; every picture is in the index.
         assert_eq!(pictures(&path).1, "0,100,100");
         let duration = duration_ns(&path).unwrap();
         assert!(duration.abs_diff(4_000_000_000) < 100_000_000, "{duration}");
-        assert_eq!(finalise(&path).unwrap(), length, "twice does no harm");
+        let again = finalise(&path, &steps).unwrap();
+        assert_eq!(again, Finalised { before: true, ..made }, "twice does no harm");
     }
 
     #[test]
@@ -158,13 +161,13 @@ mod tests {
             let cut = folder.path().join("cut.mp4");
             std::fs::copy(&path, &cut).unwrap();
             File::options().write(true).open(&cut).unwrap().set_len(whole * part / 100).unwrap();
-            finalise(&cut).unwrap();
+            finalise(&cut, &AtomicU64::new(0)).unwrap();
             let (found, line) = pictures(&cut);
             assert!(found >= last.max(20), "{part} %: {line}");
             last = found;
         }
         let nothing = folder.path().join("nothing.mp4");
         std::fs::write(&nothing, b"").unwrap();
-        assert!(finalise(&nothing).is_err());
+        assert!(finalise(&nothing, &AtomicU64::new(0)).is_err());
     }
 }

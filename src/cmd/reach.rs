@@ -1,0 +1,86 @@
+//! Says early what keeps recordings from being made or stored: whoever presses Record should not be the first to find out.
+
+use std::time::Duration;
+
+use super::check::{self, Finding, Proof, Verdict};
+use crate::config::Config;
+
+/// Before it is tried for the second time; each pause is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Tries the storage once, and LiveKit until it lets us in.
+pub(super) async fn watch(config: Config) {
+    tokio::join!(storage(&config), livekit(&config));
+}
+
+async fn storage(config: &Config) {
+    for finding in check::storages(config, Proof::Writable).await {
+        let text = &finding.text;
+        match finding.verdict {
+            Verdict::Fail => tracing::warn!("recordings will wait on this disk: {text}"),
+            Verdict::Warn => tracing::warn!("{text}"),
+            Verdict::Ok | Verdict::Skip => tracing::debug!("{text}"),
+        }
+    }
+}
+
+async fn livekit(config: &Config) {
+    let mut told = Vec::new();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let findings = check::livekit_server(&config.server).await;
+        for text in news(&findings, &mut told) {
+            tracing::warn!("{text}");
+        }
+        if findings.iter().all(|finding| finding.verdict != Verdict::Fail) {
+            return tracing::info!("{} lets us in: rooms can be recorded", config.server.url);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Which thing, and which of its fields.
+type Fault = (&'static str, Option<String>);
+
+/// What is wrong and has not been told yet. The same fault in other words, such as another number of seconds, is not told again.
+fn news(findings: &[Finding], told: &mut Vec<Fault>) -> Vec<String> {
+    let (mut news, mut now) = (Vec::new(), Vec::new());
+    for finding in findings {
+        let words = match finding.verdict {
+            Verdict::Fail => "no room can be recorded, it is tried again: ",
+            Verdict::Warn => "",
+            Verdict::Ok | Verdict::Skip => continue,
+        };
+        let text = &finding.text;
+        let field = text.split_once(": ").map(|(field, _)| field.to_owned()).filter(|field| !field.contains(' '));
+        let subject = if field.is_some() { String::new() } else { format!("{}: ", finding.what) };
+        let fault = (finding.what, field);
+        if !told.contains(&fault) {
+            news.push(format!("{words}{subject}{text}"));
+        }
+        now.push(fault);
+    }
+    *told = now;
+    news
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_is_told_once() {
+        let mut told = Vec::new();
+        let clock =
+            |seconds| Finding::failure("clock", format!("{seconds} s ahead of the server's: tokens are refused"));
+        let mut hear = |findings: &[Finding]| news(findings, &mut told).len();
+        assert_eq!(hear(&[Finding::failure("livekit", "url: cannot reach ws://x: refused")]), 1);
+        assert_eq!(hear(&[Finding::failure("livekit", "url: cannot reach ws://x: timeout")]), 0);
+        assert_eq!(hear(&[Finding::failure("livekit", "api_key/api_secret: refused"), clock(40)]), 2);
+        assert_eq!(hear(&[Finding::failure("livekit", "api_key/api_secret: refused"), clock(41)]), 0);
+        assert_eq!(hear(&[Finding::ok("livekit", "answers"), Finding::ok("clock", "as the server's")]), 0);
+        assert_eq!(hear(&[Finding::ok("livekit", "answers"), clock(50)]), 1);
+    }
+}

@@ -1,0 +1,80 @@
+//! Pure. The section `logging`: how much is written, and how.
+
+use super::source::{DEFAULT, Effective};
+use crate::error::{Error, Result};
+use crate::fields::Fields;
+
+/// How much is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Somebody must act.
+    Error,
+    /// And: something was lost, or will be.
+    Warn,
+    /// And: what begins and ends.
+    Info,
+    /// And: what is looked at when something is not understood.
+    Debug,
+    /// And: everything that libraries say.
+    Trace,
+}
+
+/// The section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// `logging.level`.
+    pub level: Level,
+    /// `logging.json`: lines for programs.
+    pub json: bool,
+}
+
+impl Level {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+
+    /// What is written at this level, as tracing's `EnvFilter` reads it. Libraries warn of what is no fault of a recording
+    /// (an unusual payload type in an offer, a browser that leaves), and the errors that strangers can cause are not ours.
+    pub fn filter(self) -> String {
+        let (libraries, connections) = match self {
+            Self::Error | Self::Warn | Self::Info => ("error", "off"),
+            Self::Debug => ("warn", "error"),
+            Self::Trace => ("debug", "debug"),
+        };
+        format!("{libraries},warp::server={connections},greffier={}", self.name())
+    }
+}
+
+impl Logging {
+    /// What is configured, where the level is: else this one.
+    pub fn of(effective: &Effective, level: Level) -> Self {
+        let section = effective.tree.get("logging").cloned().unwrap_or_default();
+        let read = Fields::of(section, "logging").and_then(|mut fields| Self::read(&mut fields));
+        // A wrong level is told by whoever needs the whole configuration.
+        let Ok(read) = read else { return Self { level, json: false } };
+        let default = effective.tree.origin("logging.level") == Some(DEFAULT);
+        if default { Self { level, ..read } } else { read }
+    }
+
+    /// Reads it.
+    pub(super) fn read(fields: &mut Fields) -> Result<Self> {
+        let path = fields.path_of("level");
+        let name = fields.text("level")?.unwrap_or_default();
+        let level = match name.to_lowercase().as_str() {
+            "" | "info" => Level::Info,
+            "error" => Level::Error,
+            "warn" | "warning" => Level::Warn,
+            "debug" => Level::Debug,
+            "trace" => Level::Trace,
+            _ => return Err(Error::invalid(&path, format!("{name:?} is no level; use debug, info, warn or error"))),
+        };
+        Ok(Self { level, json: fields.flag("json")?.unwrap_or(false) })
+    }
+}

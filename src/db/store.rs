@@ -1,0 +1,146 @@
+//! The trees, and how they are opened again once the disk takes writes again.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock, TryLockError};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// So much must fit on the disk before the store is opened again: it writes half a megabyte at a time.
+const ROOM: usize = 2 << 20;
+/// How often, and after how long, the store is asked for while others read from it, or have just let go of it.
+const TRIES: usize = 100;
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// What is kept.
+#[derive(Debug)]
+pub(super) struct Trees {
+    store: sled::Db,
+    /// id → row.
+    pub recordings: sled::Tree,
+    /// created_at, id → nothing: the order of lists.
+    pub by_time: sled::Tree,
+    /// expires_at, id → nothing.
+    pub by_expiry: sled::Tree,
+    /// Ids of the recordings whose state can still change by itself.
+    pub unended: sled::Tree,
+    /// room, idempotency key → id.
+    pub by_idempotency: sled::Tree,
+    /// key of an object → id.
+    pub by_key: sled::Tree,
+    /// recording, lane, rank → job.
+    pub jobs: sled::Tree,
+    /// id → how far its upload has come.
+    pub checkpoints: sled::Tree,
+    /// id → what was put at its final place.
+    pub stored: sled::Tree,
+    /// kind, key → a row that this program cannot read.
+    pub undecodable: sled::Tree,
+}
+
+/// The trees behind a door: sled keeps the first error of its disk until it is opened anew.
+#[derive(Debug)]
+pub(super) struct Store {
+    path: PathBuf,
+    /// None while it cannot be opened.
+    trees: RwLock<Option<Trees>>,
+    /// The disk did not take a write.
+    failed: AtomicBool,
+}
+
+impl Trees {
+    fn open(path: &Path) -> sled::Result<Self> {
+        let store = sled::Config::new().path(path).cache_capacity(16 << 20).open()?;
+        Ok(Self {
+            recordings: store.open_tree("recordings")?,
+            by_time: store.open_tree("recordings_by_time")?,
+            by_expiry: store.open_tree("recordings_by_expiry")?,
+            unended: store.open_tree("recordings_unended")?,
+            by_idempotency: store.open_tree("recordings_by_idempotency_key")?,
+            by_key: store.open_tree("recordings_by_key")?,
+            jobs: store.open_tree("jobs")?,
+            checkpoints: store.open_tree("checkpoints")?,
+            stored: store.open_tree("stored")?,
+            undecodable: store.open_tree("undecodable")?,
+            store,
+        })
+    }
+}
+
+impl Store {
+    /// Opens or makes it.
+    pub fn open(path: &Path) -> sled::Result<Self> {
+        let trees = RwLock::new(Some(Trees::open(path)?));
+        Ok(Self { path: path.to_owned(), trees, failed: AtomicBool::new(false) })
+    }
+
+    /// Reads.
+    pub fn read<T>(&self, read: impl FnOnce(&Trees) -> sled::Result<T>) -> sled::Result<T> {
+        let trees = self.trees.read().unwrap_or_else(PoisonError::into_inner);
+        read(trees.as_ref().ok_or_else(closed)?)
+    }
+
+    /// Writes, and returns when it is on the disk. After a failure the store is first opened anew, as soon as the disk has
+    /// room: what had not come to the disk by then is not in it.
+    pub fn write<T>(&self, write: impl FnOnce(&Trees) -> sled::Result<T>) -> sled::Result<T> {
+        if self.failed.load(Ordering::Acquire) {
+            self.reopen()?;
+        }
+        let flushed = |trees: &Trees| {
+            let written = write(trees)?;
+            // A transaction that returned is not on the disk yet: without this, an abort loses it.
+            trees.store.flush()?;
+            Ok(written)
+        };
+        let written = self.read(flushed);
+        if written.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        written
+    }
+
+    fn reopen(&self) -> sled::Result<()> {
+        self.probe()?;
+        let mut tries = 0..TRIES;
+        let mut trees = loop {
+            match self.trees.try_write() {
+                Ok(trees) => break trees,
+                Err(TryLockError::Poisoned(e)) => break e.into_inner(),
+                Err(TryLockError::WouldBlock) if tries.next().is_some() => sleep(AGAIN),
+                Err(TryLockError::WouldBlock) => return Err(closed()),
+            }
+        };
+        if !self.failed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // Its lock is free only once it is gone.
+        *trees = None;
+        let opened = loop {
+            match Trees::open(&self.path) {
+                Err(e) if e.to_string().contains("could not acquire lock") && tries.next().is_some() => sleep(AGAIN),
+                opened => break opened?,
+            }
+        };
+        *trees = Some(opened);
+        self.failed.store(false, Ordering::Release);
+        tracing::info!("the store takes changes again");
+        Ok(())
+    }
+
+    /// A store that is opened on a full disk cannot even be read.
+    fn probe(&self) -> sled::Result<()> {
+        let probe = self.path.with_extension("probe");
+        let written = fs::File::create(&probe).and_then(|mut file| {
+            file.write_all(&vec![1; ROOM])?;
+            file.sync_all()
+        });
+        let _ = fs::remove_file(&probe);
+        written.map_err(sled::Error::Io)
+    }
+}
+
+fn closed() -> sled::Error {
+    sled::Error::Io(std::io::Error::other("it is being opened again after a failure of the disk"))
+}

@@ -1,0 +1,302 @@
+//! Pure. Which units of a video track its decoder is given, when that decoder is opened anew, and what is told of it.
+
+use super::gate::Gate;
+use super::headers::{Heading, Sizes};
+use super::retry::Retry;
+
+const SECOND: i64 = 1_000_000_000;
+/// Nothing passes before so much time without a unit that had to be refused.
+const CALM_NS: i64 = SECOND;
+/// A decoder that broke may take this long to show a picture again before anybody is told: until then the last one stands.
+const TOLERANCE_NS: i64 = 3 * SECOND;
+/// Units, key frames among them, but no picture for this long: the stream is broken.
+const HOPELESS_NS: i64 = 6 * SECOND;
+/// Units, but no key frame for this long.
+const STUCK_NS: i64 = 15 * SECOND;
+
+/// The admission of one track.
+#[derive(Debug, Default)]
+pub struct Admission {
+    gate: Gate,
+    sizes: Sizes,
+    retry: Retry,
+    /// When a unit was refused last.
+    refused: Option<i64>,
+    /// Since when there is no picture although units come, and whether one of them has passed.
+    waiting: Option<Waiting>,
+    /// Why the decoder broke, while no picture has come since.
+    broke: Option<(i64, String)>,
+    /// The owner was told that there is no picture, and that still holds.
+    told: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    since: i64,
+    passed: bool,
+}
+
+/// What is known of a unit when it comes. Times are nanoseconds, any zero.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// What its headers say.
+    pub heading: Heading,
+    /// Nothing before it was lost.
+    pub contiguous: bool,
+    /// It can be decoded without those before it.
+    pub keyframe: bool,
+    /// There is a decoder.
+    pub open: bool,
+    /// When a picture was decoded last.
+    pub decoded: Option<i64>,
+    /// Now.
+    pub now: i64,
+}
+
+/// What becomes of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The decoder is given it.
+    pub pass: bool,
+    /// Ask the publisher for a key frame now.
+    pub ask: bool,
+    /// The decoder makes nothing of what it is given: close it.
+    pub close: bool,
+    /// The track shows nothing, and why: told once, until it shows something again.
+    pub undecodable: Option<String>,
+}
+
+impl Admission {
+    /// A unit came.
+    pub fn unit(&mut self, facts: Facts) -> Verdict {
+        let Facts { heading, contiguous, keyframe, open, decoded, now } = facts;
+        self.seen(decoded);
+        let refusal = self.sizes.unit(heading, now).err();
+        if refusal.is_some() {
+            self.refused = Some(now);
+            self.gate.close();
+        }
+        let calm = self.refused.is_none_or(|at| now - at >= CALM_NS);
+        let verdict = self.gate.unit(contiguous, keyframe && calm && open, decoded, now);
+        let waiting = self.waiting.get_or_insert(Waiting { since: now, passed: false });
+        if verdict.pass && !waiting.passed {
+            *waiting = Waiting { since: now, passed: true };
+        }
+        let (waited, passed) = (now - waiting.since, waiting.passed);
+        let why = if let Some(refusal) = refusal {
+            Some(refusal.to_string())
+        } else if let Some((_, why)) = self.broke.as_ref().filter(|(at, _)| now - at >= TOLERANCE_NS) {
+            Some(why.clone())
+        } else if passed && waited >= HOPELESS_NS {
+            Some("its frames do not decode".to_owned())
+        } else {
+            (waited >= STUCK_NS).then(|| "no key frame came that could be decoded".to_owned())
+        };
+        let close = open && passed && waited >= HOPELESS_NS;
+        if close {
+            self.waiting = None;
+            self.retry.failed(now);
+            self.gate.close();
+        }
+        // While no decoder may be opened, a key frame would be for nothing.
+        let ask = verdict.ask && (open || self.retry.is_due(now));
+        Verdict { pass: verdict.pass && !close, ask, close, undecodable: why.and_then(|why| self.tell(why)) }
+    }
+
+    /// Whether a decoder is to be opened for a unit, because there is none.
+    pub fn may_open(&self, keyframe: bool, now: i64) -> bool {
+        keyframe && self.retry.is_due(now)
+    }
+
+    /// The decoder broke, or could not be opened. The reason comes back when the owner is to be told of it now: a single
+    /// damaged frame is over with the next key frame.
+    pub fn broke(&mut self, now: i64, why: &str) -> Option<String> {
+        self.gate.close();
+        self.waiting = None;
+        self.broke.get_or_insert_with(|| (now, why.to_owned()));
+        if self.retry.failed(now) { self.tell(why.to_owned()) } else { None }
+    }
+
+    /// The decoder does not take what it is given.
+    pub fn overrun(&mut self) {
+        self.gate.close();
+    }
+
+    /// The track paused (mute): its silence is no fault, and what comes then is tried at once.
+    pub fn rest(&mut self) {
+        self.gate.rest();
+        self.waiting = None;
+        self.retry.forget();
+    }
+
+    fn seen(&mut self, decoded: Option<i64>) {
+        let Some(decoded) = decoded else { return };
+        if let Some(waiting) = self.waiting
+            && decoded > waiting.since
+        {
+            self.waiting = Some(Waiting { since: decoded, passed: false });
+            if self.refused.is_none_or(|refused| decoded > refused) {
+                self.told = false;
+            }
+        }
+        if self.broke.as_ref().is_some_and(|(at, _)| decoded > *at) {
+            self.broke = None;
+        }
+    }
+
+    fn tell(&mut self, why: String) -> Option<String> {
+        (!std::mem::replace(&mut self.told, true)).then_some(why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Codec;
+    use crate::pipeline::headers;
+
+    const MS: i64 = 1_000_000;
+
+    /// A camera of 30 frames a second; its decoder shows what it is given 20 ms later.
+    struct Camera {
+        admission: Admission,
+        now: i64,
+        open: bool,
+        decoded: Option<i64>,
+        told: Vec<String>,
+        asked: usize,
+        passed: usize,
+    }
+
+    impl Camera {
+        fn new() -> Self {
+            let admission = Admission::default();
+            Self { admission, now: 0, open: true, decoded: None, told: vec![], asked: 0, passed: 0 }
+        }
+
+        fn frame(&mut self, heading: Heading, keyframe: bool) -> bool {
+            self.now += 33 * MS;
+            if !self.open {
+                self.open = self.admission.may_open(keyframe, self.now);
+            }
+            let (open, decoded, now) = (self.open, self.decoded, self.now);
+            let facts = Facts { heading, contiguous: true, keyframe, open, decoded, now };
+            let verdict = self.admission.unit(facts);
+            self.told.extend(verdict.undecodable);
+            self.asked += usize::from(verdict.ask);
+            self.passed += usize::from(verdict.pass);
+            self.open &= !verdict.close;
+            verdict.pass
+        }
+
+        /// So many seconds of good frames, a key frame every second.
+        fn good(&mut self, seconds: usize) {
+            for n in 0..seconds * 30 {
+                if self.frame(if n % 30 == 0 { of(640, 360) } else { Heading::Same }, n % 30 == 0) {
+                    self.decoded = Some(self.now + 20 * MS);
+                }
+            }
+        }
+
+        fn breaks(&mut self) {
+            self.open = false;
+            self.told.extend(self.admission.broke(self.now, "it broke"));
+        }
+    }
+
+    /// As a key frame of that size would say.
+    fn of(width: u16, height: u16) -> Heading {
+        let ([w0, w1], [h0, h1]) = (width.to_le_bytes(), height.to_le_bytes());
+        headers::read(Codec::Vp8, &[0, 0, 0, 0x9d, 1, 0x2a, w0, w1, h0, h1])
+    }
+
+    #[test]
+    fn one_damaged_frame_is_over_with_the_next_key_frame_and_nobody_is_told() {
+        let mut camera = Camera::new();
+        camera.good(3);
+        camera.breaks();
+        assert!(!camera.frame(Heading::Same, false));
+        assert_eq!(camera.asked, 1, "a key frame is asked for at once");
+        assert!(camera.frame(of(640, 360), true));
+        camera.good(10);
+        assert_eq!(camera.told, [""; 0]);
+    }
+
+    #[test]
+    fn a_decoder_that_breaks_again_and_again_is_told_once_and_comes_back() {
+        let mut camera = Camera::new();
+        let mut opened = 0;
+        for _ in 0..120 * 30 {
+            if camera.frame(of(640, 360), true) {
+                opened += 1;
+                camera.breaks();
+            }
+        }
+        assert_eq!(camera.told, ["it broke"]);
+        assert!((7..=10).contains(&opened), "{opened} in two minutes");
+        camera.good(31);
+        camera.told.clear();
+        camera.good(60);
+        camera.breaks();
+        camera.breaks();
+        assert_eq!(camera.told, ["it broke"], "it had come back");
+    }
+
+    #[test]
+    fn a_bomb_and_what_depends_on_it_do_not_pass_and_sane_frames_do() {
+        let mut camera = Camera::new();
+        camera.good(2);
+        let before = camera.passed;
+        for n in 0..300 {
+            camera.frame(if n % 30 == 0 { of(16_383, 16_383) } else { Heading::Same }, n % 30 == 0);
+        }
+        // Sane key frames between bombs do not pass either.
+        for n in 0..60 {
+            camera.frame(if n % 2 == 0 { of(16_383, 16_383) } else { of(640, 360) }, true);
+        }
+        assert_eq!((camera.passed, camera.told.len()), (before, 1), "{:?}", camera.told);
+        assert!(camera.told[0].starts_with("declares 16383×16383"), "{:?}", camera.told);
+        camera.good(3);
+        assert!(camera.passed > before + 30);
+        for _ in 0..3 {
+            camera.frame(of(16_383, 16_383), true);
+        }
+        assert_eq!(camera.told.len(), 2, "told again");
+    }
+
+    #[test]
+    fn what_never_decodes_is_told_and_its_decoder_replaced() {
+        let mut camera = Camera::new();
+        let mut closed = 0;
+        for n in 0..60 * 30 {
+            camera.frame(if n % 30 == 0 { of(640, 360) } else { Heading::Same }, n % 30 == 0);
+            closed += usize::from(!camera.open);
+        }
+        assert_eq!(camera.told, ["its frames do not decode"]);
+        assert!(closed > 3, "{closed}");
+        camera.good(40);
+        assert_eq!(camera.decoded, Some(camera.now + 20 * MS));
+    }
+
+    #[test]
+    fn a_publisher_without_key_frames_is_asked_ever_less_often_and_told() {
+        let mut camera = Camera::new();
+        for _ in 0..60 * 30 {
+            camera.frame(Heading::Same, false);
+        }
+        assert!((10..=24).contains(&camera.asked), "{} in a minute", camera.asked);
+        assert_eq!(camera.told, ["no key frame came that could be decoded"]);
+    }
+
+    #[test]
+    fn after_a_pause_it_is_tried_at_once() {
+        let mut camera = Camera::new();
+        camera.breaks();
+        for _ in 0..8 {
+            camera.breaks();
+        }
+        assert!(!camera.frame(of(640, 360), true));
+        camera.admission.rest();
+        assert!(camera.frame(of(640, 360), true));
+    }
+}

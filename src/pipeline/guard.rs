@@ -1,0 +1,59 @@
+//! The threads of a pipeline, under a guard: a recording does not go on for ever without one that panicked.
+
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use super::order::Order;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Ends the recording, with this reason.
+pub fn ends(orders: &Sender<Order>) -> impl Fn(String) + Send + 'static {
+    let orders = orders.clone();
+    move |why| drop(orders.send(Order::OutputBroke(why)))
+}
+
+/// A thread of the pipeline. When it stops by a panic, `tell` is told: else a recording would go on for ever without it.
+pub fn spawn(
+    name: &'static str,
+    tell: impl Fn(String) + Send + 'static,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<()> {
+    let spawned = thread::Builder::new().name(name.into()).spawn(move || {
+        let _guard = Guard { name, tell };
+        run();
+    });
+    spawned.map(drop).map_err(|e| Error::new(ErrorKind::ResourceExhausted, format!("no thread for the {name}: {e}")))
+}
+
+struct Guard<F: Fn(String)> {
+    name: &'static str,
+    tell: F,
+}
+
+impl<F: Fn(String)> Drop for Guard<F> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let why = format!("the {} stopped: a fault of this program", self.name);
+            tracing::error!(why, "a thread panicked");
+            (self.tell)(why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_is_told_and_one_that_ends_is_not() {
+        let (orders, received) = channel();
+        spawn("painter", ends(&orders), || {}).unwrap();
+        spawn("mixer", ends(&orders), || panic!("on purpose")).unwrap();
+        drop(orders);
+        let told: Vec<_> = received.iter().collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(matches!(&told[0], Order::OutputBroke(why) if why.starts_with("the mixer stopped")), "{told:?}");
+    }
+}
