@@ -5,6 +5,7 @@ mod check;
 mod content;
 mod explain;
 mod key;
+mod line;
 mod local;
 mod multipart;
 mod settings;
@@ -12,8 +13,8 @@ mod sign;
 mod stores;
 
 pub use content::{Content, Head};
-pub use key::{LONGEST, check_key, content_type_of};
-pub use settings::{Azure, Gcp, Proxy, S3, Settings, Target};
+pub use key::{LONGEST, SEGMENT, check_key, content_type_of};
+pub use settings::{Azure, Checksum, Gcp, Proxy, S3, Settings, Target};
 pub use stores::Stores;
 
 use std::ops::Range;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use bucket::Bucket;
+use key::check_path;
 use local::Folder;
 
 /// One place for finished files. Cheap to clone.
@@ -72,7 +74,7 @@ impl Storage {
     /// The file of this key, when it is one on this machine.
     pub fn local_path(&self, key: &str) -> Option<PathBuf> {
         match &self.place {
-            Place::Local(folder) => check_key(key).ok().map(|()| folder.path(&self.object_key(key))),
+            Place::Local(folder) => check_path(key).ok().map(|()| folder.path(&self.object_key(key))),
             Place::Bucket(_) => None,
         }
     }
@@ -80,7 +82,7 @@ impl Storage {
     /// Puts a whole file there, at once and complete. Doing it again does no harm. A local folder takes the file away from
     /// where it was.
     pub async fn put_file(&self, file: &Path, key: &str, content_type: &str) -> Result<()> {
-        check_key(key)?;
+        check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.take(file, &self.object_key(key)).await,
             Place::Bucket(_) => self.put_in_parts(file, key, content_type).await,
@@ -89,7 +91,7 @@ impl Storage {
 
     /// Puts these bytes there, at once and complete.
     pub async fn put(&self, key: &str, bytes: Bytes, content_type: &str) -> Result<()> {
-        check_key(key)?;
+        check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.put(&self.object_key(key), bytes).await,
             Place::Bucket(bucket) => bucket.put(&self.object_key(key), bytes, content_type).await,
@@ -98,7 +100,7 @@ impl Storage {
 
     /// What is there under this key; `None` when nothing is.
     pub async fn head(&self, key: &str) -> Result<Option<Head>> {
-        check_key(key)?;
+        check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.head(&self.object_key(key)).await,
             Place::Bucket(bucket) => bucket.head(&self.object_key(key)).await,
@@ -108,7 +110,7 @@ impl Storage {
     /// The bytes of this range, as far as there are any (`0..u64::MAX`: all of them), as they come. `NotFound` when nothing
     /// is there; a range that begins behind the end is `InvalidArgument`.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Content> {
-        check_key(key)?;
+        check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.get(&self.object_key(key), range).await,
             Place::Bucket(bucket) => bucket.get(&self.object_key(key), range).await,
@@ -117,7 +119,7 @@ impl Storage {
 
     /// Takes an object away; one that is not there is no failure.
     pub async fn delete(&self, key: &str) -> Result<()> {
-        check_key(key)?;
+        check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.delete(&self.object_key(key)).await,
             Place::Bucket(bucket) => bucket.delete(&self.object_key(key)).await,
