@@ -59,6 +59,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost", &["psrpc", "egress", "notify", "api"]),
     ("flate2", &["psrpc", "outbox"]),
     ("object_store", &["storage"]),
+    ("http_body_util", &["storage"]),
+    ("md5", &["storage"]),
     ("lettre", &["notify"]),
     ("prometheus_client", &["api"]),
     ("minijinja", &["api", "notify"]),

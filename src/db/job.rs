@@ -32,16 +32,17 @@ pub fn decode(bytes: &[u8]) -> Result<Job, String> {
 
 /// The row of this checkpoint.
 pub fn encode_checkpoint(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
-    let part = |part: &Part| PartRow { index: part.index, bytes: part.bytes, crc32: part.crc32, id: part.id.clone() };
-    let parts = checkpoint.parts.iter().map(part).collect();
-    row::versioned(&CheckpointRow { upload: checkpoint.upload.clone(), parts })
+    let row = |part: &Part| PartRow { index: part.index, bytes: part.bytes, crc32: part.crc32, id: part.id.clone() };
+    let parts = checkpoint.parts.iter().map(row).collect();
+    let Checkpoint { upload, parts: _, part, unanswered, stuck } = checkpoint.clone();
+    row::versioned(&CheckpointRow { upload, parts, part, unanswered, stuck })
 }
 
 /// The checkpoint of this row.
 pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, String> {
-    let CheckpointRow { upload, parts } = row::unversioned(bytes)?;
-    let part = |PartRow { index, bytes, crc32, id }| Part { index, bytes, crc32, id };
-    Ok(Checkpoint { upload, parts: parts.into_iter().map(part).collect() })
+    let CheckpointRow { upload, parts, part, unanswered, stuck } = row::unversioned(bytes)?;
+    let read = |PartRow { index, bytes, crc32, id }| Part { index, bytes, crc32, id };
+    Ok(Checkpoint { upload, parts: parts.into_iter().map(read).collect(), part, unanswered, stuck })
 }
 
 /// The row of what was stored.
@@ -96,6 +97,12 @@ enum TargetRow {
 struct CheckpointRow {
     upload: String,
     parts: Vec<PartRow>,
+    #[serde(default)]
+    part: u64,
+    #[serde(default)]
+    unanswered: u32,
+    #[serde(default)]
+    stuck: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]

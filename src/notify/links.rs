@@ -15,13 +15,16 @@ pub type Sign = Arc<dyn Fn(&Recording) -> BoxFuture<'static, Result<String>> + S
 pub struct Links {
     page: Arc<dyn Fn(&Recording) -> String + Send + Sync>,
     sign: Sign,
+    host: Option<String>,
 }
 
 impl Links {
     /// Pages are `{public_url}/recording/{id}`, and nothing can be signed.
     pub fn new(public_url: &str) -> Self {
         let base = public_url.trim_end_matches('/').to_owned();
+        let host = reqwest::Url::parse(&base).ok().and_then(|url| url.host_str().map(str::to_owned));
         Self {
+            host,
             page: Arc::new(move |about| format!("{base}/recording/{}", about.id)),
             sign: Arc::new(|about| {
                 let why = format!("{}: this storage cannot sign links; use S3, GCS or Azure", about.key);
@@ -38,6 +41,11 @@ impl Links {
     /// With a storage that signs.
     pub fn with_sign(self, sign: Sign) -> Self {
         Self { sign, ..self }
+    }
+
+    /// The host of `public_url`.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// Where this recording is watched.

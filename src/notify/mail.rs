@@ -1,18 +1,16 @@
 //! Letters to owners: by SMTP, into a folder, or into memory for tests.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use lettre::Message;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, MultiPartKind, SinglePart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::letter::{Letter, Setting, mask};
-use super::settings::{Encryption, Mail, Smtp, Transport};
+use super::settings::{Mail, Transport};
+use super::smtp::Server;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{Event, Owner, Recording};
 
@@ -25,17 +23,19 @@ pub(super) struct Mailer {
 enum Way {
     Nowhere,
     Folder(PathBuf),
-    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>, Duration),
+    Smtp(Box<Server>),
     Memory(UnboundedSender<Vec<u8>>),
 }
 
 impl Mailer {
-    pub fn new(settings: &Mail, data_dir: &Path) -> Result<Self> {
+    /// `public_host`: under which people reach us, when that is known.
+    pub fn new(settings: &Mail, data_dir: &Path, public_host: Option<&str>) -> Result<Self> {
+        let domains: Vec<_> = [Some(settings.from.email.domain()), public_host].into_iter().flatten().collect();
         let way = match &settings.transport {
             Transport::None => Way::Nowhere,
             Transport::Folder(Some(folder)) => Way::Folder(folder.clone()),
             Transport::Folder(None) => Way::Folder(data_dir.join("mail")),
-            Transport::Smtp(smtp) => Way::Smtp(Box::new(transport(smtp)?), smtp.timeout),
+            Transport::Smtp(smtp) => Way::Smtp(Box::new(Server::new(smtp, &domains)?)),
             Transport::Memory(sender) => Way::Memory(sender.clone()),
         };
         Ok(Self { settings: settings.clone(), way })
@@ -56,11 +56,7 @@ impl Mailer {
                 let unavailable = |_| Error::new(ErrorKind::Unavailable, "mail: nobody reads the memory any more");
                 sender.send(message.formatted()).map_err(unavailable)?;
             }
-            Way::Smtp(transport, patience) => {
-                let late = |_| Error::new(ErrorKind::Unavailable, "mail: the mail server took too long");
-                let sent = tokio::time::timeout(*patience, transport.send(message)).await.map_err(late)?;
-                sent.map_err(|e| refusal(&e, &owner.email))?;
-            }
+            Way::Smtp(server) => server.send(&message, &owner.email).await?,
         }
         tracing::info!(recording = %about.id, to, "the letter has left");
         Ok(())
@@ -133,55 +129,6 @@ impl Header for ContentLanguage {
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), self.0.to_owned())
     }
-}
-
-fn transport(smtp: &Smtp) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
-    let tls = || -> Result<TlsParameters> {
-        let mut builder = TlsParameters::builder(smtp.host.clone());
-        if let Some(path) = &smtp.ca_file {
-            let wrong = |why: String| Error::invalid("mail.smtp.ca_file", format!("{}: {why}", path.display()));
-            let pem = std::fs::read(path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
-            let certificate = Certificate::from_pem(&pem).map_err(|e| wrong(format!("not PEM: {e}")))?;
-            builder = builder.add_root_certificate(certificate);
-        }
-        builder.build_rustls().map_err(|e| Error::invalid("mail.smtp", format!("no TLS with {}: {e}", smtp.host)))
-    };
-    let tls = match smtp.encryption {
-        Encryption::None => Tls::None,
-        Encryption::StartTls => Tls::Required(tls()?),
-        Encryption::Tls => Tls::Wrapper(tls()?),
-    };
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
-        .port(smtp.port)
-        .tls(tls)
-        .timeout(Some(smtp.timeout));
-    if let Some((user, password)) = &smtp.credentials {
-        builder = builder.credentials(Credentials::new(user.clone(), password.expose().to_owned()));
-    }
-    Ok(builder.build())
-}
-
-/// What the mail server's answer means. Only a refusal of this letter or its recipient is for ever (RFC 5321, 4.2.3); a
-/// password that is wrong today may be right tomorrow. The answer may repeat the address, which logs do not show.
-fn refusal(error: &lettre::transport::smtp::Error, address: &str) -> Error {
-    let code = error.status().map(u16::from);
-    let kind = match code {
-        Some(550..=553 | 555 | 556) => ErrorKind::InvalidArgument,
-        // Without a better word: said of a letter, but also of a server that does not talk to us.
-        Some(554) => ErrorKind::InvalidArgument,
-        Some(_) | None => ErrorKind::Unavailable,
-    };
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    let text = text.replace(address, &mask(address)).replace(char::is_control, " ");
-    Error::new(kind, format!("mail to {}: {text}", mask(address)))
 }
 
 /// Whole or not at all; a second time replaces the first.

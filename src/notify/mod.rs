@@ -9,6 +9,7 @@ mod mail;
 mod notice;
 mod room;
 mod settings;
+mod smtp;
 mod storage_hook;
 mod transcription;
 mod webhook;
@@ -52,7 +53,7 @@ impl Notifier {
             webhooks.key(&livekit)?;
         }
         let web = http::client(None, false)?;
-        let mailer = mail::Mailer::new(&settings.mail, data_dir)?;
+        let mailer = mail::Mailer::new(&settings.mail, data_dir, links.host())?;
         let rooms = room::Rooms::new(&livekit)?;
         let io_info = bus.map(io_info::IoInfo::new);
         Ok(Self { parts: Arc::new(Parts { settings, livekit, links, web, mailer, rooms, io_info }) })

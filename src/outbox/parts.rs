@@ -1,39 +1,76 @@
 //! Pure. How a file is cut into parts, and which of them are still to be sent.
 //!
-//! Parts are equal for the first 39 GiB, because some stores want that, and there are never more than 10 000 of them.
+//! All parts but the last are equally long: some stores (Cloudflare R2) refuse others when the object is put together. How
+//! long is decided before the first is sent, by what the file may become; a store that takes fewer parts than were needed gets
+//! larger ones in another upload.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::recording::Part;
+use crate::recording::{Part, Request};
 
 /// The smallest part that S3 takes, but for the last one: what is left to be sent at the end is small.
 pub const PART: u64 = 5 << 20;
-/// How many of those there are.
-const MANY: u32 = 8_000;
-/// The parts behind them.
-const LARGE: u64 = 128 << 20;
+/// The largest that we make unasked; each is in memory while it is sent.
+pub const LARGEST: u64 = 128 << 20;
+/// The most parts that S3 takes.
+const MOST: u32 = 10_000;
+/// What a file whose length is known is cut into at most: Scaleway takes 1000 parts, and bitrates are targets.
+const USUAL: u64 = 900;
+const MIB: u64 = 1 << 20;
+
+/// How long the parts of a file of this length are; `None` when nobody knows how long it becomes. Never below `least`.
+pub fn length_for(expected: Option<u64>, least: u64) -> u64 {
+    let wanted = expected.map_or(PART, |bytes| whole_mib(bytes.div_ceil(USUAL)));
+    wanted.min(LARGEST).max(PART).max(least)
+}
+
+/// The bytes that a recording has when it runs into its limits; `None` without any.
+pub fn expected(request: &Request) -> Option<u64> {
+    let Request { output, limits, .. } = request;
+    let video = output.video().map_or(0, |video| u64::from(video.bitrate));
+    let audio = output.audio().map_or(0, |audio| u64::from(audio.bitrate));
+    let by_time = limits.max_duration.map(|length| length.as_secs().saturating_mul((video + audio) * 1000 / 8));
+    by_time.into_iter().chain(limits.max_bytes).min()
+}
+
+/// How long the parts must be instead for a file of `size` bytes (that may grow, unless it is `whole`) when the store refused to
+/// take more parts than these; `None` when that is more than `most`.
+pub fn larger(sent: &[Part], part: u64, size: u64, whole: bool, most: u64) -> Option<u64> {
+    let taken = sent.iter().map(|part| part.index).max().map_or(1, |last| u64::from(last) + 1);
+    let end = if whole { size } else { size.saturating_mul(2) };
+    let wanted = whole_mib(end.div_ceil(taken)).max(part.saturating_mul(2));
+    (part < most).then_some(wanted.min(most))
+}
 
 /// Where a part lies in its file, as long as the file is long enough.
-pub fn range(index: u32) -> Range<u64> {
-    let begin = |index: u32| PART * u64::from(index.min(MANY)) + LARGE * u64::from(index.saturating_sub(MANY));
-    begin(index)..begin(index.saturating_add(1))
+pub fn range(index: u32, part: u64) -> Range<u64> {
+    let begin = part.saturating_mul(index.into());
+    begin..begin.saturating_add(part)
 }
 
 /// Where a part lies in a file of this size.
-pub fn range_in(index: u32, size: u64) -> Range<u64> {
-    let Range { start, end } = range(index);
+pub fn range_in(index: u32, part: u64, size: u64) -> Range<u64> {
+    let Range { start, end } = range(index, part);
     start..end.min(size)
 }
 
+/// No store takes this many.
+pub fn too_many(index: u32) -> bool {
+    index >= MOST
+}
+
 /// The next part to send while the file grows. Never the first: the head of an MP4 changes at the end.
-pub fn next_whole(sent: &[Part], size: u64) -> Option<u32> {
-    (1..).take_while(|index| range(*index).end <= size).find(|index| !is_sent(sent, *index))
+pub fn next_whole(sent: &[Part], part: u64, size: u64) -> Option<u32> {
+    let sent = indexes(sent);
+    (1..).take_while(|index| range(*index, part).end <= size).find(|index| !sent.contains(index))
 }
 
 /// What is to be sent of a file that is whole, in this order: the first part is the last.
-pub fn missing(sent: &[Part], size: u64) -> Vec<u32> {
-    let all = (0..).take_while(|index| range(*index).start < size);
-    let mut missing: Vec<_> = all.filter(|index| !is_sent(sent, *index)).collect();
+pub fn missing(sent: &[Part], part: u64, size: u64) -> Vec<u32> {
+    let sent = indexes(sent);
+    let all = (0..).take_while(|index| range(*index, part).start < size);
+    let mut missing: Vec<_> = all.filter(|index| !sent.contains(index)).collect();
     if missing.first() == Some(&0) {
         missing.rotate_left(1);
     }
@@ -41,10 +78,10 @@ pub fn missing(sent: &[Part], size: u64) -> Vec<u32> {
 }
 
 /// Forgets the parts that a file of this size does not have, or has of another length.
-pub fn keep_fitting(sent: &mut Vec<Part>, size: u64) {
-    sent.retain(|part| {
-        let Range { start, end } = range_in(part.index, size);
-        start < end && part.bytes == end - start
+pub fn keep_fitting(sent: &mut Vec<Part>, part: u64, size: u64) {
+    sent.retain(|one| {
+        let Range { start, end } = range_in(one.index, part, size);
+        start < end && one.bytes == end - start
     });
 }
 
@@ -56,44 +93,90 @@ pub fn suspects(sent: &[Part]) -> Vec<Part> {
     suspects
 }
 
-fn is_sent(sent: &[Part], index: u32) -> bool {
-    sent.iter().any(|part| part.index == index)
+fn indexes(sent: &[Part]) -> BTreeSet<u32> {
+    sent.iter().map(|part| part.index).collect()
+}
+
+fn whole_mib(bytes: u64) -> u64 {
+    bytes.div_ceil(MIB).saturating_mul(MIB)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::recording::{Limits, Output, VideoSettings};
+    use crate::scene::Layout;
 
     fn parts(of: &[(u32, u64)]) -> Vec<Part> {
         of.iter().map(|(index, bytes)| Part { index: *index, bytes: *bytes, crc32: 0, id: String::new() }).collect()
     }
 
     #[test]
-    fn parts_cover_the_file_without_gaps() {
-        for index in [0, 1, MANY - 1, MANY, 9_998] {
-            assert_eq!(range(index).end, range(index + 1).start);
+    fn parts_cover_the_file_without_gaps_and_are_equal() {
+        for part in [PART, PART + MIB, LARGEST] {
+            for index in [0, 1, 7_999, 8_000, 9_998] {
+                assert_eq!(range(index, part).end, range(index + 1, part).start);
+                assert_eq!(range(index, part).end - range(index, part).start, part);
+            }
         }
-        assert_eq!((range(0), range(MANY - 1).end), (0..PART, PART * u64::from(MANY)));
-        assert!(range(9_999).end > 270 << 30, "10 000 parts are enough for a day of 25 Mbit/s");
+        assert!(too_many(10_000) && !too_many(9_999));
+    }
+
+    #[test]
+    fn a_known_length_fits_into_a_thousand_parts() {
+        for bytes in [1, PART, 3 << 30, 40 << 30, 100 << 30] {
+            let part = length_for(Some(bytes), 0);
+            assert!(bytes.div_ceil(part) <= 1000, "{bytes}: {part}");
+            assert!((PART..=LARGEST).contains(&part) && part % MIB == 0);
+        }
+        assert_eq!((length_for(None, 0), length_for(Some(0), 0)), (PART, PART));
+        assert_eq!((length_for(None, 20 * MIB), length_for(Some(u64::MAX), 0)), (20 * MIB, LARGEST));
+        let hours = |hours: u64| {
+            let output = Output::mp4(VideoSettings::preset(Layout::from_name(""))).unwrap();
+            let limits = Limits { max_duration: Some(Duration::from_secs(hours * 3600)), ..Limits::default() };
+            expected(&Request { room: "r".into(), output, limits }).unwrap()
+        };
+        assert!((1 << 30..2 << 30).contains(&hours(1)), "{}", hours(1));
+        assert_eq!(length_for(Some(hours(1)), 0), PART);
+        assert!(length_for(Some(hours(8)), 0) > PART);
+    }
+
+    #[test]
+    fn fewer_parts_are_larger_ones_and_that_ends() {
+        let of = |count: u32| parts(&(1..count).map(|index| (index, PART)).collect::<Vec<_>>());
+        // The thousand-and-first was refused.
+        let part = larger(&of(1000), PART, 1001 * PART, false, LARGEST).unwrap();
+        assert!(2002 * PART / part <= 1000, "{part}");
+        // One part alone: the whole file, when it is known.
+        assert_eq!(larger(&[], PART, 36 * MIB + 1, true, LARGEST), Some(37 * MIB));
+        // It never stays as it is, and it ends.
+        let (mut part, mut turns) = (PART, 0);
+        while let Some(next) = larger(&[], part, 10 << 30, false, LARGEST) {
+            assert!(next > part);
+            (part, turns) = (next, turns + 1);
+        }
+        assert!(part == LARGEST && turns < 8);
     }
 
     #[test]
     fn the_first_part_is_the_last() {
-        assert_eq!(next_whole(&[], 2 * PART - 1), None);
-        assert_eq!(next_whole(&[], 2 * PART), Some(1));
-        assert_eq!(next_whole(&parts(&[(1, PART)]), 2 * PART), None);
-        assert_eq!(next_whole(&parts(&[(2, PART)]), 3 * PART), Some(1), "one that was dropped");
-        assert_eq!(missing(&parts(&[(1, PART), (2, PART)]), 3 * PART + 7), [3, 0]);
-        assert_eq!(missing(&parts(&[(0, PART)]), PART + 1), [1]);
-        assert_eq!(missing(&[], 2 * PART), [1, 0]);
+        assert_eq!(next_whole(&[], PART, 2 * PART - 1), None);
+        assert_eq!(next_whole(&[], PART, 2 * PART), Some(1));
+        assert_eq!(next_whole(&parts(&[(1, PART)]), PART, 2 * PART), None);
+        assert_eq!(next_whole(&parts(&[(2, PART)]), PART, 3 * PART), Some(1), "one that was dropped");
+        assert_eq!(missing(&parts(&[(1, PART), (2, PART)]), PART, 3 * PART + 7), [3, 0]);
+        assert_eq!(missing(&parts(&[(0, PART)]), PART, PART + 1), [1]);
+        assert_eq!(missing(&[], PART, 2 * PART), [1, 0]);
     }
 
     #[test]
     fn a_shorter_file_forgets_parts() {
         let mut sent = parts(&[(1, PART), (2, PART), (3, PART), (4, 9)]);
-        keep_fitting(&mut sent, 3 * PART + 10);
+        keep_fitting(&mut sent, PART, 3 * PART + 10);
         assert_eq!(sent, parts(&[(1, PART), (2, PART)]));
-        keep_fitting(&mut sent, 2 * PART);
+        keep_fitting(&mut sent, PART, 2 * PART);
         assert_eq!(sent, parts(&[(1, PART)]));
         let order: Vec<_> = suspects(&parts(&[(1, 1), (0, 1), (3, 1)])).iter().map(|part| part.index).collect();
         assert_eq!(order, [0, 3, 1]);

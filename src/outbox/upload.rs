@@ -21,6 +21,8 @@ use crate::storage::Storage;
 const LOOK: Duration = Duration::from_millis(100);
 /// So many parts of the end are compared with what was sent: a recorder that was killed leaves a tail that is cut off.
 const COMPARED: usize = 3;
+/// A key that may not look takes an object for stored after so many uploads whose completion was not answered.
+const TRUSTED: u32 = 2;
 
 /// Waits while the file grows, and returns once the object is complete and verified. `DataLoss` when there is nothing to
 /// store, and never will be; after every other failure another try goes on where this one ended.
@@ -41,6 +43,14 @@ struct Upload<'a> {
     storage: &'a Storage,
     id: &'a RecordingId,
     recording: Recording,
+}
+
+/// What the store says of the object.
+enum Stored {
+    Bytes(u64),
+    Nothing,
+    /// This key may not look, or not learn of what is absent.
+    Unknown,
 }
 
 /// What is in the spool.
@@ -65,35 +75,88 @@ impl Upload<'_> {
         }
     }
 
-    /// Into a bucket. An upload that the store has lost is begun anew, once in a try.
+    /// Into a bucket. An upload that the store has lost is begun anew, once in a try; one that needs more parts than the store
+    /// takes, with larger ones.
     async fn in_parts(&self) -> Result<()> {
         let mut sent = self.db.checkpoint(self.id)?.unwrap_or_default();
-        let lost = match self.attempt(&mut sent).await {
-            Err(e) if e.kind == ErrorKind::NotFound => e,
-            done => return done,
-        };
-        tracing::info!(recording = %self.id, error = %lost, "the upload begins anew");
-        if !sent.upload.is_empty() {
-            let _ = self.storage.abort(self.key(), &sent.upload).await;
+        let least = self.storage.part_size();
+        if sent.part == 0 {
+            let wanted = parts::length_for(parts::expected(&self.recording.request), least);
+            sent.part = if sent.upload.is_empty() { wanted } else { parts::PART };
         }
-        self.keep(&mut sent, Checkpoint::default()).await?;
-        self.attempt(&mut sent).await
+        if let Some(setting) = sent.stuck {
+            if setting == least {
+                return Err(self.too_large(&sent));
+            }
+            self.throw_away(&sent).await;
+            let part = sent.part.max(least);
+            self.keep(&mut sent, Checkpoint { part, ..Checkpoint::default() }).await?;
+        }
+        let mut begun = false;
+        loop {
+            let (lost, part) = match self.attempt(&mut sent).await {
+                Err(e) if e.kind == ErrorKind::NotFound && !begun => {
+                    begun = true;
+                    (e, sent.part)
+                }
+                Err(e) if e.kind == ErrorKind::ResourceExhausted => {
+                    let (size, whole) = match self.look()? {
+                        Look::Whole(_, size) => (size, true),
+                        Look::Growing(_, size) => (size, false),
+                        Look::Nothing => (0, true),
+                    };
+                    let most = parts::LARGEST.max(least);
+                    let Some(part) = parts::larger(&sent.parts, sent.part, size, whole, most) else {
+                        let stuck = Checkpoint { stuck: Some(least), ..sent.clone() };
+                        self.keep(&mut sent, stuck).await?;
+                        tracing::error!(recording = %self.id, error = %e, "the store takes it in no parts that we make");
+                        return Err(self.too_large(&sent));
+                    };
+                    (e, part)
+                }
+                done => return done,
+            };
+            tracing::warn!(recording = %self.id, error = %lost, part, "the upload begins anew");
+            self.throw_away(&sent).await;
+            let unanswered = sent.unanswered;
+            self.keep(&mut sent, Checkpoint { part, unanswered, ..Checkpoint::default() }).await?;
+        }
+    }
+
+    fn too_large(&self, sent: &Checkpoint) -> Error {
+        let taken = sent.parts.len().max(1);
+        let why = format!(
+            "storage.s3.part_size: the store takes no more than {taken} parts of {} MiB for {}; allow larger ones, in MiB, or \
+             use another store",
+            sent.part >> 20,
+            self.key()
+        );
+        Error::new(ErrorKind::FailedPrecondition, why)
+    }
+
+    /// What was sent is of no use any more. A key that may not say so leaves it to the bucket's lifecycle rule.
+    async fn throw_away(&self, sent: &Checkpoint) {
+        if !sent.upload.is_empty()
+            && let Err(error) = self.storage.abort(self.key(), &sent.upload).await
+        {
+            tracing::warn!(recording = %self.id, %error, "parts are left in the store");
+        }
     }
 
     async fn attempt(&self, sent: &mut Checkpoint) -> Result<()> {
         loop {
             match self.look()? {
                 Look::Growing(file, size) => {
-                    let next = parts::next_whole(&sent.parts, size);
+                    let next = parts::next_whole(&sent.parts, sent.part, size);
                     let done = match next {
-                        Some(index) => self.send(&file, index, parts::range(index), sent).await?,
+                        Some(index) => self.send(&file, index, parts::range(index, sent.part), sent).await?,
                         None => false,
                     };
                     if !done {
                         tokio::time::sleep(LOOK).await;
                     }
                 }
-                Look::Whole(file, size) if size <= parts::PART => return self.finish_small(&file, size, sent).await,
+                Look::Whole(file, size) if size <= sent.part => return self.finish_small(&file, size, sent).await,
                 Look::Whole(file, size) => return self.finish(&file, size, sent).await,
                 Look::Nothing => return self.nothing(sent).await,
             }
@@ -103,8 +166,8 @@ impl Upload<'_> {
     /// The file is whole: sends what is missing, the first part last, and puts them together.
     async fn finish(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
         self.forget_changed(file, size, sent).await?;
-        for index in parts::missing(&sent.parts, size) {
-            if !self.send(file, index, parts::range_in(index, size), sent).await? {
+        for index in parts::missing(&sent.parts, sent.part, size) {
+            if !self.send(file, index, parts::range_in(index, sent.part, size), sent).await? {
                 return Err(self.changed(file));
             }
         }
@@ -112,23 +175,39 @@ impl Upload<'_> {
         ids.sort_by_key(|part| part.index);
         let ids: Vec<_> = ids.into_iter().map(|part| part.id).collect();
         self.settle().await?;
-        if let Err(e) = self.storage.complete(self.key(), &sent.upload, &ids).await {
-            // A try before this one completed it, and its answer was lost.
-            let is_there = e.kind == ErrorKind::NotFound && self.stored_bytes().await? == Some(size);
-            return if is_there { Ok(()) } else { Err(e) };
+        let before = sent.unanswered;
+        // Kept before it is asked: a process may end before it hears the answer.
+        self.keep(sent, Checkpoint { unanswered: before + 1, ..sent.clone() }).await?;
+        match self.storage.complete(self.key(), &sent.upload, &ids).await {
+            Ok(()) => self.verify(size, sent).await,
+            Err(e) if e.kind == ErrorKind::NotFound => match self.stored().await? {
+                // A try before this one completed it, and its answer was lost.
+                Stored::Bytes(bytes) if bytes == size => Ok(()),
+                // The store knows the upload no more, twice now, after it had all parts and was asked to make the object.
+                Stored::Unknown if before >= TRUSTED => {
+                    tracing::warn!(recording = %self.id, key = self.key(), "stored, as far as this key may know");
+                    Ok(())
+                }
+                Stored::Bytes(_) | Stored::Nothing | Stored::Unknown => Err(e),
+            },
+            Err(e) if matches!(e.kind, ErrorKind::Unavailable | ErrorKind::DeadlineExceeded) => Err(e),
+            // It was answered: the object was not made.
+            Err(e) => {
+                self.keep(sent, Checkpoint { unanswered: before, ..sent.clone() }).await?;
+                Err(e)
+            }
         }
-        self.verify(size, sent).await
     }
 
     /// Too small for parts: one request.
     async fn finish_small(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
         if !sent.upload.is_empty() {
-            self.storage.abort(self.key(), &sent.upload).await?;
-            self.keep(sent, Checkpoint::default()).await?;
+            self.throw_away(sent).await;
+            self.keep(sent, Checkpoint { part: sent.part, ..Checkpoint::default() }).await?;
         }
         let Some(bytes) = read(file, 0..size).await? else { return Err(self.changed(file)) };
-        // The name appears once: a try before this one may have come so far.
-        if self.stored_bytes().await? == Some(size) && self.is_stored(&bytes).await? {
+        // The name appears once: a try before this one may have come so far. Who may not look writes the same bytes again.
+        if matches!(self.stored().await?, Stored::Bytes(there) if there == size) && self.is_stored(&bytes).await? {
             return Ok(());
         }
         self.settle().await?;
@@ -138,13 +217,20 @@ impl Upload<'_> {
 
     /// The object is as large as the file. Its parts were compared by the store as they came, and it was made of just those.
     async fn verify(&self, size: u64, sent: &mut Checkpoint) -> Result<()> {
-        let stored = self.stored_bytes().await?;
-        if stored == Some(size) {
-            tracing::info!(recording = %self.id, key = self.key(), bytes = size, "stored");
-            return Ok(());
-        }
-        self.keep(sent, Checkpoint::default()).await?;
-        let stored = stored.map_or_else(|| "nothing".to_owned(), |bytes| format!("{bytes} bytes"));
+        let stored = match self.stored().await? {
+            Stored::Bytes(bytes) if bytes == size => {
+                tracing::info!(recording = %self.id, key = self.key(), bytes = size, "stored");
+                return Ok(());
+            }
+            Stored::Unknown => {
+                let note = "stored; this key may not read, so the store's word is all that is known";
+                tracing::info!(recording = %self.id, key = self.key(), bytes = size, note);
+                return Ok(());
+            }
+            Stored::Bytes(bytes) => format!("{bytes} bytes"),
+            Stored::Nothing => "nothing".to_owned(),
+        };
+        self.keep(sent, Checkpoint { part: sent.part, ..Checkpoint::default() }).await?;
         Err(Error::new(ErrorKind::Unavailable, format!("storage: {stored} under {} instead of {size}", self.key())))
     }
 
@@ -180,7 +266,7 @@ impl Upload<'_> {
     async fn nothing(&self, sent: &Checkpoint) -> Result<()> {
         let media = self.db.get(self.id)?.and_then(|recording| recording.media);
         if let Some(media) = media
-            && self.stored_bytes().await? == Some(media.bytes)
+            && matches!(self.stored().await?, Stored::Bytes(bytes) if bytes == media.bytes)
         {
             return Ok(());
         }
@@ -196,11 +282,14 @@ impl Upload<'_> {
 
     /// Sends this part; false when the file does not have it any more.
     async fn send(&self, file: &Path, index: u32, range: Range<u64>, sent: &mut Checkpoint) -> Result<bool> {
+        if parts::too_many(index) {
+            return Err(Error::new(ErrorKind::ResourceExhausted, format!("storage: {index} parts are too many")));
+        }
         let Some(bytes) = read(file, range).await? else { return Ok(false) };
         if sent.upload.is_empty() {
             let upload = self.storage.begin(self.key(), self.recording.content_type()).await?;
             // Kept before anything is sent: what nobody remembers is never thrown away.
-            self.keep(sent, Checkpoint { upload: name_of(upload), parts: Vec::new() }).await?;
+            self.keep(sent, Checkpoint { upload: name_of(upload), parts: Vec::new(), ..sent.clone() }).await?;
         }
         let (length, crc32) = (bytes.len() as u64, crc32(&bytes));
         let id = self.storage.put_part(self.key(), &sent.upload, index, bytes).await?;
@@ -215,10 +304,10 @@ impl Upload<'_> {
     /// Forgets the parts that were sent with other bytes than the file has now.
     async fn forget_changed(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
         let mut next = sent.clone();
-        parts::keep_fitting(&mut next.parts, size);
+        parts::keep_fitting(&mut next.parts, sent.part, size);
         let mut alike = 0;
         for part in parts::suspects(&next.parts) {
-            let Some(bytes) = read(file, parts::range_in(part.index, size)).await? else {
+            let Some(bytes) = read(file, parts::range_in(part.index, sent.part, size)).await? else {
                 return Err(self.changed(file));
             };
             if crc32(&bytes) != part.crc32 {
@@ -259,18 +348,31 @@ impl Upload<'_> {
         Ok(Look::Nothing)
     }
 
-    async fn stored_bytes(&self) -> Result<Option<u64>> {
-        Ok(self.storage.head(self.key()).await?.map(|head| head.bytes))
+    async fn stored(&self) -> Result<Stored> {
+        match self.storage.head(self.key()).await {
+            Ok(Some(head)) => Ok(Stored::Bytes(head.bytes)),
+            Ok(None) => Ok(Stored::Nothing),
+            // A wrong key is refused by the write, too, and then says so.
+            Err(e) if e.kind == ErrorKind::PermissionDenied => Ok(Stored::Unknown),
+            Err(e) => Err(e),
+        }
     }
 
+    /// Are just these bytes there? Whoever may not read does not know, and writes them again.
     async fn is_stored(&self, bytes: &Bytes) -> Result<bool> {
         use futures_util::TryStreamExt as _;
         if bytes.is_empty() {
             return Ok(true);
         }
-        let content = self.storage.get_range(self.key(), 0..u64::MAX).await?;
-        let there: Vec<_> = content.stream.try_collect().await?;
-        Ok(there.concat() == *bytes)
+        let read = async {
+            let content = self.storage.get_range(self.key(), 0..u64::MAX).await?;
+            content.stream.try_collect::<Vec<_>>().await
+        };
+        match read.await {
+            Ok(there) => Ok(there.concat() == *bytes),
+            Err(e) if e.kind == ErrorKind::PermissionDenied => Ok(false),
+            Err(e) => Err(e),
+        }
     }
 
     async fn keep(&self, sent: &mut Checkpoint, next: Checkpoint) -> Result<()> {

@@ -104,9 +104,7 @@ impl Target {
         // Whoever asked through LiveKit's own API tells people himself.
         let ours = about.options.asked.is_none();
         match self {
-            Self::Mail => {
-                ours && event == Event::Ended && about.options.owner.is_some() && saved() && about.class_is_video()
-            }
+            Self::Mail => ours && event == Event::Ended && about.options.owner.is_some() && saved(),
             Self::Transcription => {
                 ours && event == Event::Ended && about.options.is_transcribed(&about.request) && saved()
             }
@@ -162,6 +160,12 @@ pub struct Checkpoint {
     pub upload: String,
     /// The parts that are there.
     pub parts: Vec<Part>,
+    /// How long each of them is but the last, in bytes; 0 before that was decided.
+    pub part: u64,
+    /// How often it was asked to make the object of them, and no answer came.
+    pub unanswered: u32,
+    /// Larger parts than the setting allows would be needed: that setting, bytes. Nothing is sent until it is another.
+    pub stuck: Option<u64>,
 }
 
 /// What a recording put at its final place, so that it takes away nothing else.

@@ -38,7 +38,12 @@ impl Policy {
     pub fn tell(&self, event: Event, about: &Recording, now: Timestamp) -> Vec<Job> {
         let of_request = about.options.asked.as_ref().and_then(|asked| asked.webhook.clone()).map(Target::Webhook);
         let of_request = of_request.filter(|target| !self.targets.contains(target));
-        let wanting = self.targets.iter().chain(&of_request).filter(|target| target.wants(event, about));
+        // The service that makes the transcript of sound alone writes to the owner itself.
+        let service_writes = !about.class_is_video()
+            && self.targets.contains(&Target::Transcription)
+            && Target::Transcription.wants(event, about);
+        let wants = |target: &&Target| target.wants(event, about) && !(service_writes && **target == Target::Mail);
+        let wanting = self.targets.iter().chain(&of_request).filter(wants);
         wanting
             .map(|to| {
                 let mut job = Job::new(
@@ -53,5 +58,34 @@ impl Policy {
                 job
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::RecordingId;
+    use crate::recording::{Limits, Options, Outcome, Output, Owner, Reason, Request, State};
+
+    #[test]
+    fn the_owner_of_a_transcript_hears_of_it_once() {
+        let owner = Owner { email: "ada@example.org".into(), name: None, locale: None, time_zone: None };
+        let told = |targets: &[Target]| {
+            let policy = Policy { targets: targets.to_vec(), ..Policy::default() };
+            let request = Request { room: "r".into(), output: Output::ogg(), limits: Limits::default() };
+            let options = Options { owner: Some(owner.clone()), ..Options::default() };
+            let now = Timestamp::UNIX_EPOCH;
+            let (mut about, _) =
+                Recording::begin(RecordingId::new("a"), "transcript".into(), request, options, &policy, now);
+            about.state = State::Ended(Outcome::Complete(Reason::Stopped));
+            let jobs = policy.tell(Event::Ended, &about, now);
+            let to = |job: Job| match job.task {
+                Task::Tell { to, .. } => Some(to),
+                Task::Upload | Task::Remove { .. } => None,
+            };
+            jobs.into_iter().filter_map(to).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[Target::Mail]), [Target::Mail], "nobody else writes");
+        assert_eq!(told(&[Target::Mail, Target::Transcription]), [Target::Transcription]);
     }
 }

@@ -1,23 +1,41 @@
-//! Proves that files can be written, read and deleted, before a recording depends on it.
+//! Proves that files can be written before a recording depends on it.
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
+use object_store::PutPayload;
 
-use super::Storage;
+use super::bucket::{Bucket, path, whole};
+use super::{Place, Storage, check_key};
 use crate::error::{Error, ErrorKind, Result};
 
+/// No store has an upload of this name.
+const NO_UPLOAD: &str = "greffier-check";
+
 impl Storage {
-    /// Proves that this key can be written, without anything appearing under it: a bucket's events would tell of a probe.
+    /// Proves that this key can be written, without anything appearing under it: a bucket's events would tell of a probe. Nothing
+    /// is asked for but the leave to write: keys of recorders often have no other.
     pub async fn check_key_writable(&self, key: &str, content_type: &str) -> Result<()> {
-        if self.takes_parts() {
-            let upload = self.begin(key, content_type).await?;
-            self.abort(key, &upload).await
-        } else {
-            self.check().await
+        check_key(key)?;
+        match &self.place {
+            Place::Local(folder) => {
+                folder.check_place(&self.object_key(key))?;
+                self.check().await
+            }
+            Place::Bucket(bucket) => {
+                if bucket.s3.is_some() && may_write(bucket, &self.object_key(key)).await? {
+                    return Ok(());
+                }
+                let upload = self.begin(key, content_type).await?;
+                if let Err(error) = self.abort(key, &upload).await {
+                    tracing::warn!(key, %error, "the store keeps an upload that was only a test");
+                }
+                Ok(())
+            }
         }
     }
 
-    /// Writes a small object, reads it back and deletes it. The error names the field and the fix.
+    /// Writes a small object, reads it back and deletes it; whoever may not read or delete has proved enough. The error names the
+    /// field and the fix.
     pub async fn check(&self) -> Result<()> {
         // A type that no hook takes for a recording.
         let key = format!("greffier-check-{:016x}.txt", rand::random::<u64>());
@@ -27,12 +45,59 @@ impl Storage {
             let content = self.get_range(&key, 0..u64::MAX).await?;
             content.stream.try_collect::<Vec<_>>().await
         };
-        let read = read.await;
-        self.delete(&key).await?;
-        if read?.concat() != bytes {
-            let object = self.object_key(&key);
-            return Err(Error::new(ErrorKind::DataLoss, format!("storage: {object} was not read as it was written")));
+        let (read, object) = (read.await, self.object_key(&key));
+        match self.delete(&key).await {
+            Err(error) if error.kind == ErrorKind::PermissionDenied => {
+                tracing::warn!(object, %error, "what was written to try it stays");
+            }
+            done => done?,
         }
-        Ok(())
+        match read {
+            Err(error) if error.kind == ErrorKind::PermissionDenied => {
+                tracing::warn!(object, %error, "what is stored cannot be read by this key; pages show no film");
+                Ok(())
+            }
+            Ok(read) if read.concat() == bytes => Ok(()),
+            Ok(_) => {
+                let message = format!("storage: {object} was not read as it was written");
+                Err(Error::new(ErrorKind::DataLoss, message))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Writes a part of an upload that does not exist. Whoever may write hears just that: leave is looked at first. False when the
+/// answer says neither.
+async fn may_write(bucket: &Bucket, key: &str) -> Result<bool> {
+    let place = path(key)?;
+    let write = async || {
+        let part = PutPayload::from_static(b"nothing");
+        bucket.store().1.put_part(&place, &NO_UPLOAD.to_owned(), 0, part).await
+    };
+    let refusal = match write().await {
+        Ok(_) => return Ok(false),
+        Err(e) if bucket.learns_sums(&e) => match write().await {
+            Ok(_) => return Ok(false),
+            Err(e) => e,
+        },
+        Err(e) => e,
+    };
+    let text = whole(&refusal);
+    let error = bucket.failed("write", key, &refusal);
+    match error.kind {
+        ErrorKind::NotFound => Ok(text.contains("NoSuchUpload")),
+        ErrorKind::PermissionDenied | ErrorKind::Unauthenticated | ErrorKind::FailedPrecondition => Err(error),
+        ErrorKind::InvalidArgument
+        | ErrorKind::AlreadyExists
+        | ErrorKind::ResourceExhausted
+        | ErrorKind::Unavailable
+        | ErrorKind::DeadlineExceeded
+        | ErrorKind::DataLoss
+        | ErrorKind::Unimplemented
+        | ErrorKind::Internal => {
+            // It answered, in its own way: it is asked otherwise.
+            if text.contains("Server returned") { Ok(false) } else { Err(error) }
+        }
     }
 }

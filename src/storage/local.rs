@@ -36,6 +36,22 @@ impl Folder {
         self.root.join(key)
     }
 
+    /// Refuses a key that no file of this folder can ever have, as things stand: a folder has its name, or a file that of one of
+    /// its folders.
+    pub fn check_place(&self, key: &str) -> Result<()> {
+        let place = self.path(key);
+        let above =
+            place.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root) && *folder != self.root);
+        let taken = above.filter(|folder| folder.is_file()).last();
+        match taken {
+            Some(file) => Err(Error::invalid("key", format!("{} is a file; use another folder", file.display()))),
+            None if place.is_dir() => {
+                Err(Error::invalid("key", format!("{} is a folder; use another name", place.display())))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Moves the file here; copies it when it is on another file system.
     pub async fn take(&self, file: &Path, key: &str) -> Result<()> {
         let file = file.to_owned();
@@ -114,6 +130,20 @@ impl Folder {
         if is_absence(e) && what == "read" {
             return Error::new(ErrorKind::NotFound, format!("storage: there is no object {key}"));
         }
+        if matches!(
+            e.kind(),
+            io::ErrorKind::InvalidFilename
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::IsADirectory
+                | io::ErrorKind::AlreadyExists
+        ) {
+            // Room on the disk and rights do not help: the name itself cannot be.
+            let why = format!(
+                "key: cannot {what} {key} in {}: {e}; its name, or what stands there, must be another",
+                self.root.display()
+            );
+            return Error::new(ErrorKind::FailedPrecondition, why);
+        }
         let (root, fix) = (self.root.display(), "give this user a folder it may write to, with room on its disk");
         Error::new(ErrorKind::Unavailable, format!("storage.local.path: cannot {what} {key} in {root}: {e}; {fix}"))
     }
@@ -158,6 +188,24 @@ mod tests {
             assert_eq!(fs::read(here.path().join("files/a/b").join(name)).unwrap(), name.as_bytes());
         }
         assert_eq!(fs::read_dir(here.path().join("files/a/b")).unwrap().count(), 2, "nothing is left beside");
+    }
+
+    #[tokio::test]
+    async fn what_can_never_be_a_file_is_named() {
+        let here = tempfile::tempdir().unwrap();
+        let folder = Folder::new(here.path().to_owned());
+        folder.put("a/b.mp4", Bytes::from_static(b"x")).await.unwrap();
+        let long = "c".repeat(256);
+        for key in ["a/b.mp4/c.mp4", "a", long.as_str()] {
+            let error = folder.put(key, Bytes::new()).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::FailedPrecondition, "{error}");
+            assert!(error.message.starts_with("key: "), "{error}");
+        }
+        for key in ["a/b.mp4/c.mp4", "a"] {
+            assert_eq!(folder.check_place(key).unwrap_err().kind, ErrorKind::InvalidArgument, "{key}");
+        }
+        folder.check_place("a/c.mp4").unwrap();
+        folder.check_place("new/d.mp4").unwrap();
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ mod check;
 mod content;
 mod explain;
 mod key;
+mod line;
 mod local;
 mod modes;
 mod multipart;
@@ -14,9 +15,9 @@ mod sign;
 mod stores;
 
 pub use content::{Content, Head};
-pub use key::{LONGEST, check_key, content_type_of};
+pub use key::{LONGEST, SEGMENT, check_key, content_type_of};
 pub use modes::{keep_private, make_private};
-pub use settings::{Azure, Gcp, Proxy, S3, Settings, Target};
+pub use settings::{Azure, Checksum, Gcp, Proxy, S3, Settings, Target};
 pub use stores::Stores;
 
 use std::ops::Range;
@@ -27,6 +28,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 use bucket::Bucket;
+use key::check_path;
 use local::Folder;
 use modes::Readers;
 use reserved::Reserved;
@@ -70,6 +72,12 @@ impl Storage {
     /// Refuses what can be no key here: see [`check_key`], and what leads into our own folders. The error names `key`.
     pub fn check_key(&self, key: &str) -> Result<()> {
         check_key(key)?;
+        self.check_path(key)
+    }
+
+    /// The same for what may be there already.
+    fn check_path(&self, key: &str) -> Result<()> {
+        check_path(key)?;
         match (&self.place, &self.reserved) {
             (Place::Local(folder), Some(reserved)) => reserved.check(folder.root(), &self.object_key(key)),
             (Place::Local(_), None) | (Place::Bucket(_), _) => Ok(()),
@@ -92,7 +100,7 @@ impl Storage {
     /// The file of this key, when it is one on this machine.
     pub fn local_path(&self, key: &str) -> Option<PathBuf> {
         match &self.place {
-            Place::Local(folder) => self.check_key(key).ok().map(|()| folder.path(&self.object_key(key))),
+            Place::Local(folder) => self.check_path(key).ok().map(|()| folder.path(&self.object_key(key))),
             Place::Bucket(_) => None,
         }
     }
@@ -100,7 +108,7 @@ impl Storage {
     /// Puts a whole file there, at once and complete. Doing it again does no harm. A local folder takes the file away from
     /// where it was.
     pub async fn put_file(&self, file: &Path, key: &str, content_type: &str) -> Result<()> {
-        self.check_key(key)?;
+        self.check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.take(file, &self.object_key(key)).await,
             Place::Bucket(_) => self.put_in_parts(file, key, content_type).await,
@@ -109,7 +117,7 @@ impl Storage {
 
     /// Puts these bytes there, at once and complete.
     pub async fn put(&self, key: &str, bytes: Bytes, content_type: &str) -> Result<()> {
-        self.check_key(key)?;
+        self.check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.put(&self.object_key(key), bytes).await,
             Place::Bucket(bucket) => bucket.put(&self.object_key(key), bytes, content_type).await,
@@ -118,7 +126,7 @@ impl Storage {
 
     /// What is there under this key; `None` when nothing is.
     pub async fn head(&self, key: &str) -> Result<Option<Head>> {
-        self.check_key(key)?;
+        self.check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.head(&self.object_key(key)).await,
             Place::Bucket(bucket) => bucket.head(&self.object_key(key)).await,
@@ -133,7 +141,7 @@ impl Storage {
     /// The bytes of this range, as far as there are any (`0..u64::MAX`: all of them), as they come. `NotFound` when nothing
     /// is there; a range that begins behind the end is `InvalidArgument`.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Content> {
-        self.check_key(key)?;
+        self.check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.get(&self.object_key(key), range).await,
             Place::Bucket(bucket) => bucket.get(&self.object_key(key), range).await,
@@ -142,7 +150,7 @@ impl Storage {
 
     /// Takes an object away; one that is not there is no failure.
     pub async fn delete(&self, key: &str) -> Result<()> {
-        self.check_key(key)?;
+        self.check_path(key)?;
         match &self.place {
             Place::Local(folder) => folder.delete(&self.object_key(key)).await,
             Place::Bucket(bucket) => bucket.delete(&self.object_key(key)).await,

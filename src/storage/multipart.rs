@@ -7,12 +7,15 @@ use object_store::multipart::PartId;
 use object_store::{Attributes, PutMultipartOptions, PutPayload};
 use tokio::io::AsyncReadExt as _;
 
-use super::bucket::path;
-use super::{Place, Storage, check_key};
+use super::bucket::{Bucket, Everything, path};
+use super::key::check_path;
+use super::{Place, Storage};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The smallest part that S3 takes, but for the last one.
 const PART: u64 = 5 << 20;
+/// Before the store's name of an upload whose parts bear checksums: its parts are all alike, whatever is learnt meanwhile.
+const SUMMED: &str = "summed:";
 
 impl Storage {
     /// Can an object come in parts?
@@ -23,41 +26,68 @@ impl Storage {
         }
     }
 
+    /// How long parts are at least, bytes; 0: as the caller likes.
+    pub fn part_size(&self) -> u64 {
+        match &self.place {
+            Place::Local(_) => 0,
+            Place::Bucket(bucket) => bucket.part_size,
+        }
+    }
+
     /// Begins an object; gives the store's name for the upload. Nothing is seen under the key before [`Storage::complete`].
     pub async fn begin(&self, key: &str, content_type: &str) -> Result<String> {
-        check_key(key)?;
+        check_path(key)?;
         let (bucket, key) = (self.remote("parts")?, self.object_key(key));
         let attributes = if bucket.is_azure { Attributes::new() } else { bucket.attributes(content_type) };
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-        let begun = bucket.store.create_multipart_opts(&path(&key)?, options).await;
+        let place = path(&key)?;
+        let begin = async || {
+            let (sums, store) = bucket.store();
+            let begun = store.create_multipart_opts(&place, options.clone()).await;
+            begun.map(|upload| if sums { format!("{SUMMED}{upload}") } else { upload })
+        };
+        let begun = match begin().await {
+            Err(e) if bucket.learns_sums(&e) => begin().await,
+            begun => begun,
+        };
         begun.map_err(|e| bucket.failed("begin", &key, &e))
     }
 
     /// Sends a part, in whatever order; `index` is its place, from 0. Gives the store's name for it. The store has compared
-    /// the bytes with their SHA-256 (S3) when this returns. `NotFound`: it has lost the upload.
+    /// the bytes with their SHA-256 (S3) when this returns. `NotFound`: it has lost the upload, or takes none without checksums.
+    /// `ResourceExhausted`: it takes no more parts of this length.
     pub async fn put_part(&self, key: &str, upload: &str, index: u32, bytes: Bytes) -> Result<String> {
-        check_key(key)?;
+        check_path(key)?;
         let (bucket, key) = (self.remote("parts")?, self.object_key(key));
-        let (upload, payload) = (upload.to_owned(), PutPayload::from(bytes));
-        let put = bucket.store.put_part(&path(&key)?, &upload, index as usize, payload).await;
-        put.map(|part| part.content_id).map_err(|e| bucket.failed("write a part of", &key, &e))
+        let (store, upload) = client(bucket, upload);
+        let (place, _turn) = (path(&key)?, bucket.turn().await);
+        let put = store.put_part(&place, &upload, index as usize, PutPayload::from(bytes)).await;
+        put.map(|part| part.content_id).map_err(|e| {
+            if bucket.learns_sums(&e) {
+                Error::new(ErrorKind::NotFound, format!("storage: {key} is begun anew, with checksums"))
+            } else {
+                bucket.failed("write a part of", &key, &e)
+            }
+        })
     }
 
     /// Makes an object of the parts, in order. `NotFound`: the store has lost the upload or one of them, or has completed it
     /// already.
     pub async fn complete(&self, key: &str, upload: &str, parts: &[String]) -> Result<()> {
-        check_key(key)?;
-        let (bucket, key, upload) = (self.remote("parts")?, self.object_key(key), upload.to_owned());
+        check_path(key)?;
+        let (bucket, key) = (self.remote("parts")?, self.object_key(key));
+        let (store, upload) = client(bucket, upload);
         let parts = parts.iter().map(|id| PartId { content_id: id.clone() }).collect();
-        let done = bucket.store.complete_multipart(&path(&key)?, &upload, parts).await;
+        let done = store.complete_multipart(&path(&key)?, &upload, parts).await;
         done.map(|_| ()).map_err(|e| bucket.failed("complete", &key, &e))
     }
 
     /// Throws the parts away. An upload that is lost is no failure.
     pub async fn abort(&self, key: &str, upload: &str) -> Result<()> {
-        check_key(key)?;
-        let (bucket, key, upload) = (self.remote("parts")?, self.object_key(key), upload.to_owned());
-        match bucket.store.abort_multipart(&path(&key)?, &upload).await {
+        check_path(key)?;
+        let (bucket, key) = (self.remote("parts")?, self.object_key(key));
+        let (store, upload) = client(bucket, upload);
+        match store.abort_multipart(&path(&key)?, &upload).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(bucket.failed("abort", &key, &e)),
         }
@@ -70,7 +100,7 @@ impl Storage {
         };
         let mut source = tokio::fs::File::open(file).await.map_err(unreadable)?;
         let size = source.metadata().await.map_err(unreadable)?.len();
-        if size <= PART {
+        if size <= PART.max(self.part_size()) {
             let mut bytes = Vec::new();
             source.read_to_end(&mut bytes).await.map_err(unreadable)?;
             return self.put(key, bytes.into(), content_type).await;
@@ -79,7 +109,7 @@ impl Storage {
         let sent = async {
             let mut ids = Vec::new();
             // 10 000 parts are the most.
-            let part = PART.max(size.div_ceil(9_999));
+            let part = PART.max(size.div_ceil(9_999)).max(self.part_size());
             for index in 0.. {
                 let mut bytes = Vec::new();
                 (&mut source).take(part).read_to_end(&mut bytes).await.map_err(unreadable)?;
@@ -95,5 +125,13 @@ impl Storage {
             let _ = self.abort(key, &upload).await;
         }
         sent
+    }
+}
+
+/// By which client this upload goes on, and what the store calls it.
+fn client<'a>(bucket: &'a Bucket, upload: &str) -> (&'a dyn Everything, String) {
+    match upload.strip_prefix(SUMMED) {
+        Some(upload) => (bucket.with_sums(true), upload.to_owned()),
+        None => (bucket.with_sums(false), upload.to_owned()),
     }
 }

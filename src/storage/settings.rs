@@ -10,10 +10,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Fields;
 use crate::secret::Secret;
 
-/// How long one request of ours may take unless told otherwise. A part of 5 MiB needs 0.7 Mbit/s then.
+/// How long nothing may move unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// What stores without regions accept, and what S3 takes when none is named.
 const REGION: &str = "us-east-1";
+/// S3's smallest and largest part, MiB.
+const PART_SIZE: std::ops::RangeInclusive<u32> = 5..=5120;
 
 /// `storage`: keys as in LiveKit Egress' section of that name. Without any, a folder of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +26,10 @@ pub struct Settings {
     pub prefix: String,
     /// PEM file of an authority that signs the store's certificate.
     pub ca_file: Option<PathBuf>,
-    /// How long one request of ours may take, not counting what is read by a player.
+    /// How long a request of ours may stand still: it goes on as long as bytes move.
     pub timeout: Duration,
+    /// A request brought it along: whoever sent it does not get this machine's keys, nor what the store says word for word.
+    pub by_request: bool,
 }
 
 /// Which store.
@@ -64,6 +68,22 @@ pub struct S3 {
     pub content_disposition: Option<String>,
     /// Kept with the objects.
     pub metadata: Vec<(String, String)>,
+    /// How long parts are at least, bytes; 0 leaves it to the recording's expected length.
+    pub part_size: u64,
+    /// What proves a body's bytes besides the signature.
+    pub checksum: Checksum,
+}
+
+/// `storage.s3.checksum`: what goes with every body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksum {
+    /// `auto`: none, until the store demands some, as AWS does of a bucket with Object Lock.
+    #[default]
+    Auto,
+    /// `always`: `x-amz-checksum-sha256` and `Content-MD5`.
+    Always,
+    /// `never`.
+    Never,
 }
 
 /// `storage.gcp`.
@@ -108,7 +128,7 @@ impl Default for Settings {
 impl Settings {
     /// This store, all else as usual.
     pub fn of(target: Target) -> Self {
-        Self { target, prefix: String::new(), ca_file: None, timeout: TIMEOUT }
+        Self { target, prefix: String::new(), ca_file: None, timeout: TIMEOUT, by_request: false }
     }
 
     /// Reads the section `storage`. What nobody knows stays in `fields`.
@@ -132,6 +152,7 @@ impl Settings {
             prefix: fields.text("prefix")?.unwrap_or_default().trim_matches('/').to_owned(),
             ca_file: fields.text("ca_file")?.map(PathBuf::from),
             timeout: fields.number("timeout")?.map_or(TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
+            by_request: false,
         };
         read.validate()?;
         Ok(read)
@@ -148,6 +169,11 @@ impl Settings {
         }
         match &self.target {
             Target::Local(_) => Ok(()),
+            Target::S3(s3) if self.by_request && s3.access_key.is_none() && s3.endpoint.is_some() => {
+                // Signed with this machine's keys, its own requests would go to a stranger's server.
+                let why = "missing; whoever names an endpoint brings its keys along";
+                Err(Error::invalid("storage.s3.access_key", why))
+            }
             Target::S3(s3) => s3.validate(),
             Target::Gcp(gcp) => named("storage.gcp.bucket", &gcp.bucket),
             Target::Azure(azure) => named("storage.azure.account_name", &azure.account_name)
@@ -181,6 +207,8 @@ impl S3 {
             proxy: Proxy::read(fields)?,
             content_disposition: filled(fields, "content_disposition")?,
             metadata: metadata.unwrap_or_default(),
+            part_size: part_size(fields)?,
+            checksum: Checksum::read(fields)?,
         })
     }
 
@@ -228,6 +256,31 @@ impl S3 {
                 .map_err(|e| Error::invalid("storage.s3.bucket", format!("cannot stand in a host name: {e}")))?;
         }
         Ok(Some((url.as_str().trim_end_matches('/').to_owned(), in_host.is_some())))
+    }
+}
+
+impl Checksum {
+    fn read(fields: &mut Fields) -> Result<Self> {
+        match fields.text("checksum")?.as_deref() {
+            Some("auto") | None => Ok(Self::Auto),
+            Some("always") => Ok(Self::Always),
+            Some("never") => Ok(Self::Never),
+            Some(other) => {
+                let why = format!("there is no {other:?}; use auto, always or never");
+                Err(Error::invalid(&fields.path_of("checksum"), why))
+            }
+        }
+    }
+}
+
+/// `part_size` in MiB, as bytes.
+fn part_size(fields: &mut Fields) -> Result<u64> {
+    match fields.number("part_size")? {
+        Some(n) if !PART_SIZE.contains(&n) => {
+            let why = format!("{n} is out of range; use 5 to 5120 MiB, each of which is in memory while it is sent");
+            Err(Error::invalid(&fields.path_of("part_size"), why))
+        }
+        size => Ok(u64::from(size.unwrap_or(0)) << 20),
     }
 }
 

@@ -7,8 +7,9 @@ use object_store::client::{HttpRequest, HttpRequestBody};
 use reqwest::Method;
 use url::Url;
 
+use super::Storage;
 use super::bucket::path;
-use super::{Storage, check_key};
+use super::key::check_path;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long the URL counts of which only the place is used.
@@ -17,9 +18,9 @@ const MOMENT: Duration = Duration::from_secs(60);
 impl Storage {
     /// A URL under which anybody may read the object for this long. `FailedPrecondition` for a local folder.
     pub async fn sign_get(&self, key: &str, ttl: Duration) -> Result<Url> {
-        check_key(key)?;
+        check_path(key)?;
         let (bucket, key) = (self.remote("a signed URL")?, self.object_key(key));
-        let signed = bucket.store.signed_url(Method::GET, &path(&key)?, ttl).await;
+        let signed = bucket.plain.signed_url(Method::GET, &path(&key)?, ttl).await;
         signed.map_err(|e| bucket.failed("sign a URL of", &key, &e))
     }
 
@@ -27,7 +28,7 @@ impl Storage {
     /// Signature 4): `Authorization`, `X-Amz-Date`, `X-Amz-Content-SHA256`; with temporary keys also `X-Amz-Security-Token`.
     /// Only they and `Host` are signed: `Range` and `If-…` pass. `FailedPrecondition` for all but S3.
     pub async fn authorize_get(&self, key: &str) -> Result<Vec<(&'static str, String)>> {
-        check_key(key)?;
+        check_path(key)?;
         let bucket = self.remote("signed headers")?;
         let Some(s3) = &bucket.s3 else {
             let why = "signed headers: only S3 knows them; configure storage.s3";

@@ -63,7 +63,8 @@ impl Stores {
 
     fn open(&self, section: &Value) -> Result<Storage> {
         let mut fields = Fields::of(section.clone(), "storage")?;
-        Storage::open(&Settings::read(&mut fields)?, &self.data_dir)
+        let settings = Settings { by_request: true, ..Settings::read(&mut fields)? };
+        Storage::open(&settings, &self.data_dir)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<u8>, Storage>> {

@@ -8,6 +8,7 @@ use greffier::recording::{Event, Failure, HoleCause, Limit, Outcome, Recording, 
 use greffier::secret::Secret;
 use jiff::SignedDuration;
 
+use crate::support::scripted_mail::ScriptedMail;
 use crate::support::smtp::{MailServer, PASSWORD, USER};
 use crate::{NOWHERE, notifier, recording};
 
@@ -24,6 +25,7 @@ fn smtp(server: &MailServer, encryption: Encryption, credentials: Option<(&str, 
         encryption,
         credentials: credentials.map(|(user, password)| (user.to_owned(), Secret::new(password))),
         ca_file: Some(server.ca_file.clone()),
+        ehlo_name: None,
         timeout: std::time::Duration::from_secs(20),
     }
 }
@@ -169,4 +171,67 @@ async fn by_smtp_over_tls_and_in_clear() {
     let notifier = notifier(mail(transport), folder.path(), NOWHERE);
     let error = notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+}
+
+fn scripted(server: &ScriptedMail, ehlo_name: Option<&str>, from: &str) -> Settings {
+    let smtp = Smtp {
+        host: "127.0.0.1".into(),
+        port: server.port,
+        encryption: Encryption::None,
+        credentials: None,
+        ca_file: None,
+        ehlo_name: ehlo_name.map(str::to_owned),
+        timeout: std::time::Duration::from_secs(20),
+    };
+    let mut settings = mail(Transport::Smtp(smtp));
+    settings.mail.from = from.parse().unwrap();
+    settings
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_refusal_of_the_letter_is_for_ever() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let table = [
+        ("greeting", "554 5.7.1 no service for you", false),
+        ("greeting", "421 too many connections", false),
+        ("EHLO", "504 5.5.2 need fully-qualified hostname", false),
+        ("EHLO", "421 4.7.0 go away", false),
+        ("EHLO", "550 5.7.1 bad name", false),
+        ("MAIL", "553 5.7.1 sender not allowed", false),
+        ("RCPT", "504 5.5.2 <box>: Helo command rejected: need fully-qualified hostname", false),
+        ("RCPT", "550 5.1.1 nobody of this name here", true),
+        ("RCPT", "451 4.7.1 greylisted", false),
+        ("DATA", "554 5.6.0 no letters of this kind", true),
+        ("letter", "550 5.7.1 looks like spam", true),
+        ("letter", "452 4.3.1 disk full", false),
+    ];
+    for (command, answer, is_final) in table {
+        let server = ScriptedMail::start(&[(command, answer)]);
+        let settings = scripted(&server, None, "Meet <no-reply@meet.example.org>");
+        let notifier = notifier(settings, folder.path(), NOWHERE);
+        let error = notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+        let wanted = if is_final { ErrorKind::InvalidArgument } else { ErrorKind::Unavailable };
+        assert_eq!(error.kind, wanted, "{command} {answer}: {error}");
+        server.relent();
+        notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+        assert_eq!(server.letters(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_a_name_that_servers_take() {
+    let folder = tempfile::TempDir::new().unwrap();
+    // The domain of the sender; that of `public_url`; what is configured.
+    let table = [
+        (None, "Meet <no-reply@visio.example.org>", "EHLO visio.example.org"),
+        (None, "greffier@localhost", "EHLO meet.example.org"),
+        (Some("mx.example.net"), "greffier@localhost", "EHLO mx.example.net"),
+        (Some("[192.0.2.1]"), "greffier@localhost", "EHLO [192.0.2.1]"),
+    ];
+    for (ehlo_name, from, wanted) in table {
+        let server = ScriptedMail::start(&[]);
+        let notifier = notifier(scripted(&server, ehlo_name, from), folder.path(), NOWHERE);
+        notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+        assert_eq!(server.heard("EHLO"), [wanted]);
+    }
 }

@@ -56,7 +56,8 @@ impl Minio {
             .unwrap_or_else(|error| panic!("MinIO is missing: run `make tools` ({binary:?}: {error})"));
         let mut minio = Self { port, child, folder };
         let began = Instant::now();
-        while ureq::get(format!("{}/minio/health/ready", minio.url())).call().is_err() {
+        // It says that it is ready before it takes anything.
+        while !minio.takes_objects() {
             let ended = minio.child.try_wait().expect("its state");
             assert!(ended.is_none() && began.elapsed() < Duration::from_secs(30), "MinIO: {ended:?}\n{}", minio.log());
             std::thread::sleep(Duration::from_millis(20));
@@ -102,21 +103,39 @@ impl Minio {
         (kind, bytes)
     }
 
+    /// Writes an object into the bucket, reads it, and takes it away.
+    fn takes_objects(&self) -> bool {
+        let place = format!("/{BUCKET}/ready");
+        let written = self.call("PUT", &place, b"ready").is_ok();
+        let read = written
+            && self
+                .call("GET", &place, b"")
+                .and_then(|mut it| it.body_mut().read_to_vec())
+                .is_ok_and(|it| it == b"ready");
+        read && self.call("DELETE", &place, b"").is_ok()
+    }
+
     fn ask(&self, place: &str) -> String {
         self.request(place).body_mut().read_to_string().expect("an answer")
     }
 
     fn request(&self, place: &str) -> ureq::http::Response<ureq::Body> {
+        self.call("GET", place, b"").unwrap_or_else(|error| panic!("{place}: {error}"))
+    }
+
+    fn call(&self, method: &str, place: &str, body: &[u8]) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
         let url = format!("{}{place}", self.url());
         let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.method_mut() = method.parse().expect("a method");
         *request.uri_mut() = url.parse().expect("a URL");
         let credential = AwsCredential { key_id: KEY.to_owned(), secret_key: SECRET.to_owned(), token: None };
-        AwsAuthorizer::new(&credential, "s3", "us-east-1").try_authorize(&mut request, None).expect("a signature");
-        let mut call = ureq::get(&url);
+        let authorizer = AwsAuthorizer::new(&credential, "s3", "us-east-1").with_sign_payload(false);
+        authorizer.try_authorize(&mut request, None).expect("a signature");
+        let mut call = ureq::http::Request::builder().method(method).uri(&url);
         for (name, value) in request.headers() {
             call = call.header(name.as_str(), value.to_str().expect("text"));
         }
-        call.call().unwrap_or_else(|error| panic!("{url}: {error}"))
+        ureq::run(call.body(body.to_vec()).expect("a request"))
     }
 
     fn log(&self) -> String {

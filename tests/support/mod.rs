@@ -11,6 +11,8 @@ pub mod proxy;
 pub mod publisher;
 pub mod receiver;
 pub mod recorder;
+pub mod scripted_mail;
+pub mod scripted_store;
 pub mod redis;
 pub mod server;
 pub mod sidecar;

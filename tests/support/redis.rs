@@ -87,12 +87,14 @@ impl Redis {
         Self { port: free_port(), arguments: Vec::new(), child: None, folder }
     }
 
-    /// Any answer will do: an error because of a missing password is one.
+    /// It performs commands, or would for who has the password; one that is loading says so, and is not ready.
     fn answers(&self) -> bool {
         let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return false };
         let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-        let mut answer = [0];
-        stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut answer).is_ok()
+        let mut answer = [0; 5];
+        stream.write_all(b"PING\r\n").is_ok()
+            && stream.read_exact(&mut answer).is_ok()
+            && [*b"+PONG", *b"-NOAU"].contains(&answer)
     }
 
     fn log(&self) -> String {

@@ -1,8 +1,7 @@
 //! The real livekit-server on free loopback ports.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -96,12 +95,20 @@ impl LiveKit {
 
     /// Calls LiveKit's RoomService.
     pub fn ask(&self, method: &str, grants: VideoGrants, body: &serde_json::Value) -> serde_json::Value {
+        self.call(method, grants, body).unwrap_or_else(|error| panic!("RoomService.{method}: {error}"))
+    }
+
+    fn call(
+        &self,
+        method: &str,
+        grants: VideoGrants,
+        body: &serde_json::Value,
+    ) -> Result<serde_json::Value, ureq::Error> {
         let token = AccessToken::with_api_key(&self.api_key, &self.api_secret).with_grants(grants).to_jwt();
         ureq::post(format!("http://127.0.0.1:{}/twirp/livekit.RoomService/{method}", self.port))
             .header("Authorization", format!("Bearer {}", token.expect("a token")))
             .send_json(body)
             .and_then(|mut answer| answer.body_mut().read_json())
-            .unwrap_or_else(|error| panic!("RoomService.{method}: {error}"))
     }
 
     fn launch(&mut self) {
@@ -126,13 +133,10 @@ impl LiveKit {
         self.child = Some(child);
     }
 
+    /// It lists its rooms, which is more than that it listens.
     fn answers(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return false };
-        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-        let mut answer = [0; 12];
-        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").is_ok()
-            && stream.read_exact(&mut answer).is_ok()
-            && answer.ends_with(b"200")
+        self.call("ListRooms", VideoGrants { room_list: true, ..VideoGrants::default() }, &serde_json::json!({}))
+            .is_ok()
     }
 
     fn log_path(&self) -> PathBuf {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -69,7 +70,19 @@ impl MailServer {
         });
         let mut server = Self { port: 0, ca_file, child, lines, folder };
         server.port = server.line().parse().expect("its first line is the port");
+        if encryption != "tls" {
+            server.greets();
+        }
         server
+    }
+
+    /// It has greeted somebody.
+    fn greets(&self) {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).expect("a greeting");
+        assert!(line.starts_with("220"), "{line}");
     }
 
     /// The next letter that it takes.

@@ -8,11 +8,10 @@ use jiff::tz::TimeZone;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::recording::{Container, Encoding, Options, Owner};
+use crate::storage::check_key;
 
 /// For whoever sends nothing.
 pub const EXAMPLE: &str = "{\"mode\": \"screen_recording\"}";
-/// A key's most bytes: S3 takes twice as many.
-const KEY_BYTES: usize = 512;
 /// An idempotency key's most bytes.
 const IDEMPOTENCY_BYTES: usize = 255;
 /// Most characters of a shown name.
@@ -155,7 +154,7 @@ fn checked(fields: &mut Fields, key: &str, wanted: &str, passes: fn(&str) -> boo
 /// Relative, plain, and the same for every store: nothing that climbs, hides, or is written in two ways.
 fn is_key(key: &str) -> bool {
     let plain = |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && segment.trim() == segment;
-    key.len() <= KEY_BYTES && key.split('/').all(plain) && !key.chars().any(|c| c.is_control() || "\\%?#".contains(c))
+    check_key(key).is_ok() && key.split('/').all(plain) && !key.chars().any(|c| c.is_control() || "\\%?#".contains(c))
 }
 
 /// Only what could break a letter's head or be no address at all; whether it arrives, its server says.
@@ -258,7 +257,7 @@ mod tests {
         for right in ["a.mp4", "a/b/c.mp4", "réunion du 3.mp4", ".hidden/a.mp4", "a..b.mp4"] {
             assert!(is_key(right), "{right}");
         }
-        let long = "a".repeat(KEY_BYTES + 1);
+        let long = "a".repeat(crate::storage::SEGMENT + 1);
         for wrong in [
             "",
             "/a.mp4",

@@ -49,6 +49,8 @@ pub struct Smtp {
     pub credentials: Option<(String, Secret)>,
     /// `ca_file`: PEM of the authority to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// `ehlo_name`: who we say we are; the domain of `mail.from`, or of `public_url`, unless told otherwise.
+    pub ehlo_name: Option<String>,
     /// `timeout` in seconds: for a whole letter; 30 unless told otherwise.
     pub timeout: Duration,
 }
@@ -161,6 +163,24 @@ impl Smtp {
         }
         let ca_file = fields.text("ca_file")?.map(PathBuf::from);
         let timeout = Duration::from_secs(seconds.into());
-        Ok(Self { host, port, encryption, credentials, ca_file, timeout })
+        let ehlo_name = ehlo_name(fields)?;
+        Ok(Self { host, port, encryption, credentials, ca_file, ehlo_name, timeout })
     }
+}
+
+/// A domain or an address literal (RFC 5321, 4.1.3); nothing that could end the line.
+fn ehlo_name(fields: &mut Fields) -> Result<Option<String>> {
+    let path = fields.path_of("ehlo_name");
+    let Some(name) = fields.text("ehlo_name")?.filter(|name| !name.is_empty()) else { return Ok(None) };
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    if name.len() > 255 || !name.chars().all(fits) {
+        let why = format!("{name:?} is no domain; use one such as mail.example.org, or an address such as [192.0.2.1]");
+        return Err(Error::invalid(&path, why));
+    }
+    let address = name.parse::<std::net::IpAddr>();
+    Ok(Some(match address {
+        Ok(std::net::IpAddr::V4(address)) => format!("[{address}]"),
+        Ok(std::net::IpAddr::V6(address)) => format!("[IPv6:{address}]"),
+        Err(_) => name,
+    }))
 }
