@@ -3,8 +3,11 @@
 
 mod health;
 mod job;
+mod lists;
 mod output;
 mod row;
+
+pub use lists::{Cursor, Page};
 
 use std::path::Path;
 
@@ -24,6 +27,8 @@ pub struct Db {
     recordings: sled::Tree,
     /// created_at, id → nothing: the order of lists.
     by_time: sled::Tree,
+    /// room, created_at, id → nothing: the order of lists of one room. Who is about to be removed is not there any more.
+    by_room: sled::Tree,
     /// expires_at, id → nothing.
     by_expiry: sled::Tree,
     /// Ids of the recordings whose state can still change by itself.
@@ -50,15 +55,6 @@ pub struct Change<'a> {
     pub done: &'a [&'a Job],
 }
 
-/// A page of recordings, newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// How many there are on all pages.
-    pub count: usize,
-    /// Those of this page.
-    pub recordings: Vec<Recording>,
-}
-
 impl Db {
     /// Opens the store in `data_dir/db`, or makes it. The error is the one line to show.
     pub fn open(data_dir: &Path) -> Result<Self> {
@@ -67,15 +63,27 @@ impl Db {
             let store = sled::Config::new().path(&path).cache_capacity(16 << 20).open()?;
             let recordings = store.open_tree("recordings")?;
             let by_time = store.open_tree("recordings_by_time")?;
+            let by_room = store.open_tree("recordings_by_room")?;
             let by_expiry = store.open_tree("recordings_by_expiry")?;
             let unended = store.open_tree("recordings_unended")?;
             let by_idempotency = store.open_tree("recordings_by_idempotency_key")?;
             let by_key = store.open_tree("recordings_by_key")?;
             let jobs = store.open_tree("jobs")?;
             let checkpoints = store.open_tree("checkpoints")?;
-            Ok(Self { store, recordings, by_time, by_expiry, unended, by_idempotency, by_key, jobs, checkpoints })
+            Ok(Self {
+                store,
+                recordings,
+                by_time,
+                by_room,
+                by_expiry,
+                unended,
+                by_idempotency,
+                by_key,
+                jobs,
+                checkpoints,
+            })
         };
-        open().map_err(|e: sled::Error| {
+        let db = open().map_err(|e: sled::Error| {
             if e.to_string().contains("could not acquire lock") {
                 let dir = data_dir.display();
                 let fix = "stop that one or choose another folder (--data-dir)";
@@ -83,7 +91,9 @@ impl Db {
             } else {
                 Error::invalid("data_dir", format!("cannot open the store {}: {e}", path.display()))
             }
-        })
+        })?;
+        db.fill_rooms()?;
+        Ok(db)
     }
 
     /// Writes all of it or nothing, and returns when it is on the disk. Ordering a job that is there already changes nothing.
@@ -95,6 +105,7 @@ impl Db {
         let trees = (
             &self.recordings,
             &self.by_time,
+            &self.by_room,
             &self.by_expiry,
             &self.unended,
             &self.by_idempotency,
@@ -103,10 +114,17 @@ impl Db {
             &self.checkpoints,
         );
         trees
-            .transaction(|(recordings, by_time, by_expiry, unended, by_idempotency, by_key, queue, checkpoints)| {
+            .transaction(|trees| {
+                let (recordings, by_time, by_room, by_expiry, unended, by_idempotency, by_key, queue, checkpoints) =
+                    trees;
                 for (recording, (key, row)) in change.recordings.iter().zip(&rows) {
                     recordings.insert(key.as_slice(), row.as_slice())?;
                     by_time.insert(time_key(recording.created_at, &recording.id), &[])?;
+                    if lists::is_listed(recording) {
+                        by_room.insert(lists::room_key(recording), &[])?;
+                    } else {
+                        by_room.remove(lists::room_key(recording))?;
+                    }
                     // A storage of its own has keys of its own.
                     if recording.options.store.is_none() {
                         by_key.insert(recording.key.as_bytes(), key.as_slice())?;
@@ -129,6 +147,7 @@ impl Db {
                     unended.remove(key.as_slice())?;
                     checkpoints.remove(key.as_slice())?;
                     by_time.remove(time_key(recording.created_at, &recording.id))?;
+                    by_room.remove(lists::room_key(recording))?;
                     if by_key.get(recording.key.as_bytes())?.is_some_and(|id| *id == *key) {
                         by_key.remove(recording.key.as_bytes())?;
                     }
@@ -217,15 +236,6 @@ impl Db {
         row.map(|row| decode(&row)).transpose()
     }
 
-    /// `limit` recordings after the first `skip`, newest first.
-    pub fn page(&self, skip: usize, limit: usize) -> Result<Page> {
-        let mut recordings = Vec::new();
-        for key in self.by_time.iter().keys().rev().skip(skip).take(limit) {
-            recordings.extend(self.of_time_key(&key.map_err(unreadable)?)?);
-        }
-        Ok(Page { count: self.by_time.len(), recordings })
-    }
-
     /// Every recording that has not ended, oldest first.
     pub fn unended(&self) -> Result<Vec<Recording>> {
         let mut recordings = Vec::new();
@@ -244,12 +254,6 @@ impl Db {
             recordings.extend(self.of_time_key(&key.map_err(unreadable)?)?);
         }
         Ok(recordings)
-    }
-
-    fn of_time_key(&self, key: &[u8]) -> Result<Option<Recording>> {
-        let id = key.get(TIME_BYTES..).unwrap_or_default();
-        let row = self.recordings.get(id).map_err(unreadable)?;
-        row.map(|row| decode(&row)).transpose()
     }
 }
 

@@ -9,8 +9,10 @@ mod request;
 pub mod rpc;
 mod store;
 mod table;
+mod targets;
 
 pub use info::Status;
 pub use manifest::{Manifest, manifest};
 pub use request::{Start, read};
 pub use table::{Row, table};
+pub use targets::{Targets, Verdict};

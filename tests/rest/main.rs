@@ -5,5 +5,6 @@ mod callers;
 mod life;
 mod media;
 mod openapi;
+mod rights;
 #[path = "../support/mod.rs"]
 mod support;
