@@ -16,6 +16,7 @@ use crate::capacity::{self, Capacity, Class, Reservation};
 use crate::config::Config;
 use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience, Progress, Running};
 use crate::db::Db;
+use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notify::{Links, LiveKit, Notifier};
 use crate::outbox::{Outbox, Worker};
@@ -105,9 +106,10 @@ impl Sidecar {
             bucket_only,
             api_key,
             unsupported,
+            targets: Arc::new(targets(config)),
         };
         let metrics = Metrics::new(egress.clone(), Timestamp::now());
-        let ports = ports.serve(&metrics);
+        let ports = ports.serve(&metrics)?;
         let server_door = match &bus {
             Some(bus) => Some(api::egress::serve(egress.clone(), bus, &config.cluster_id).await),
             None => None,
@@ -185,6 +187,23 @@ fn notifier(config: &Config, sharer: Sharer, stores: Stores, bus: Option<&Bus>) 
         Box::pin(async move { storage?.sign_get(&key, SIGNED).await.map(String::from) })
     }));
     Notifier::new(config.notify.clone(), &config.data_dir, server, links, bus)
+}
+
+/// Where requests over HTTP may send us: wherever the configuration does, and where it says.
+fn targets(config: &Config) -> Targets {
+    let endpoint = |settings: &storage::Settings| match &settings.target {
+        storage::Target::S3(s3) => s3.endpoint.clone(),
+        storage::Target::Local(_) | storage::Target::Gcp(_) | storage::Target::Azure(_) => None,
+    };
+    let notify = &config.notify;
+    let webhooks = notify.webhooks.iter().flat_map(|hooks| hooks.urls.clone());
+    let ours: Vec<String> = [config.server.url.clone()]
+        .into_iter()
+        .chain(webhooks)
+        .chain(notify.storage_hook.iter().map(|hook| hook.url.clone()))
+        .chain([&config.storage].into_iter().chain(config.mode_storages.values()).filter_map(endpoint))
+        .collect();
+    Targets::new(config.allowed_hosts.clone(), ours.iter().map(String::as_str))
 }
 
 /// Nobody else reads what we keep, not even what earlier versions left open.

@@ -69,6 +69,8 @@ pub struct Config {
     pub disallow_local_storage: bool,
     /// `unsupported_requests`.
     pub unsupported: api::egress::Unsupported,
+    /// `requests.allowed_hosts`: hosts of the network within that requests over HTTP may name.
+    pub allowed_hosts: Vec<String>,
     /// `redis`: LiveKit's, by which its egress API is served; none without an address.
     pub redis: Option<psrpc::Settings>,
     /// `storage`: where finished files go.
@@ -170,6 +172,9 @@ impl Config {
         let mut stores = root.section("storage")?;
         let storage = storage::Settings::read(&mut stores)?;
         left.extend(stores.left());
+        let mut requests = root.section("requests")?;
+        let allowed_hosts = requests.texts("allowed_hosts")?.unwrap_or_default();
+        left.extend(requests.left());
         let redis = psrpc::Settings::read(&mut root.section("redis")?)?;
         Ok(Self {
             server,
@@ -186,6 +191,7 @@ impl Config {
             cluster_id: root.text("cluster_id")?.unwrap_or_default(),
             disallow_local_storage: root.flag("disallow_local_storage")?.unwrap_or(false),
             unsupported: api::egress::Unsupported::named(&root.text("unsupported_requests")?.unwrap_or_default())?,
+            allowed_hosts,
             redis,
             storage,
             notify,

@@ -276,4 +276,11 @@ pub const TABLE: &[Entry] = &[
         "web egress and others that are not done here: low_bid leaves them to LiveKit's own egress and refuses them when \
          there is none, decline says nothing, reject refuses them at once",
     ),
+    Entry::new(
+        "requests.allowed_hosts",
+        List,
+        "",
+        "hosts of the network within that webhooks and storages of requests over HTTP may name, such as minio, \
+         *.svc.cluster.local or *; those of this configuration may be anyway, and what comes by Redis is free",
+    ),
 ];

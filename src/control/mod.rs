@@ -3,10 +3,12 @@
 mod boot;
 mod driver;
 mod ledger;
+mod lists;
 mod orders;
 mod perform;
 mod recovery;
 
+pub use crate::db::{Cursor, Page};
 pub use crate::recorder::Progress;
 
 use std::collections::HashMap;
@@ -18,7 +20,7 @@ use rand::RngExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::db::{Db, Page};
+use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{News, Outbox};
@@ -229,11 +231,6 @@ impl Control {
             Task::Upload | Task::Remove { .. } => false,
         };
         Ok(self.db.jobs_of(id)?.iter().any(is_it))
-    }
-
-    /// Uploads and messages that wait, of every recording.
-    pub fn jobs(&self) -> Result<Vec<Job>> {
-        self.db.jobs()
     }
 
     /// `limit` recordings after the first `skip`, newest first.

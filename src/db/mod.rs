@@ -3,9 +3,12 @@
 
 mod health;
 mod job;
+mod lists;
 mod output;
 mod row;
 mod store;
+
+pub use lists::{Cursor, Page};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,15 +41,6 @@ pub struct Change<'a> {
     pub done: &'a [&'a Job],
 }
 
-/// A page of recordings, newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    /// How many there are on all pages.
-    pub count: usize,
-    /// Those of this page.
-    pub recordings: Vec<Recording>,
-}
-
 impl Db {
     /// Opens the store in `data_dir/db`, or makes it. The error is the one line to show.
     pub fn open(data_dir: &Path) -> Result<Self> {
@@ -62,6 +56,7 @@ impl Db {
         })?;
         let db = Self { store: Arc::new(store) };
         db.put_back()?;
+        db.fill_rooms()?;
         Ok(db)
     }
 
@@ -75,6 +70,7 @@ impl Db {
             let all = (
                 &trees.recordings,
                 &trees.by_time,
+                &trees.by_room,
                 &trees.by_expiry,
                 &trees.unended,
                 &trees.by_idempotency,
@@ -84,10 +80,26 @@ impl Db {
                 &trees.stored,
             );
             let done = all.transaction(
-                |(recordings, by_time, by_expiry, unended, by_idempotency, by_key, queue, checkpoints, stored)| {
+                |(
+                    recordings,
+                    by_time,
+                    by_room,
+                    by_expiry,
+                    unended,
+                    by_idempotency,
+                    by_key,
+                    queue,
+                    checkpoints,
+                    stored,
+                )| {
                     for (recording, (key, row)) in change.recordings.iter().zip(&rows) {
                         recordings.insert(key.as_slice(), row.as_slice())?;
                         by_time.insert(time_key(recording.created_at, &recording.id), &[])?;
+                        if lists::is_listed(recording) {
+                            by_room.insert(lists::room_key(recording), &[])?;
+                        } else {
+                            by_room.remove(lists::room_key(recording))?;
+                        }
                         // A storage of its own has keys of its own.
                         if recording.options.store.is_none()
                             && may_have(recordings, by_key.get(recording.key.as_bytes())?, recording)?
@@ -115,6 +127,7 @@ impl Db {
                         checkpoints.remove(key.as_slice())?;
                         stored.remove(key.as_slice())?;
                         by_time.remove(time_key(recording.created_at, &recording.id))?;
+                        by_room.remove(lists::room_key(recording))?;
                         if by_key.get(recording.key.as_bytes())?.is_some_and(|id| *id == *key) {
                             by_key.remove(recording.key.as_bytes())?;
                         }
@@ -214,16 +227,6 @@ impl Db {
     /// The recording whose object has this key in the configured storage: the newest that was given it.
     pub fn with_key(&self, key: &str) -> Result<Option<Recording>> {
         self.named(|trees| trees.by_key.get(key))
-    }
-
-    /// `limit` recordings after the first `skip`, newest first.
-    pub fn page(&self, skip: usize, limit: usize) -> Result<Page> {
-        let found = |trees: &Trees| {
-            let keys = trees.by_time.iter().keys().rev().skip(skip).take(limit);
-            Ok((trees.by_time.len(), keys.map(|key| of_time_key(trees, &key?)).collect::<sled::Result<Vec<_>>>()?))
-        };
-        let (count, rows) = self.store.read(found).map_err(unreadable)?;
-        Ok(Page { count, recordings: self.recordings(rows) })
     }
 
     /// Every recording that has not ended, oldest first. Those that cannot be read are set aside.

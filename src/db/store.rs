@@ -22,6 +22,8 @@ pub(super) struct Trees {
     pub recordings: sled::Tree,
     /// created_at, id → nothing: the order of lists.
     pub by_time: sled::Tree,
+    /// room, created_at, id → nothing: the order of lists of one room. Who is about to be removed is not there any more.
+    pub by_room: sled::Tree,
     /// expires_at, id → nothing.
     pub by_expiry: sled::Tree,
     /// Ids of the recordings whose state can still change by itself.
@@ -56,6 +58,7 @@ impl Trees {
         Ok(Self {
             recordings: store.open_tree("recordings")?,
             by_time: store.open_tree("recordings_by_time")?,
+            by_room: store.open_tree("recordings_by_room")?,
             by_expiry: store.open_tree("recordings_by_expiry")?,
             unended: store.open_tree("recordings_unended")?,
             by_idempotency: store.open_tree("recordings_by_idempotency_key")?,

@@ -9,8 +9,10 @@ pub mod proto;
 mod request;
 pub mod rpc;
 mod store;
+mod targets;
 
 pub use health::health;
 pub use info::Status;
 pub use manifest::{Manifest, manifest};
 pub use request::{Start, read};
+pub use targets::{Targets, Verdict};

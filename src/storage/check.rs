@@ -5,7 +5,7 @@ use futures_util::TryStreamExt as _;
 use object_store::PutPayload;
 
 use super::bucket::{Bucket, path, whole};
-use super::{Place, Storage, check_key};
+use super::{Place, Storage};
 use crate::error::{Error, ErrorKind, Result};
 
 /// No store has an upload of this name.
@@ -15,7 +15,7 @@ impl Storage {
     /// Proves that this key can be written, without anything appearing under it: a bucket's events would tell of a probe. Nothing
     /// is asked for but the leave to write: keys of recorders often have no other.
     pub async fn check_key_writable(&self, key: &str, content_type: &str) -> Result<()> {
-        check_key(key)?;
+        self.check_key(key)?;
         match &self.place {
             Place::Local(folder) => {
                 folder.check_place(&self.object_key(key))?;

@@ -6,5 +6,6 @@ mod health;
 mod life;
 mod media;
 mod openapi;
+mod rights;
 #[path = "../support/mod.rs"]
 mod support;

@@ -268,7 +268,8 @@ async fn how_it_ended_is_told_in_livekits_words() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_the_request_names_hears_of_it() {
-    let stage = Stage::new().await;
+    let yaml = "requests: {allowed_hosts: [127.0.0.1]}\n";
+    let stage = Stage::configured(tempfile::tempdir().unwrap(), None, yaml).await;
     let receiver = HttpReceiver::start(|_| (200, Vec::new()));
     let with = |url: &str, signing_key: &str| {
         let hook = proto::WebhookConfig { url: url.into(), signing_key: signing_key.into(), ..Default::default() };

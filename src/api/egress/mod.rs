@@ -1,20 +1,23 @@
 //! LiveKit's egress API, whichever way it is asked: start, stop, list, another layout.
 
 mod bidding;
+mod caller;
 mod psrpc;
 mod twirp;
 
 pub use bidding::Unsupported;
+pub use caller::By;
 pub use psrpc::{Open, serve};
 pub(super) use twirp::{renamed, routes};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Zoned;
 use livekit_protocol as proto;
 
 use crate::capacity::{Capacity, Class};
-use crate::control::Control;
+use crate::control::{Control, Cursor};
 use crate::egress::{self, rpc};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -26,7 +29,7 @@ use crate::storage::Stores;
 const CREATED: Duration = Duration::from_secs(4);
 /// How often is looked whether it has.
 const LOOK: Duration = Duration::from_millis(10);
-/// Recordings that a list may hold.
+/// Recordings of one answer to a list.
 const LISTED: usize = 1000;
 
 /// Everything that the API needs. Cheap to clone.
@@ -46,20 +49,26 @@ pub struct Egress {
     pub api_key: String,
     /// `unsupported_requests`.
     pub unsupported: Unsupported,
+    /// Where requests over HTTP may send us.
+    pub targets: Arc<egress::Targets>,
 }
 
 impl Egress {
     /// Starts what was asked for and answers once media flows, or says what is wrong; then nothing has begun. The same egress
     /// id again is the same recording. The answer says STARTING, as LiveKit Egress' does.
-    pub async fn start(&self, request: rpc::StartEgressRequest, by_server: bool) -> Result<proto::EgressInfo> {
+    pub async fn start(&self, request: rpc::StartEgressRequest, by: By) -> Result<proto::EgressInfo> {
         let known = RecordingId::new(request.egress_id.clone());
         let known = self.control.get(&known).ok();
         if let Some(recording) = known.as_ref().filter(|recording| recording.state != State::Starting) {
             // The server asks again with the same id when it did not get the answer.
             return self.answer(recording);
         }
-        let egress::Start { id, mode, request, mut options, store, signing_key } =
-            egress::read(request, self.limits, by_server, &Zoned::now())?;
+        let by_server = by.is_server();
+        let start = egress::read(request, self.limits, by_server, &Zoned::now())?;
+        if !by_server {
+            self.check_targets(&start).await?;
+        }
+        let egress::Start { id, mode, request, mut options, store, signing_key } = start.clone();
         if let Some(key) = signing_key.filter(|key| *key != self.api_key) {
             let message = format!("webhooks.signing_key: {key:?} is not known here; use {:?}", self.api_key);
             return Err(Error::new(ErrorKind::InvalidArgument, message));
@@ -80,7 +89,9 @@ impl Egress {
             return Err(Error::new(ErrorKind::InvalidArgument, "request has missing or invalid field: output"));
         }
         let key = options.key.clone().unwrap_or_default();
-        storage.check_key_writable(&key, request.output.container().content_type()).await.map_err(not_writable)?;
+        self.check_key(&by, &start, &storage, &key).await?;
+        let tried = storage.check_key_writable(&key, request.output.container().content_type()).await;
+        tried.map_err(|e| if store.is_some() && !by_server { caller::not_taken(&e) } else { not_writable(e) })?;
         if let Some(asked) = options.asked.as_mut().filter(|asked| asked.location.is_none()) {
             asked.location = match storage.local_path(&key) {
                 Some(path) => Some(path.display().to_string()),
@@ -112,19 +123,39 @@ impl Egress {
         Ok(info)
     }
 
-    /// What is known, newest first: all, those of a room, one, or those that run. `NotFound` for an id nobody knows.
-    pub fn list(&self, request: &proto::ListEgressRequest) -> Result<proto::ListEgressResponse> {
-        let recordings = if request.egress_id.is_empty() {
-            self.control.list(0, LISTED)?.recordings
-        } else {
-            vec![self.control.get(&RecordingId::new(request.egress_id.clone())).map_err(not_found)?]
-        };
-        let wanted = |recording: &&Recording| {
-            (request.room_name.is_empty() || recording.request.room == request.room_name)
+    /// What is known, newest first: all, those of a room, one, or those that run; `room` is the only one that may be seen.
+    /// `NotFound` for an id nobody knows, `InvalidArgument` for a token that is none of ours. What does not fit into one answer is
+    /// behind `next_page_token`.
+    pub async fn list(
+        &self,
+        request: &proto::ListEgressRequest,
+        room: Option<&str>,
+    ) -> Result<proto::ListEgressResponse> {
+        let may_see = |recording: &Recording| room.is_none_or(|room| room == recording.request.room);
+        let wanted = |recording: &Recording| {
+            may_see(recording)
+                && (request.room_name.is_empty() || recording.request.room == request.room_name)
                 && (!request.active || !recording.state.is_final())
         };
-        let items = recordings.iter().filter(wanted).map(|recording| self.info(recording)).collect();
-        Ok(proto::ListEgressResponse { items, ..Default::default() })
+        let mut next_page_token = None;
+        let recordings = if !request.egress_id.is_empty() {
+            vec![self.control.get(&RecordingId::new(request.egress_id.clone())).map_err(not_found)?]
+        } else if request.active {
+            // Those that run are few.
+            self.control.unended().await?.into_iter().rev().collect()
+        } else {
+            let token = request.page_token.as_ref().map(|page| page.token.as_str()).filter(|token| !token.is_empty());
+            let wrong = || Error::new(ErrorKind::InvalidArgument, "page_token: not one of ours; leave it out");
+            let cursor = token.map(|token| Cursor::from_token(token).ok_or_else(wrong)).transpose()?;
+            // Of a room that may not be seen, not even the place in the list is told.
+            let of = room.or(Some(request.room_name.as_str()).filter(|room| !room.is_empty()));
+            let recordings = self.control.behind(of, cursor, LISTED).await?;
+            let last = recordings.last().filter(|_| recordings.len() == LISTED);
+            next_page_token = last.map(|last| proto::TokenPagination { token: Cursor::behind(last).token() });
+            recordings
+        };
+        let items = recordings.iter().filter(|recording| wanted(recording)).map(|recording| self.info(recording));
+        Ok(proto::ListEgressResponse { items: items.collect(), next_page_token })
     }
 
     /// Shows it in another layout from now on; an unknown one is a grid, as for LiveKit.

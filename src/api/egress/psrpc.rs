@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use livekit_protocol as proto;
 use prost::Message;
 
-use super::{Egress, bidding};
+use super::{By, Egress, bidding};
 use crate::egress::rpc;
 use crate::error::{Error, ErrorKind};
 use crate::psrpc::{Bus, Kind, Method, Server, Serving};
@@ -41,7 +41,7 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
     let server = Server::new(bus.clone());
     let handlers = Handlers::default();
     // What an earlier process began is asked for here.
-    let recent = egress.control.list(0, RECENT).map(|page| page.recordings).unwrap_or_default();
+    let recent = egress.control.page(None, 0, RECENT).await.map(|page| page.recordings).unwrap_or_default();
     let asked_for = recent.iter().filter(|recording| is_asked_for(recording, Timestamp::now()));
     futures_util::future::join_all(
         asked_for.map(|recording| register(&server, &handlers, &egress, recording.id.as_str())),
@@ -57,7 +57,7 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
             async move {
                 let request = rpc::StartEgressRequest::decode(raw).map_err(malformed)?;
                 let id = request.egress_id.clone();
-                let info = egress.start(request, true).await?;
+                let info = egress.start(request, By::Server).await?;
                 // Whoever has the answer may stop it.
                 register(&server, &handlers, &egress, &id).await;
                 Ok(encoded(&info))
@@ -71,7 +71,7 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
         let egress = lister.clone();
         async move {
             let request = proto::ListEgressRequest { active: true, ..Default::default() };
-            let egress_ids = egress.list(&request)?.items.into_iter().map(|info| info.egress_id).collect();
+            let egress_ids = egress.list(&request, None).await?.items.into_iter().map(|info| info.egress_id).collect();
             Ok(encoded(&rpc::ListActiveEgressResponse { egress_ids }))
         }
     });

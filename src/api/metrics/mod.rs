@@ -1,5 +1,6 @@
 //! Figures for those who watch machines: Prometheus' text and LiveKit Egress' health answer.
 
+mod health;
 mod ports;
 mod tally;
 mod text;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use livekit_protocol::egress_info::Request as Asked;
 use serde_json::{Map, Value, json};
 use warp::Filter as _;
@@ -30,19 +31,24 @@ use text::Facts;
 
 /// Recordings that are looked through; older ones have ended.
 const LOOKED_AT: usize = 1000;
+/// Nobody is told of a recording for longer.
+const TOLD: SignedDuration = SignedDuration::from_hours(24 * 4);
 
 /// Whoever reads figures. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     egress: Egress,
     tally: Arc<Mutex<Tally>>,
+    /// Those of the last scrape that can change no more: they are not read again.
+    settled: Arc<Mutex<Vec<Recording>>>,
     closing: Arc<AtomicBool>,
 }
 
 impl Metrics {
     /// Figures of this engine; what ended before `now` is not counted.
     pub fn new(egress: Egress, now: Timestamp) -> Self {
-        Self { egress, tally: Arc::new(Mutex::new(Tally::new(now))), closing: Arc::default() }
+        let tally = Arc::new(Mutex::new(Tally::new(now)));
+        Self { egress, tally, settled: Arc::default(), closing: Arc::default() }
     }
 
     /// From now on nothing more is accepted.
@@ -54,11 +60,16 @@ impl Metrics {
     async fn text(&self) -> String {
         let Egress { control, capacity, .. } = &self.egress;
         // A store that cannot be read says so in the log; the other figures are still worth having.
-        let page = control.list(0, LOOKED_AT).inspect_err(|error| tracing::warn!(%error, "metrics")).ok();
-        let (count, recordings) = page.map_or((0, Vec::new()), |page| (page.count, page.recordings));
+        let known = std::mem::take(&mut *self.settled.lock().unwrap_or_else(PoisonError::into_inner));
+        let read = control.newest(LOOKED_AT, known).await;
+        let (count, recordings) =
+            read.inspect_err(|error| tracing::warn!(%error, "metrics")).unwrap_or_else(|_| (0, Vec::new()));
+        let now = Timestamp::now();
+        let settled = recordings.iter().filter(|recording| is_settled(recording, now)).cloned().collect();
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = settled;
         let progress = control.progress().await.unwrap_or_default();
         let qualities: Vec<Quality> = progress.values().map(|progress| progress.quality).collect();
-        let jobs = control.jobs().inspect_err(|error| tracing::warn!(%error, "metrics")).unwrap_or_default();
+        let jobs = control.waiting().await.inspect_err(|error| tracing::warn!(%error, "metrics")).unwrap_or_default();
         let closing = self.closing.load(Ordering::Relaxed);
         let video = capacity.verdict(Class::Video);
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,15 +88,24 @@ impl Metrics {
     }
 
     /// What LiveKit Egress answers on `health_port`: the free cores, and what runs with its request, without secrets.
-    fn health(&self) -> Value {
+    async fn health(&self) -> Value {
         let mut status = Map::new();
         status.insert("CpuLoad".to_owned(), self.egress.capacity.available().into());
-        let page = self.egress.control.list(0, LOOKED_AT).map(|page| page.recordings).unwrap_or_default();
-        for recording in page.iter().filter(|recording| runs(recording)) {
+        let unended = self.egress.control.unended().await.unwrap_or_default();
+        for recording in unended.iter().filter(|recording| runs(recording)) {
             let request = crate::egress::proto::shown(self.egress.info(recording)).request;
             status.insert(recording.id.to_string(), request.map_or(Value::Null, |request| shown(&request)));
         }
         Value::Object(status)
+    }
+}
+
+/// Nothing that a scrape tells of it changes any more.
+fn is_settled(recording: &Recording, now: Timestamp) -> bool {
+    match recording.state {
+        State::Told(_) => true,
+        State::Ended(_) => now.duration_since(recording.updated_at) > TOLD,
+        State::Starting | State::Active | State::Ending { .. } | State::Saving { .. } | State::Removing { .. } => false,
     }
 }
 
@@ -109,12 +129,6 @@ pub(super) fn routes(metrics: &Metrics, guard: &Guard) -> BoxedFilter<(Response,
             }
         })
         .boxed()
-}
-
-/// `health_port`: every path, to everybody.
-fn health(metrics: &Metrics) -> BoxedFilter<(Response,)> {
-    let metrics = metrics.clone();
-    warp::any().map(move || reply::json(200, &metrics.health())).boxed()
 }
 
 /// `prometheus_port`: every path, to everybody.

@@ -18,33 +18,50 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// Taken, not answered yet.
 #[derive(Debug)]
 pub struct Ports {
-    health: Option<TcpListener>,
+    health: Option<std::net::TcpListener>,
     prometheus: Option<TcpListener>,
 }
 
 /// Answered.
 #[derive(Debug)]
-pub struct Served(Vec<(oneshot::Sender<()>, JoinHandle<()>)>);
+pub struct Served {
+    health: Option<(oneshot::Sender<()>, std::thread::JoinHandle<()>)>,
+    prometheus: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+/// Connections of Prometheus and whoever else reads figures, at once.
+const CONNECTIONS: usize = 64;
 
 impl Ports {
     /// Takes those that are configured, on every address: machines are watched from elsewhere.
     pub async fn bind(health: Option<u16>, prometheus: Option<u16>) -> Result<Self> {
-        Ok(Self { health: bind("health_port", health).await?, prometheus: bind("prometheus_port", prometheus).await? })
+        let wrong = |e| Error::invalid("health_port", format!("cannot be used: {e}"));
+        let health = bind("health_port", health).await?.map(TcpListener::into_std).transpose().map_err(wrong)?;
+        Ok(Self { health, prometheus: bind("prometheus_port", prometheus).await? })
     }
 
     /// Answers from now on. Must be called within a tokio runtime.
-    pub fn serve(self, metrics: &Metrics) -> Served {
+    pub fn serve(self, metrics: &Metrics) -> Result<Served> {
         let Self { health, prometheus } = self;
-        let health = health.map(|listener| serve(listener, super::health(metrics)));
+        let wrong = |e| Error::invalid("health_port", format!("cannot be served: {e}"));
+        let health = health.map(|listener| super::health::serve(listener, metrics)).transpose().map_err(wrong)?;
         let prometheus = prometheus.map(|listener| serve(listener, super::prometheus(metrics)));
-        Served(health.into_iter().chain(prometheus).collect())
+        Ok(Served { health, prometheus })
     }
 }
 
 impl Served {
     /// Closes them.
     pub async fn close(self) {
-        for (stop, task) in self.0 {
+        let Self { health, prometheus } = self;
+        let mut tasks: Vec<_> = prometheus.into_iter().collect();
+        tasks.extend(health.map(|(stop, thread)| {
+            let ended = tokio::task::spawn_blocking(move || {
+                let _ = thread.join();
+            });
+            (stop, ended)
+        }));
+        for (stop, task) in tasks {
             let _ = stop.send(());
             let abort = task.abort_handle();
             if tokio::time::timeout(LAST_ANSWERS, task).await.is_err() {
@@ -59,7 +76,7 @@ fn serve(listener: TcpListener, route: BoxedFilter<(Response,)>) -> (oneshot::Se
     let stopped = async move {
         let _ = stopped.await;
     };
-    (stop, tokio::spawn(warp::serve(route).incoming(listener).graceful(stopped).run()))
+    (stop, tokio::spawn(crate::api::serve::serve(listener, route, CONNECTIONS, stopped)))
 }
 
 async fn bind(field: &str, port: Option<u16>) -> Result<Option<TcpListener>> {

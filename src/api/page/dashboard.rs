@@ -151,7 +151,7 @@ async fn board(pages: &Pages, language: &Language<'_>, page: usize) -> Result<Bo
     }
     live.sort_by(|a, b| (b.0, &b.1.id).cmp(&(a.0, &a.1.id)));
     let live: Vec<Live> = live.into_iter().map(|(_, live)| live).collect();
-    let list = control.list((page - 1).saturating_mul(PAGE), PAGE)?;
+    let list = control.page(None, (page - 1).saturating_mul(PAGE), PAGE).await?;
     let is_live = |recording: &&Recording| live.iter().any(|live| live.id == recording.id.as_str());
     let past = list.recordings.iter().filter(|one| !is_live(one)).map(|one| Past::of(one, language, now)).collect();
     Ok(Board { live, past, page, pages: list.count.div_ceil(PAGE).max(1) })

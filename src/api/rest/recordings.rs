@@ -11,7 +11,7 @@ use crate::api::body::{self, Body};
 use crate::api::dto::{Item, PageItem, View};
 use crate::api::rest::{Ask, enabled, no_content, not_found};
 use crate::api::{Door, reply};
-use crate::control::Progress;
+use crate::control::{Page, Progress};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::{Recording, State, layout_named};
@@ -20,8 +20,6 @@ use crate::recording::{Recording, State, layout_named};
 const PAGE: usize = 20;
 /// And at most.
 const PAGE_MAX: usize = 100;
-/// So many are read at once when those of one room are looked for.
-const SCAN: usize = 256;
 
 /// Newest first: `{count, next, previous, results}`; 404 for a page that is not there. `?room=` is one room's.
 pub(super) async fn list(door: &Door, caller: &Caller, ask: &Ask) -> Result<Response> {
@@ -37,10 +35,7 @@ pub(super) async fn list(door: &Door, caller: &Caller, ask: &Ask) -> Result<Resp
         caller.enter(room)?;
     }
     let room = asked.as_ref().or(caller.room.as_ref());
-    let (count, recordings) = match room {
-        Some(room) => of_room(door, room, skip, size)?,
-        None => door.control.list(skip, size).map(|page| (page.count, page.recordings))?,
-    };
+    let Page { count, recordings } = door.control.page(room.map(String::as_str), skip, size).await?;
     if recordings.is_empty() && number > 1 {
         return Err(Error::new(ErrorKind::NotFound, "Invalid page."));
     }
@@ -116,24 +111,6 @@ pub(super) fn is_going(recording: &Recording) -> bool {
         | State::Saving { .. }
         | State::Ended(_)
         | State::Told(_) => false,
-    }
-}
-
-/// How many there are of this room, and those of one page, newest first.
-fn of_room(door: &Door, room: &str, skip: usize, size: usize) -> Result<(usize, Vec<Recording>)> {
-    let (mut read, mut count, mut found) = (0, 0, Vec::new());
-    loop {
-        let page = door.control.list(read, SCAN)?.recordings;
-        if page.is_empty() {
-            return Ok((count, found));
-        }
-        read += page.len();
-        for recording in page.into_iter().filter(|one| one.request.room == room && !is_going(one)) {
-            if count >= skip && found.len() < size {
-                found.push(recording);
-            }
-            count += 1;
-        }
     }
 }
 

@@ -30,8 +30,8 @@ pub fn list(mut value: Value) -> Value {
         Some(Value::Array(items)) => items.into_iter().map(info).collect(),
         Some(_) | None => Vec::new(),
     };
-    // We have one page.
-    json!({"items": items, "next_page_token": null})
+    let token = value.pointer("/nextPageToken/token").cloned();
+    json!({"items": items, "next_page_token": token.map(|token| json!({"token": token}))})
 }
 
 /// Without members that are null: they say nothing (protobuf's JSON), and our reader does not know that.
@@ -157,6 +157,10 @@ mod tests {
         let back: proto::ListEgressResponse = serde_json::from_value(without_nulls(listed)).unwrap();
         assert_eq!(back.items, [message], "and our own reader understands it");
         assert_eq!(list(json!({})), json!({"items": [], "next_page_token": null}));
+        let next_page_token = Some(proto::TokenPagination { token: "t".into() });
+        let more = proto::ListEgressResponse { next_page_token, ..Default::default() };
+        let more = list(serde_json::to_value(&more).unwrap());
+        assert_eq!(more, json!({"items": [], "next_page_token": {"token": "t"}}));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use warp::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use warp::path::FullPath;
 use warp::reply::Response;
 
-use super::Egress;
+use super::{By, Egress};
 use crate::api::auth::{Asker, Caller, Guard, Scope, asker};
 use crate::api::body::{self, Body};
 use crate::control::new_id;
@@ -108,8 +108,7 @@ async fn answer(
             return Err(Error::new(ErrorKind::InvalidArgument, message).into());
         }
         Method::List => {
-            let mut list = egress.list(&wire.read(&body)?).map_err(unknown)?;
-            list.items.retain(|info| caller.may_enter(&info.room_name));
+            let list = egress.list(&wire.read(&body)?, caller.room.as_deref()).await.map_err(unknown)?;
             return Ok(wire.list(list));
         }
         Method::Stop => {
@@ -121,7 +120,7 @@ async fn answer(
     caller.enter(room(&asked)).map_err(|_| Failure::denied())?;
     let egress_id = new_id().to_string();
     let request = rpc::StartEgressRequest { egress_id, request: Some(asked), ..Default::default() };
-    Ok(wire.info(&egress.start(request, false).await.map_err(no_room)?))
+    Ok(wire.info(&egress.start(request, By::Caller { room: caller.room }).await.map_err(no_room)?))
 }
 
 impl Method {
