@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod callers;
+mod kept;
 mod life;
 mod media;
 mod openapi;
