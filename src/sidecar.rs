@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +14,7 @@ use crate::api::egress::Egress;
 use crate::api::{self, Door, Key, Metrics, Ports, Served, Sharer};
 use crate::capacity::{self, Capacity, Class, Reservation};
 use crate::config::Config;
-use crate::control::{AtClose, Control, Launch, Launcher, Parts, Patience, Progress, Running};
+use crate::control::{AtClose, Calendar, Control, Launch, Launcher, Parts, Patience, Progress, Running};
 use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,8 +31,6 @@ use crate::vault::Vault;
 
 /// How long open requests may take once everything is saved.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// How long files may take to be moved, besides the time they have to be finished.
-const LAST_FILES: Duration = Duration::from_secs(10);
 
 /// How often expired recordings are looked for.
 const EXPIRE: Duration = Duration::from_secs(60);
@@ -52,7 +50,6 @@ const SHARE: f64 = 0.9;
 pub struct Sidecar {
     address: SocketAddr,
     control: Control,
-    patience: Patience,
     stop: oneshot::Sender<()>,
     door: JoinHandle<()>,
     server_door: Option<api::egress::Open>,
@@ -64,7 +61,7 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Builds and starts everything. What an earlier process left behind is taken up before the port is open.
+    /// Builds and starts everything. What an earlier process left behind is taken up meanwhile.
     pub async fn start(config: &Config, launcher: Launcher, patience: Patience) -> Result<Self> {
         capacity::allow_files();
         keep_private(&config.data_dir)?;
@@ -93,7 +90,7 @@ impl Sidecar {
         let strained = capacity.clone();
         let mut policy = config.policy.clone();
         policy.targets.extend(bus.is_some().then_some(Target::LiveKit));
-        let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience }).await?;
+        let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience })?;
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
         let bucket_only = config.disallow_local_storage;
@@ -133,7 +130,7 @@ impl Sidecar {
         let clock = tokio::spawn(async move {
             tokio::join!(one, other);
         });
-        Ok(Self { address, control, patience, stop, door, server_door, metrics, ports, driver, post, clock })
+        Ok(Self { address, control, stop, door, server_door, metrics, ports, driver, post, clock })
     }
 
     /// Where it listens.
@@ -141,19 +138,15 @@ impl Sidecar {
         self.address
     }
 
-    /// Refuses new recordings, ends the others or waits until they end, waits (bounded, if they are to end) until their files
-    /// are stored, then closes the doors.
+    /// Refuses new recordings, ends the others or waits until they end, waits (bounded) until their files are stored and
+    /// everybody was told, then closes the doors.
     pub async fn stop(self, running: AtClose) -> Result<()> {
-        let Self { control, patience, stop, door, server_door, metrics, ports, driver, post, clock, .. } = self;
+        let Self { control, stop, door, server_door, metrics, ports, driver, post, clock, .. } = self;
         clock.abort();
         metrics.closing();
         let mut server_door = server_door;
         server_door.iter_mut().for_each(api::egress::Open::refuse);
-        let bound = match running {
-            AtClose::Stop => patience.drain + LAST_FILES,
-            AtClose::Await => Duration::MAX,
-        };
-        let files = tokio::time::timeout(bound, control.close(running)).await;
+        let closed = control.close(running).await;
         let _ = stop.send(());
         let abort = door.abort_handle();
         if tokio::time::timeout(LAST_ANSWERS, door).await.is_err() {
@@ -165,9 +158,7 @@ impl Sidecar {
         drop(control);
         let _ = tokio::time::timeout(LAST_ANSWERS, driver).await;
         let _ = tokio::time::timeout(LAST_ANSWERS, post).await;
-        files.map_err(|_| {
-            Error::new(ErrorKind::DeadlineExceeded, "stop: some recordings could not be finished in time")
-        })?
+        closed
     }
 }
 
@@ -260,9 +251,12 @@ async fn watch_strain(control: Control, capacity: Capacity) {
 
 /// Removes what has expired, for ever.
 async fn expire(control: Control) {
-    let mut ticks = tokio::time::interval(EXPIRE);
+    let (mut ticks, start, mut calendar) = (tokio::time::interval(EXPIRE), Instant::now(), Calendar::new());
     loop {
         ticks.tick().await;
+        if !calendar.believes(Timestamp::now(), start.elapsed()) {
+            continue;
+        }
         match control.expire(Timestamp::now()).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "recordings expired"),

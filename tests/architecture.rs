@@ -55,6 +55,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("livekit_protocol", &["room", "egress", "notify", "api"]),
     ("livekit_signaling", &["room"]),
     ("sled", &["db"]),
+    ("rustix", &["spool"]),
     ("redis", &["psrpc"]),
     ("prost", &["psrpc", "egress", "notify", "api"]),
     ("flate2", &["psrpc", "outbox"]),

@@ -14,7 +14,9 @@ use greffier::db::Db;
 use greffier::error::{Error, ErrorKind};
 use greffier::ids::RecordingId;
 use greffier::outbox::{Outbox, Perform, Verdict};
-use greffier::recording::{Job, Limits, Options, Output, Owner, Policy, Recording, Request, State, Target, Task};
+use greffier::recording::{
+    Asked, Job, Limits, Options, Outcome, Output, Owner, Policy, Recording, Report, Request, State, Target, Task,
+};
 use greffier::spool::Spool;
 use jiff::{SignedDuration, Timestamp};
 use stage::{Cast, launcher};
@@ -35,11 +37,22 @@ fn name(job: &Job) -> String {
 struct House {
     control: Control,
     db: Db,
+    cast: Cast,
     tasks: [JoinHandle<()>; 2],
 }
 
 impl House {
     async fn open(folder: &Path, verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static, tried: &Tried) -> Self {
+        Self::patient(folder, verdict, tried, Duration::from_secs(1)).await
+    }
+
+    /// One that takes so long to leave.
+    async fn patient(
+        folder: &Path,
+        verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static,
+        tried: &Tried,
+        grace: Duration,
+    ) -> Self {
         let (db, spool) = (reopened(folder).await, Spool::open(folder).unwrap());
         let (news_sender, news) = mpsc::unbounded_channel();
         let tried = tried.clone();
@@ -54,10 +67,27 @@ impl House {
             targets: vec![Target::Mail, Target::Webhook("http://127.0.0.1/".into())],
             ..Policy::default()
         };
-        let (launcher, patience) = (launcher(Cast::default()), Patience::default());
+        let patience = Patience { drain: Duration::from_millis(400), grace, ..Patience::default() };
+        let cast = Cast::default();
+        let launcher = launcher(cast.clone());
         let parts = Parts { db: db.clone(), spool, launcher, outbox, news, policy, patience };
-        let (control, driver) = Control::start(parts).await.unwrap();
-        Self { control, db, tasks: [driver, post] }
+        let (control, driver) = Control::start(parts).unwrap();
+        Self { control, db, cast, tasks: [driver, post] }
+    }
+
+    /// Started as through LiveKit's API, in this room, into the file of this name.
+    async fn asked(&self, room: &str, key: &str) -> greffier::error::Result<Recording> {
+        let asked = Asked {
+            room_id: String::new(),
+            request: vec![],
+            manifest: false,
+            location: None,
+            by_server: false,
+            webhook: None,
+        };
+        let options = Options { asked: Some(asked), key: Some(key.into()), ..Options::default() };
+        let request = Request { room: room.into(), output: Output::ogg(), limits: Limits::default() };
+        self.control.record("".into(), request, options).await
     }
 
     async fn record(&self) -> Recording {
@@ -86,7 +116,7 @@ impl House {
     /// As a kill would leave it: nobody says goodbye.
     async fn abandon(self) {
         self.tasks.iter().for_each(JoinHandle::abort);
-        drop((self.control, self.db));
+        drop((self.control, self.db, self.cast));
         for task in self.tasks {
             let _ = task.await;
         }
@@ -169,6 +199,120 @@ async fn nothing_is_forgotten_while_it_is_on_its_way() {
         (refused.kind, refused.message.as_str()),
         (ErrorKind::PermissionDenied, "the recording has not ended yet")
     );
-    assert_eq!(house.control.expire(Timestamp::MAX).await.unwrap(), 1, "it is overdue");
+    assert_eq!(house.control.expire(Timestamp::MAX).await.unwrap(), 0, "it is overdue, but it has not ended");
     assert!(matches!(house.db.get(&id).unwrap().unwrap().state, State::Saving { .. }), "but its file comes first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_another_room_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path(), |_| Verdict::Done, &Tried::default()).await;
+    let first = house.asked("a", "daily.ogg").await.unwrap();
+    house.control.finish(&first.id).await.unwrap();
+    house.until(&first.id, |recording| recording.is_some_and(|one| one.state.is_final())).await;
+    let refused = house.asked("b", "daily.ogg").await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::AlreadyExists);
+    assert!(refused.message.contains("another room's recording"), "{refused}");
+    let second = house.asked("a", "daily.ogg").await.expect("of the same room it is");
+    house.control.finish(&second.id).await.unwrap();
+    house.control.close(AtClose::Stop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_for_the_one_that_holds_the_room() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nothing is stored: what was stopped stays on its way.
+    let house = House::open(folder.path(), |_| busy(), &Tried::default()).await;
+    let older = house.asked("a", "1.ogg").await.unwrap();
+    let newer = house.asked("a", "2.ogg").await.unwrap();
+    house.control.finish(&newer.id).await.unwrap();
+    house.until(&newer.id, |one| one.is_some_and(|one| matches!(one.state, State::Saving { .. }))).await;
+    assert_eq!(house.control.stop("a").await.unwrap().id, older.id);
+    house.until(&older.id, |one| one.is_some_and(|one| matches!(one.state, State::Saving { .. }))).await;
+    assert_eq!(house.control.stop("a").await.unwrap().id, newer.id, "stopping again does no harm");
+    house.control.close(AtClose::Stop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_start_is_tried_again_and_one_that_began_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path(), |_| Verdict::Done, &Tried::default()).await;
+    let start = |room: &str| {
+        let request = Request { room: room.into(), output: Output::ogg(), limits: Limits::default() };
+        let options = Options { idempotency_key: Some("once".into()), ..Options::default() };
+        house.control.record("transcript".into(), request, options)
+    };
+    for _ in 0..2 {
+        assert_eq!(start("nowhere").await.unwrap_err().kind, ErrorKind::NotFound);
+    }
+    assert_eq!(house.control.list(0, 10).unwrap().count, 2);
+    let begun = start("daily").await.unwrap();
+    assert_eq!(start("daily").await.unwrap().id, begun.id);
+    stage::tell(&house.cast.lock().unwrap()["daily"], stage::broke("the disk"));
+    house.until(&begun.id, |one| one.is_some_and(|one| matches!(one.state.outcome(), Some(Outcome::Failed(_))))).await;
+    assert_eq!(start("daily").await.unwrap().id, begun.id, "it began, and its end is known");
+    house.control.close(AtClose::Stop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_leaves_before_people_are_told_and_nobody_waits_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let tried = Tried::default();
+    // The first try of each message fails.
+    let once = {
+        let tried = tried.clone();
+        move |job: &Job| {
+            let before = tried.lock().unwrap().iter().filter(|of| **of == name(job)).count();
+            if job.task == Task::Upload || before > 1 { Verdict::Done } else { busy() }
+        }
+    };
+    let house = House::patient(folder.path(), once, &tried, Duration::from_secs(60)).await;
+    let id = house.record().await.id;
+    house.control.close(AtClose::Await).await.unwrap();
+    assert!(matches!(house.db.get(&id).unwrap().unwrap().state, State::Told(_)), "the letter went out");
+    assert!(house.db.jobs().unwrap().is_empty(), "and everything else");
+    house.abandon().await;
+
+    // Nothing can be stored: the next start goes on with it.
+    let house = House::open(folder.path(), |_| busy(), &tried).await;
+    let id = house.record().await.id;
+    let begun = std::time::Instant::now();
+    house.control.close(AtClose::Await).await.unwrap();
+    assert!((1..5).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!(matches!(house.db.get(&id).unwrap().unwrap().state, State::Saving { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_shows_in_the_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let never = |job: &Job| match &job.task {
+        Task::Tell { to: Target::Mail, .. } => {
+            Verdict::Never(Error::new(ErrorKind::InvalidArgument, "550 no such user"))
+        }
+        Task::Tell { .. } | Task::Upload | Task::Remove { .. } => Verdict::Done,
+    };
+    let house = House::open(folder.path(), never, &Tried::default()).await;
+    let id = house.record().await.id;
+    house.until(&id, |one| one.is_some_and(|one| one.health.given_up == ["mail: 550 no such user"])).await;
+    house.control.close(AtClose::Stop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorder_that_gets_on_is_waited_for_and_its_last_word_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path(), |_| Verdict::Done, &Tried::default()).await;
+    let recording = house.asked("hangs", "1.ogg").await.unwrap();
+    house.control.finish(&recording.id).await.unwrap();
+    let launch = house.cast.lock().unwrap()["hangs"].clone();
+    // Its file grows now and then, for longer than it may stand still.
+    for n in 0..8 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        std::fs::write(&launch.path, vec![1; 20 + n]).unwrap();
+    }
+    assert!(launch.path.exists(), "nobody renamed it");
+    stage::tell(&launch, Report::Drained { bytes: 27, duration_ns: 5 });
+    house.until(&recording.id, |one| one.is_some_and(|one| one.state.is_final())).await;
+    let ended = house.db.get(&recording.id).unwrap().unwrap();
+    assert!(matches!(ended.state.outcome(), Some(Outcome::Complete(_))), "{ended:?}");
+    house.control.close(AtClose::Stop).await.unwrap();
 }

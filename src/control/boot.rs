@@ -1,63 +1,110 @@
-//! The first thing the driver does: what an earlier process left behind is told as reports, then the ordinary path runs.
+//! The first thing the driver does: what an earlier process left behind is taken up. Files are made whole one after the
+//! other while new recordings go on: nothing about one of them keeps the process from starting.
 
-use std::collections::HashMap;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
-use super::driver::{Driver, Live, spool_error};
+use super::driver::{Driver, Fact, Live};
+use super::left::make_whole;
 use super::recovery;
+use crate::db::Db;
 use crate::error::Result;
-use crate::ids::RecordingId;
-use crate::recorder::finish_interrupted;
-use crate::recording::{Media, Recording};
+use crate::recorder::Left;
+use crate::recording::Recording;
+use crate::spool::{Found, Spool};
 
 impl Driver {
-    /// Takes up what an earlier process left behind: the reports of `recovery`, then the ordinary path.
-    pub(super) async fn recover(&mut self) -> Result<()> {
+    /// Takes up what an earlier process left behind. Returns at once; what is found comes as facts.
+    pub(super) fn recover(&mut self) -> Result<()> {
         let unended = self.db.unended()?;
-        let found = self.spool.list().map_err(|e| spool_error("look into the spool", &e))?;
-        let reports = recovery::recover(&unended, &self.finish_interrupted(&unended));
-        let ids: Vec<_> = unended.iter().map(|recording| recording.id.clone()).collect();
+        let found = self.spool.list().unwrap_or_else(|error| {
+            tracing::error!(%error, "data_dir: cannot look into the spool");
+            vec![]
+        });
+        let mut interrupted = Vec::new();
         for mut recording in unended {
             // It ended when it was last written to, not now.
             let written_at = found.iter().find(|found| found.id == recording.id).and_then(|found| found.written_at);
-            let written_at = written_at.and_then(|at| Timestamp::try_from(at).ok());
+            let written_at = written_at.and_then(|at: SystemTime| Timestamp::try_from(at).ok());
             // A file that was opened and never written to is older than its recording.
             recording.ended_at = recording.ended_at.or(written_at.max(recording.started_at));
-            let (id, pending) = (recording.id.clone(), recording.state.pending());
-            self.live.insert(id.clone(), Live { recording, running: None, starters: vec![] });
-            self.resume(&id, &pending).await;
+            let salvaging = recovery::is_interrupted(&recording.state);
+            self.live.insert(recording.id.clone(), Live { salvaging, ..Live::new(recording.clone()) });
+            if salvaging {
+                tracing::warn!(recording = %recording.id, "was not ended by the last run; finishing it");
+                interrupted.push(recording);
+            } else {
+                self.resume(&recording);
+            }
         }
-        for (id, report) in reports {
-            tracing::warn!(recording = %id, "was not ended by the last run; finishing it");
-            self.report(&id, report, None).await;
-        }
-        for stray in self.spool.sweep(&ids).map_err(|e| spool_error("sweep the spool", &e))? {
-            tracing::warn!(recording = %stray.id, bytes = stray.bytes, "the spool holds a file that no recording claims");
-        }
+        let strays: Vec<_> = found.into_iter().filter(|found| !self.live.contains_key(&found.id)).collect();
+        let (db, spool, facts) = (self.db.clone(), self.spool.clone(), self.facts.clone());
+        tokio::spawn(async move {
+            salvage(interrupted, &spool, &facts).await;
+            let swept = tokio::task::spawn_blocking(move || strays.iter().for_each(|found| sweep(&db, &spool, found)));
+            if let Err(error) = swept.await {
+                tracing::error!(%error, "the spool was not swept");
+            }
+        });
         Ok(())
     }
+}
 
-    /// Makes what is left of these recordings whole, as far as it can be, and measures it.
-    fn finish_interrupted(&self, unended: &[Recording]) -> HashMap<RecordingId, Media> {
-        let mut left = HashMap::new();
-        for recording in unended {
-            let (id, container) = (&recording.id, recording.request.output.container());
-            let bytes = self.spool.size(id, recording.extension());
-            if bytes == 0 {
-                continue;
-            }
-            let media = finish_interrupted(container, &self.spool.part(id, recording.extension()), &Default::default())
-                .map(|left| left.media);
-            // What cannot be read may still be worth something to somebody; its length is unknown.
-            left.insert(
-                id.clone(),
-                media.unwrap_or_else(|e| {
-                    tracing::warn!(recording = %id, error = %e, "the interrupted file is kept as it is");
-                    Media { bytes, duration_ns: 0 }
-                }),
-            );
+/// One after the other: they share a disk, and recordings that run need it more.
+async fn salvage(interrupted: Vec<Recording>, spool: &Spool, facts: &mpsc::UnboundedSender<Fact>) {
+    for recording in interrupted {
+        let report = recovery::last_word(left(&recording, spool).await);
+        let _ = facts.send(Fact::Salvaged(recording.id, report));
+    }
+}
+
+/// What is left of this one. What was declared whole comes first: then the file that grew is what a recorder left that had
+/// been given up.
+async fn left(recording: &Recording, spool: &Spool) -> Option<Left> {
+    let (id, extension) = (&recording.id, recording.extension());
+    let part = (spool.part(id, extension), spool.size(id, extension));
+    if let Some(sealed) = spool.sealed(id, extension) {
+        let left = make_whole(recording, sealed, 0).await?;
+        return Some(Left { finished: left.finished && part.1 == 0, ..left });
+    }
+    // Its recorder is gone: a copy of what it was still writing is worth less than that.
+    if part.1 > 0
+        && let Err(error) = spool.forget_copy(id, extension)
+    {
+        tracing::warn!(recording = %id, %error, "a copy of its file cannot be taken away");
+    }
+    make_whole(recording, part.0, 0).await
+}
+
+/// A directory of a recording that ended, or that nobody knows: an empty one is freed, and so is one whose file is at its
+/// final place.
+fn sweep(db: &Db, spool: &Spool, Found { id, bytes, .. }: &Found) {
+    let ended = db.get(id).ok().flatten().filter(|recording| recording.state.is_final());
+    let swept = match ended {
+        Some(recording) => {
+            let done = if recording.left_nothing() || spool.size(id, recording.extension()) > 0 {
+                spool.discard(id)
+            } else {
+                spool.free(id).map(|()| None)
+            };
+            done.inspect(|aside| {
+                if let Some(aside) = aside {
+                    tracing::warn!(recording = %id, bytes, folder = %aside.display(), "what it left is set aside");
+                }
+            })
         }
-        left
+        None => spool
+            .free_if_empty(id)
+            .inspect(|freed| {
+                if !freed {
+                    tracing::warn!(recording = %id, bytes, "the spool holds a file that no recording claims");
+                }
+            })
+            .map(|_| None),
+    };
+    if let Err(error) = swept {
+        tracing::warn!(recording = %id, %error, "its directory in the spool cannot be freed");
     }
 }

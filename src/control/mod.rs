@@ -1,15 +1,20 @@
 //! The single writer: asks the lifecycle, commits, then acts. A cheap handle in front of the one task that owns it all.
 
 mod boot;
+mod calendar;
+mod close;
 mod driver;
+mod left;
 mod ledger;
 mod lists;
 mod orders;
 mod perform;
 mod recovery;
+mod stall;
 
 pub use crate::db::{Cursor, Page};
 pub use crate::recorder::Progress;
+pub use calendar::Calendar;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -77,13 +82,16 @@ impl Running for Recorder {
 pub struct Patience {
     /// Until the recorder has joined.
     pub join: Duration,
-    /// From the wish to end until the file is whole.
+    /// How long a recorder that is to end may show no progress, while it finishes its file and the disk hangs or the machine
+    /// is slow.
     pub drain: Duration,
+    /// When leaving: for files to be stored and people to be told, once every recorder has ended.
+    pub grace: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { join: Duration::from_secs(5), drain: Duration::from_secs(30) }
+        Self { join: Duration::from_secs(5), drain: Duration::from_secs(120), grace: Duration::from_secs(30) }
     }
 }
 
@@ -167,18 +175,18 @@ enum Order {
     },
     Close {
         running: AtClose,
-        reply: oneshot::Sender<()>,
+        reply: oneshot::Sender<Result<()>>,
     },
 }
 
 impl Control {
-    /// Finishes honestly what an earlier process left behind, then waits for orders. The task ends once every handle is
+    /// Takes up what an earlier process left behind, and waits for orders meanwhile. The task ends once every handle is
     /// dropped. Must be called within a tokio runtime.
-    pub async fn start(parts: Parts) -> Result<(Self, JoinHandle<()>)> {
+    pub fn start(parts: Parts) -> Result<(Self, JoinHandle<()>)> {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let db = parts.db.clone();
         let mut driver = driver::Driver::new(parts);
-        driver.recover().await?;
+        driver.recover()?;
         let task = tokio::spawn(driver.run(inbox));
         Ok((Self { orders, db }, task))
     }
@@ -274,9 +282,10 @@ impl Control {
         self.ask(|reply| Order::Expire { now, reply }).await
     }
 
-    /// Refuses new recordings, ends the others or waits until they end, returns when every file is stored.
+    /// Refuses new recordings, ends the others or waits until they end; returns when every file is stored and everybody was
+    /// told, or [`Patience::grace`] is over. `Unavailable` when something is left that the store does not know of.
     pub async fn close(&self, running: AtClose) -> Result<()> {
-        self.ask(|reply| Order::Close { running, reply }).await
+        self.ask(|reply| Order::Close { running, reply }).await?
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T> {

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::driver::{Driver, Live, Unable, spool_error};
-use super::ledger::Owed;
+use super::driver::{Driver, Live, Unable};
+use super::ledger::{Owed, Written};
 use crate::control::{AtClose, Order, new_id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recorder::Progress;
-use crate::recording::{Command, Options, Recording, Report, Request, State};
+use crate::recording::{Command, Options, Outcome, Recording, Report, Request, State};
 use crate::scene::Layout;
 
 /// So many expired recordings are removed in one go.
@@ -18,9 +18,9 @@ const EXPIRED: usize = 100;
 
 impl Driver {
     /// Does what was ordered, and answers.
-    pub(super) async fn order(&mut self, order: Order) {
+    pub(super) fn order(&mut self, order: Order) {
         match order {
-            Order::Start { id, mode, request, options, reply } => match self.begin(id, mode, request, *options).await {
+            Order::Start { id, mode, request, options, reply } => match self.begin(id, mode, request, *options) {
                 Ok(Begun::Joining(id)) => {
                     if let Some(live) = self.live.get_mut(&id) {
                         live.starters.push(reply);
@@ -33,32 +33,40 @@ impl Driver {
                     let _ = reply.send(Err(error));
                 }
             },
-            Order::Stop { room, reply } => {
-                let _ = reply.send(self.stop(&room).await);
-            }
-            Order::Finish { id, reply } => {
-                let _ = reply.send(self.finish(&id).await);
-            }
-            Order::Delete { id, object, reply } => {
-                let _ = reply.send(self.command(&id, Command::Delete { object }).await.map_err(refused_delete));
-            }
-            Order::Layout { id, layout, reply } => {
-                let _ = reply.send(self.show(&id, layout).await);
-            }
-            Order::RevokeShares { id, reply } => {
-                let _ = reply.send(self.revoke_shares(&id).await);
-            }
+            Order::Stop { room, reply } => match self.stop(&room) {
+                Ok((recording, written)) => written.answer(reply, Ok(recording)),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Order::Finish { id, reply } => match self.finish(&id) {
+                Ok((recording, written)) => written.answer(reply, Ok(recording)),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Order::Delete { id, object, reply } => match self.command(&id, Command::Delete { object }) {
+                Ok(written) => written.answer(reply, Ok(())),
+                Err(unable) => drop(reply.send(Err(refused_delete(unable)))),
+            },
+            Order::Layout { id, layout, reply } => match self.show(&id, layout) {
+                Ok((recording, written)) => written.answer(reply, Ok(recording)),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Order::RevokeShares { id, reply } => match self.revoke_shares(&id) {
+                // What was not revoked is not to be believed revoked.
+                Ok(written) => drop(tokio::spawn(async move { reply.send(written.tried().await) })),
+                Err(error) => drop(reply.send(Err(error))),
+            },
             Order::RoomClosed { room, why } => {
-                let of_room = |live: &&Live| live.recording.request.room == room && live.recording.state.holds_room();
-                let ids: Vec<_> = self.live.values().filter(of_room).map(|live| live.recording.id.clone()).collect();
+                let ids: Vec<_> =
+                    self.live.iter().filter(|(_, live)| live.holds(&room)).map(|(id, _)| id.clone()).collect();
                 for id in ids {
-                    self.report(&id, Report::RoomClosed(why.clone()), None).await;
+                    self.report(&id, Report::RoomClosed(why.clone()), None);
                 }
             }
             Order::Expire { now, reply } => {
                 let expired = self.db.expired(now, EXPIRED).unwrap_or_default();
-                for recording in expired.iter().filter(|recording| recording.state.is_final()) {
-                    self.report(&recording.id, Report::Expired, None).await;
+                // Not those whose end the store has not taken yet, or that are on their way out.
+                let expired: Vec<_> = expired.into_iter().filter(|one| self.ledger.newest(&one.id).is_none()).collect();
+                for recording in &expired {
+                    self.report(&recording.id, Report::Expired, None);
                 }
                 let _ = reply.send(expired.len());
             }
@@ -68,13 +76,13 @@ impl Driver {
                 let _ = reply.send(figures.collect::<HashMap<RecordingId, Progress>>());
             }
             Order::Close { running, reply } => {
-                self.closing.get_or_insert_default().push(reply);
+                self.closing.get_or_insert_default().waiting.push(reply);
                 let ids: Vec<_> = match running {
                     AtClose::Stop => self.live.keys().cloned().collect(),
                     AtClose::Await => vec![],
                 };
                 for id in ids {
-                    if let Err(error) = self.command(&id, Command::Stop).await {
+                    if let Err(error) = self.command(&id, Command::Stop) {
                         tracing::debug!(recording = %id, ?error, "not stopped");
                     }
                 }
@@ -82,81 +90,127 @@ impl Driver {
         }
     }
 
-    async fn begin(
-        &mut self,
-        id: Option<RecordingId>,
-        mode: String,
-        request: Request,
-        options: Options,
-    ) -> Result<Begun> {
+    fn begin(&mut self, id: Option<RecordingId>, mode: String, request: Request, options: Options) -> Result<Begun> {
         if let Some(id) = &id
             && let Some(known) = self.load(id)?
         {
             return Ok(Begun::again(known));
         }
-        if let Some(key) = &options.idempotency_key
-            && let Some(known) = self.db.started_with(&request.room, key)?
-        {
+        if let Some(known) = self.started_before(&request.room, options.idempotency_key.as_deref())? {
             return Ok(Begun::again(known));
         }
         if self.closing.is_some() {
             return Err(Error::new(ErrorKind::Unavailable, "greffier is shutting down"));
         }
-        let holds = |live: &&Live| live.recording.request.room == request.room && live.recording.state.holds_room();
+        if let Some(error) = self.ledger.refused() {
+            return Err(error.clone());
+        }
         // LiveKit's API knows no such rule: a backend may want a picture and a transcript of the same room.
         if options.asked.is_none()
-            && let Some(other) = self.live.values().find(holds)
+            && let Some(other) = self.live.values().find(|live| live.holds(&request.room))
         {
             let message = format!("A recording is already in progress for room {}", request.room);
             tracing::debug!(room = request.room, recording = %other.recording.id, "refused a second recording");
             return Err(Error::new(ErrorKind::AlreadyExists, message));
         }
-        // LiveKit's clients may write over their own objects, as LiveKit Egress lets them.
-        if let Some(key) = options.key.as_ref().filter(|_| options.asked.is_none())
-            && self.db.with_key(key)?.is_some()
-        {
-            let message = format!("options.output_key: {key:?} is the key of another recording");
-            return Err(Error::new(ErrorKind::AlreadyExists, message));
-        }
+        self.check_key(&request, &options)?;
+        self.check_room()?;
         let id = id.unwrap_or_else(new_id);
         let now = Timestamp::now();
         let (recording, effects) = Recording::begin(id.clone(), mode, request, options, &self.policy, now);
-        self.spool.create(&id, recording.extension()).map_err(|e| spool_error("make a directory in the spool", &e))?;
         let jobs = self.jobs(&recording, &effects);
-        let owed = Owed { recording: recording.clone(), forgotten: false, jobs, done: None };
-        if let Err(error) = self.write(owed.clone()).await {
-            let _ = self.spool.discard(&id);
-            return Err(error);
-        }
         tracing::info!(recording = %id, room = recording.request.room, mode = recording.mode, "starting");
-        self.live.insert(id.clone(), Live { recording, running: None, starters: vec![] });
-        self.perform(&id, &effects);
+        self.live.insert(id.clone(), Live::new(recording.clone()));
+        self.owe(Owed { jobs, effects, begins: true, ..Owed::change(recording) });
         Ok(Begun::Joining(id))
     }
 
-    async fn stop(&mut self, room: &str) -> Result<Recording> {
-        // The one that holds the room; else the one that is on its way to its end, so that stopping twice does no harm.
-        let of_room = |live: &&Live| live.recording.request.room == room;
-        let newest = self.live.values().filter(of_room).max_by_key(|live| live.recording.created_at);
-        let id = newest.map(|live| live.recording.id.clone()).ok_or_else(no_recording)?;
-        self.command(&id, Command::Stop).await.map_err(|_| no_recording())?;
-        self.live.get(&id).map(|live| live.recording.clone()).ok_or_else(no_recording)
+    /// The recording that was started in this room with this idempotency key, unless that start failed: then it is tried
+    /// again.
+    fn started_before(&self, room: &str, key: Option<&str>) -> Result<Option<Recording>> {
+        let Some(key) = key else { return Ok(None) };
+        let same = |live: &&Live| {
+            live.recording.request.room == room && live.recording.options.idempotency_key.as_deref() == Some(key)
+        };
+        if let Some(live) = self.live.values().find(same) {
+            return Ok(Some(live.recording.clone()));
+        }
+        // What ended may not be in the store as it is now.
+        let Some(known) = self.db.started_with(room, key)? else { return Ok(None) };
+        let known = self.load(&known.id)?;
+        Ok(known
+            .filter(|known| known.started_at.is_some() || !matches!(known.state.outcome(), Some(Outcome::Failed(_)))))
     }
 
-    async fn finish(&mut self, id: &RecordingId) -> Result<Recording> {
-        match self.command(id, Command::Stop).await {
-            Ok(()) | Err(Unable::Refused(_)) => self.load(id)?.ok_or_else(|| no_such(id)),
-            Err(Unable::Store(error)) => Err(error),
-            Err(Unable::Unknown(id)) => Err(no_such(&id)),
+    /// Whose object has this key, or will have it: the newest recording that was given it and that left, or may leave, a file.
+    fn owner_of_key(&self, key: &str) -> Result<Option<Recording>> {
+        let of_key = |live: &&Live| live.recording.key == key && live.recording.options.store.is_none();
+        let live = self.live.values().filter(of_key).max_by_key(|live| live.recording.created_at);
+        let owner = match live {
+            Some(live) => Some(live.recording.clone()),
+            None => self.db.with_key(key)?.map(|known| self.load(&known.id)).transpose()?.flatten(),
+        };
+        Ok(owner.filter(|owner| !owner.left_nothing() && !matches!(owner.state, State::Removing { .. })))
+    }
+
+    /// Recordings that run need what is left of the disk.
+    fn check_room(&self) -> Result<()> {
+        match self.spool.room() {
+            Ok(room) if room.is_low() => {
+                let free = room.free >> 20;
+                tracing::warn!(free_mib = free, "data_dir: the disk is nearly full; nothing new is recorded");
+                let message = format!("data_dir: only {free} MiB are free; free some, or choose another folder");
+                Err(Error::new(ErrorKind::ResourceExhausted, message))
+            }
+            Ok(_) => Ok(()),
+            // That it cannot be asked is no reason to record nothing.
+            Err(error) => {
+                tracing::warn!(%error, "data_dir: the file system does not say how much is free");
+                Ok(())
+            }
         }
     }
 
+    /// LiveKit's clients may write over what was recorded of the same room, as LiveKit Egress lets them; nobody over another
+    /// room's.
+    fn check_key(&self, request: &Request, options: &Options) -> Result<()> {
+        let Some(key) = options.key.as_ref().filter(|_| options.store.is_none()) else { return Ok(()) };
+        let Some(owner) = self.owner_of_key(key)? else { return Ok(()) };
+        let message = match options.asked {
+            Some(_) if owner.request.room == request.room => return Ok(()),
+            Some(_) => format!("filepath: {key:?} is the file of another room's recording; name another one"),
+            None => format!("options.output_key: {key:?} is the key of another recording"),
+        };
+        Err(Error::new(ErrorKind::AlreadyExists, message))
+    }
+
+    /// The one that holds the room, rather one that was not asked for by LiveKit's API; else the one that is on its way to its
+    /// end, so that stopping twice does no harm. Of several the newest.
+    fn stop(&mut self, room: &str) -> Result<(Recording, Written)> {
+        let of_room = self.live.values().filter(|live| live.recording.request.room == room);
+        let rank = |live: &&Live| (live.holds(room), live.recording.options.asked.is_none(), live.recording.created_at);
+        let id = of_room.max_by_key(rank).map(|live| live.recording.id.clone()).ok_or_else(no_recording)?;
+        let written = self.command(&id, Command::Stop).map_err(|_| no_recording())?;
+        let recording = self.live.get(&id).map(|live| live.recording.clone()).ok_or_else(no_recording)?;
+        Ok((recording, written))
+    }
+
+    fn finish(&mut self, id: &RecordingId) -> Result<(Recording, Written)> {
+        let written = match self.command(id, Command::Stop) {
+            Ok(written) => written,
+            Err(Unable::Refused(_)) => Written::already(),
+            Err(Unable::Store(error)) => return Err(error),
+            Err(Unable::Unknown(id)) => return Err(no_such(&id)),
+        };
+        Ok((self.load(id)?.ok_or_else(|| no_such(id))?, written))
+    }
+
     /// Another layout from now on.
-    async fn show(&mut self, id: &RecordingId, layout: Layout) -> Result<Recording> {
-        let live = self.live.get_mut(id).filter(|live| live.recording.state.holds_room());
+    fn show(&mut self, id: &RecordingId, layout: Layout) -> Result<(Recording, Written)> {
+        let live = self.live.get_mut(id).filter(|live| live.recording.state.holds_room() && !live.salvaging);
         let not_running = || Error::new(ErrorKind::FailedPrecondition, "the recording is not running");
         let Some(live) = live else {
-            return Err(self.db.get(id)?.map_or_else(|| no_such(id), |_| not_running()));
+            return Err(self.load(id)?.map_or_else(|| no_such(id), |_| not_running()));
         };
         let Some(output) = live.recording.request.output.with_layout(layout) else {
             return Err(Error::invalid("layout", "this mode records sound alone"));
@@ -166,17 +220,17 @@ impl Driver {
             running.show(layout);
         }
         let recording = live.recording.clone();
-        self.owe(Owed { recording: recording.clone(), forgotten: false, jobs: vec![], done: None }).await;
-        Ok(recording)
+        let written = self.owe(Owed::change(recording.clone()));
+        Ok((recording, written))
     }
 
-    async fn revoke_shares(&mut self, id: &RecordingId) -> Result<()> {
+    fn revoke_shares(&mut self, id: &RecordingId) -> Result<Written> {
         let mut recording = self.load(id)?.ok_or_else(|| no_such(id))?;
         recording.share_generation += 1;
         if let Some(live) = self.live.get_mut(id) {
             live.recording = recording.clone();
         }
-        self.write(Owed { recording, forgotten: false, jobs: vec![], done: None }).await
+        Ok(self.owe(Owed::change(recording)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The effects that are performed at once, after the change that brought them about is written.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -7,67 +8,61 @@ use tokio::sync::mpsc;
 use super::driver::{Driver, Fact, spool_error};
 use crate::control::Launch;
 use crate::ids::RecordingId;
-use crate::recording::{Effect, Failure, Report};
+use crate::recording::{Effect, Failure, Recording, Report};
+use crate::spool::Spool;
+
+/// How soon a file that could not be declared whole is tried again, at first and at last.
+const SEAL_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 impl Driver {
-    pub(super) fn perform(&mut self, id: &RecordingId, effects: &[Effect]) {
+    pub(super) fn perform(&mut self, recording: &Recording, effects: &[Effect]) {
+        let (id, extension) = (&recording.id, recording.extension());
         for effect in effects {
-            let Some(live) = self.live.get_mut(id) else { return };
-            let extension = live.recording.extension();
             match effect {
                 // Those are jobs.
                 Effect::Upload | Effect::Remove { .. } | Effect::Tell(_) => {}
-                // That was done with the change.
-                Effect::Forget => {}
-                Effect::Record => match self.spool.create(id, extension) {
-                    Ok(path) => {
-                        let reports = self.listen(id);
-                        let request = self.live.get(id).map(|live| live.recording.request.clone());
-                        let Some(request) = request else { return };
-                        let running = (self.launcher)(Launch { id: id.clone(), request, path, reports });
-                        if let Some(live) = self.live.get_mut(id) {
-                            live.running = Some(running);
-                        }
-                        self.remind(self.patience.join, Fact::JoinOverdue(id.clone()));
-                    }
-                    Err(e) => {
-                        let failure = Failure::from(spool_error("make a directory in the spool", &e));
-                        let _ = self.facts.send(Fact::Report(id.clone(), Report::Broke { failure, salvaged: None }));
-                    }
-                },
-                Effect::Drain => {
-                    if let Some(running) = &live.running {
-                        running.drain();
-                    }
-                    self.remind(self.patience.drain, Fact::DrainOverdue(id.clone()));
-                }
+                // That was done with the change, or before it.
+                Effect::Forget | Effect::Drain => {}
+                Effect::Record => self.record(recording),
                 Effect::Seal(_) => {
-                    live.running = None;
-                    let (spool, id) = (self.spool.clone(), id.clone());
-                    // Flushing a long file takes its time; others must not wait for it. The job that stores it looks for it.
-                    tokio::task::spawn_blocking(move || match spool.seal(&id, extension) {
-                        Ok(_) => {}
-                        // Stored already, before a crash.
-                        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                        Err(error) => tracing::error!(recording = %id, %error, "the file could not be sealed"),
-                    });
+                    if let Some(live) = self.live.get_mut(id) {
+                        live.running = None;
+                    }
+                    tokio::spawn(seal(self.spool.clone(), id.clone(), extension));
                 }
                 Effect::Free => {
-                    live.running = None;
-                    if let Err(error) = self.spool.free(id) {
-                        tracing::warn!(recording = %id, %error, "the spool could not be freed");
-                    }
+                    // What still grows beside the stored file was left by a recorder that had been given up.
+                    let more = self.spool.size(id, extension) > 0;
+                    let freed = if more { self.spool.discard(id) } else { self.spool.free(id).map(|()| None) };
+                    freed_or_said(id, freed);
                 }
-                Effect::Discard => {
-                    live.running = None;
-                    match self.spool.discard(id) {
-                        Ok(None) => {}
-                        Ok(Some(aside)) => {
-                            tracing::warn!(recording = %id, folder = %aside.display(), "what it left is set aside");
-                        }
-                        Err(error) => tracing::warn!(recording = %id, %error, "the spool could not be freed"),
+                Effect::Discard => freed_or_said(id, self.spool.discard(id)),
+            }
+        }
+    }
+
+    fn record(&mut self, recording: &Recording) {
+        let id = &recording.id;
+        // It may have been stopped while the store hung.
+        if !self.live.contains_key(id) {
+            return;
+        }
+        match self.spool.create(id, recording.extension()) {
+            Ok(path) => {
+                let (id, request, reports) = (id.clone(), recording.request.clone(), self.listen(id));
+                let running = (self.launcher)(Launch { id: id.clone(), request, path, reports });
+                if let Some(live) = self.live.get_mut(&id) {
+                    let stopped = !live.recording.state.holds_room();
+                    if stopped {
+                        running.drain();
                     }
+                    live.running = Some(running);
                 }
+                self.remind(self.patience.join, Fact::JoinOverdue(id));
+            }
+            Err(e) => {
+                let failure = Failure::from(spool_error("make a directory in the spool", &e));
+                let _ = self.facts.send(Fact::Report(id.clone(), Report::Broke { failure, salvaged: None }));
             }
         }
     }
@@ -91,5 +86,33 @@ impl Driver {
             tokio::time::sleep(after).await;
             let _ = facts.send(fact);
         });
+    }
+}
+
+/// Declares the file whole, however often that takes. Flushing a long file takes its time; others must not wait for it. The
+/// job that stores it looks for it.
+async fn seal(spool: Spool, id: RecordingId, extension: &'static str) {
+    let (mut pause, longest) = SEAL_AGAIN;
+    loop {
+        let (spool, of) = (spool.clone(), id.clone());
+        match tokio::task::spawn_blocking(move || spool.seal(&of, extension)).await {
+            Ok(Ok(_)) => return,
+            // Stored already, before a crash.
+            Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => return,
+            Ok(Err(error)) => {
+                tracing::error!(recording = %id, %error, "the file could not be sealed; it will be tried again");
+            }
+            Err(error) => tracing::error!(recording = %id, %error, "the file could not be sealed"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+}
+
+fn freed_or_said(id: &RecordingId, freed: io::Result<Option<std::path::PathBuf>>) {
+    match freed {
+        Ok(None) => {}
+        Ok(Some(aside)) => tracing::warn!(recording = %id, folder = %aside.display(), "what it left is set aside"),
+        Err(error) => tracing::warn!(recording = %id, %error, "the spool could not be freed"),
     }
 }

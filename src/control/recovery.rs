@@ -1,61 +1,43 @@
-//! Pure. What an earlier process left behind, told as reports, so that the ordinary path finishes it.
-
-use std::collections::HashMap;
+//! Pure. What is reported of a recording that an earlier process left behind.
 
 use crate::error::ErrorKind;
-use crate::ids::RecordingId;
-use crate::recording::{Failure, Media, Recording, Report, State};
+use crate::recorder::Left;
+use crate::recording::{Failure, Report, State};
 
-/// The reports for recordings that had not ended, given what is left of them. One that was being saved needs none: its
-/// effect is pending.
-pub fn recover(unended: &[Recording], left: &HashMap<RecordingId, Media>) -> Vec<(RecordingId, Report)> {
-    let report = |recording: &Recording| match recording.state {
-        State::Starting | State::Active | State::Ending { .. } => {
-            let failure = Failure::new(ErrorKind::DataLoss, "interrupted: greffier was stopped while recording");
-            let salvaged = left.get(&recording.id).map(|media| (media.bytes, media.duration_ns));
-            Some((recording.id.clone(), Report::Broke { failure, salvaged }))
+/// It had not ended, and nobody is at work on it.
+pub fn is_interrupted(state: &State) -> bool {
+    match state {
+        State::Starting | State::Active | State::Ending { .. } => true,
+        // What is to be done is in the store.
+        State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => false,
+    }
+}
+
+/// What its recorder would have said. A file that was finished lacks nothing: the store alone had not heard of it.
+pub fn last_word(left: Option<Left>) -> Report {
+    match left {
+        Some(Left { media, finished: true }) if media.duration_ns > 0 => {
+            Report::Drained { bytes: media.bytes, duration_ns: media.duration_ns }
         }
-        State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => None,
-    };
-    unended.iter().filter_map(report).collect()
+        left => {
+            let failure = Failure::new(ErrorKind::DataLoss, "interrupted: greffier was stopped while recording");
+            Report::Broke { failure, salvaged: left.map(|left| (left.media.bytes, left.media.duration_ns)) }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
-    use crate::recording::{Limits, Options, Outcome, Output, Policy, Reason, Request};
-
-    fn recording(id: &str, state: State) -> Recording {
-        let request = Request { room: "r".into(), output: Output::ogg(), limits: Limits::default() };
-        let now = Timestamp::UNIX_EPOCH;
-        let (mut recording, _) =
-            Recording::begin(RecordingId::new(id), "m".into(), request, Options::default(), &Policy::default(), now);
-        recording.state = state;
-        recording
-    }
+    use crate::recording::Media;
 
     #[test]
-    fn what_is_left_is_kept_and_nothing_is_failed() {
-        let then = Outcome::Complete(Reason::Stopped);
-        let rows = [
-            recording("full", State::Active),
-            recording("empty", State::Active),
-            recording("none", State::Starting),
-            recording("ending", State::Ending { then: then.clone() }),
-            recording("saving", State::Saving { then, media: Media { bytes: 1, duration_ns: 1 } }),
-        ];
-        let left = [("full", 9), ("ending", 4), ("saving", 1)]
-            .map(|(id, bytes)| (RecordingId::new(id), Media { bytes, duration_ns: bytes * 2 }));
-        let salvages: Vec<_> = recover(&rows, &left.into())
-            .into_iter()
-            .map(|(id, report)| {
-                let Report::Broke { salvaged, .. } = report else { panic!("{report:?}") };
-                (id.to_string(), salvaged)
-            })
-            .collect();
-        let wanted = [("full", Some((9, 18))), ("empty", None), ("none", None), ("ending", Some((4, 8)))];
-        assert_eq!(salvages, wanted.map(|(id, salvaged)| (id.to_owned(), salvaged)));
+    fn what_is_left_is_kept_and_what_was_finished_is_whole() {
+        let left = |bytes, duration_ns, finished| Some(Left { media: Media { bytes, duration_ns }, finished });
+        assert_eq!(last_word(left(9, 18, true)), Report::Drained { bytes: 9, duration_ns: 18 });
+        for (left, kept) in [(left(9, 18, false), Some((9, 18))), (left(9, 0, true), Some((9, 0))), (None, None)] {
+            let Report::Broke { salvaged, .. } = last_word(left) else { panic!("{left:?}") };
+            assert_eq!(salvaged, kept);
+        }
     }
 }

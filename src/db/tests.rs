@@ -109,3 +109,100 @@ fn every_kind_of_output_is_kept_and_older_rows_are_read() {
     let old = [&bytes[..1], &serde_json::to_vec(&json).unwrap()].concat();
     assert_eq!(row::decode(&old).unwrap(), usual);
 }
+
+#[test]
+fn a_row_that_cannot_be_read_stands_in_nobodys_way_and_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (good, bad) =
+        (recording("EG_1", 1, "transcript", State::Active), recording("EG_2", 2, "transcript", State::Active));
+    let job = Job::new(good.id.clone(), Task::Upload, Timestamp::UNIX_EPOCH);
+    let later = [&[9_u8][..], b"of a later version"].concat();
+    let row = {
+        let db = Db::open(dir.path()).unwrap();
+        db.commit(Change { recordings: &[&good, &bad], jobs: &[&job], ..Change::default() }).unwrap();
+        let spoil = |trees: &Trees| {
+            let row = trees.recordings.insert(key_of(&bad), later.as_slice())?;
+            trees.jobs.insert(b"EG_2\0object\0\0", b"\x01{")?;
+            Ok(row)
+        };
+        let row = db.store.write(spoil).unwrap().unwrap();
+        assert_eq!(db.unended().unwrap(), [good.clone()]);
+        assert_eq!(db.jobs().unwrap(), [job.clone()]);
+        assert_eq!(db.page(0, 10).unwrap().recordings, [good.clone()]);
+        assert_eq!(db.get(&bad.id).unwrap(), None);
+        let aside = db.store.read(|trees| trees.undecodable.get(b"recording\0EG_2")).unwrap();
+        assert_eq!(aside.unwrap(), later, "with its bytes");
+        row
+    };
+    let db = Db::open(dir.path()).unwrap();
+    assert_eq!(db.unended().unwrap(), [good.clone()], "nobody can read it yet");
+    db.store.write(|trees| trees.undecodable.insert(b"recording\0EG_2", row).map(|_| ())).unwrap();
+    drop(db);
+    assert_eq!(Db::open(dir.path()).unwrap().unended().unwrap(), [good, bad], "this program can");
+}
+
+#[test]
+fn names_belong_to_the_newest_that_left_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).unwrap();
+    let of = |name: &str, second: i64| {
+        let mut one = recording(name, second, "transcript", State::Ended(Outcome::Complete(Reason::Stopped)));
+        (one.key, one.request.room) = ("daily.ogg".into(), "daily".into());
+        one.options.idempotency_key = Some("once".into());
+        one
+    };
+    let owner = || {
+        let ids = [db.with_key("daily.ogg").unwrap(), db.started_with("daily", "once").unwrap()];
+        ids.map(|owner| owner.map(|owner| owner.id.to_string()))
+    };
+    let names = |id: &str| [Some(id.to_owned()), Some(id.to_owned())];
+    let (yesterday, today, mut tomorrow) = (of("EG_1", 1), of("EG_2", 2), of("EG_3", 3));
+    for recording in [&yesterday, &today] {
+        db.commit(Change { recordings: &[recording], ..Change::default() }).unwrap();
+    }
+    assert_eq!(owner(), names("EG_2"));
+    // The older one changes once more, and goes.
+    db.commit(Change { recordings: &[&yesterday], ..Change::default() }).unwrap();
+    assert_eq!(owner(), names("EG_2"));
+    db.commit(Change { forgotten: &[&yesterday], ..Change::default() }).unwrap();
+    assert_eq!(owner(), names("EG_2"));
+    // One that failed leaves the name to whoever is written next.
+    tomorrow.state = State::Ended(Outcome::Failed(Failure::new(ErrorKind::Internal, "no")));
+    db.commit(Change { recordings: &[&tomorrow], ..Change::default() }).unwrap();
+    assert_eq!(owner(), names("EG_3"));
+    db.commit(Change { recordings: &[&today], ..Change::default() }).unwrap();
+    assert_eq!(owner(), names("EG_2"));
+}
+
+#[test]
+fn what_has_not_ended_keeps_nothing_from_expiring() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).unwrap();
+    let then = Outcome::Complete(Reason::Stopped);
+    let late = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
+    let of = |n: i64, state: State| {
+        let mut one = recording(&format!("EG_{n:03}"), n, "transcript", state);
+        one.expires_at = Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(n));
+        one
+    };
+    for n in 0..20 {
+        let object = true;
+        let state = if n % 2 == 0 { State::Active } else { State::Removing { outcome: then.clone(), object } };
+        db.commit(Change { recordings: &[&of(n, state)], ..Change::default() }).unwrap();
+    }
+    let due = of(30, State::Told(then));
+    db.commit(Change { recordings: &[&due], ..Change::default() }).unwrap();
+    assert_eq!(db.expired(late, 10).unwrap(), [due]);
+}
+
+#[test]
+fn what_was_stored_is_forgotten_with_its_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).unwrap();
+    let one = recording("EG_1", 1, "transcript", State::Active);
+    let stored = Stored { bytes: 7, etag: Some("a".into()) };
+    db.keep_stored(&one.id, &stored).unwrap();
+    assert_eq!(db.stored(&one.id).unwrap(), Some(stored));
+    db.commit(Change { forgotten: &[&one], ..Change::default() }).unwrap();
+    assert_eq!(db.stored(&one.id).unwrap(), None);
+}

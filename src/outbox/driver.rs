@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use rand::RngExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 
+use super::clock::Clock;
 use super::schedule::{Schedule, Settled};
-use super::{News, Perform, Verdict};
+use super::{News, Order, Perform, Verdict};
 use crate::db::{Change, Db};
 use crate::error::{Error, ErrorKind};
 use crate::recording::{Job, Report, Task};
@@ -18,20 +19,27 @@ pub(super) struct Driver {
     pub perform: Perform,
     pub news: mpsc::UnboundedSender<News>,
     pub schedule: Schedule,
+    pub clock: Clock,
     /// What is being performed.
     pub running: HashMap<Id, Job>,
     pub tasks: JoinSet<Verdict>,
+    /// Who wait until everybody is told.
+    pub waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Driver {
     /// Until the last handle is gone. What is not done by then is done by the next process.
-    pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Vec<Job>>) {
+    pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
         loop {
             self.begin_due();
-            let next_at = self.schedule.next_at();
+            let wait = self.schedule.next_at().map(|at| at.duration_since(self.clock.now()));
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(jobs) => jobs.into_iter().for_each(|job| self.schedule.add(job)),
+                    Some(Order::Perform(jobs)) => {
+                        let now = self.clock.now();
+                        jobs.into_iter().for_each(|job| self.schedule.add(job, now));
+                    }
+                    Some(Order::Told(reply)) => self.waiting.push(reply),
                     None => break,
                 },
                 Some(done) = self.tasks.join_next_with_id() => {
@@ -43,13 +51,18 @@ impl Driver {
                         self.settle(&job, verdict).await;
                     }
                 }
-                () = until(next_at) => {}
+                () = sleep(wait) => {}
+            }
+            if !self.schedule.is_telling() {
+                for waiting in self.waiting.drain(..) {
+                    let _ = waiting.send(());
+                }
             }
         }
     }
 
     fn begin_due(&mut self) {
-        for job in self.schedule.due(Timestamp::now()) {
+        for job in self.schedule.due(self.clock.now()) {
             let handle = self.tasks.spawn((self.perform)(job.clone()));
             self.running.insert(handle.id(), job);
         }
@@ -58,7 +71,7 @@ impl Driver {
     async fn settle(&mut self, job: &Job, verdict: Verdict) {
         let jitter = rand::rng().random_range(0.0..1.0);
         let again = matches!(verdict, Verdict::Again(_));
-        let settled = self.schedule.settle(job, again, Timestamp::now(), jitter);
+        let settled = self.schedule.settle(job, again, self.clock.now(), jitter);
         let (recording, lane) = (&job.recording, job.shown());
         match (settled, verdict) {
             (Some(Settled::Postponed(job)), Verdict::Again(error) | Verdict::Never(error)) => {
@@ -86,6 +99,10 @@ impl Driver {
             // What cannot be removed is left behind, and has been said above.
             (Task::Remove { .. }, _) => Report::Removed,
             (Task::Tell { to, .. }, error) => {
+                if let Some(error) = &error {
+                    let report = Report::GaveUp(format!("{}: {}", to.kind(), error.message));
+                    let _ = self.news.send(News { recording: id.clone(), report, done: None });
+                }
                 let done = job.clone();
                 self.keep(move |db| db.commit(Change { done: &[&done], ..Change::default() })).await;
                 let left = self.db.jobs_of(&id).unwrap_or_default();
@@ -112,13 +129,10 @@ impl Driver {
     }
 }
 
-/// Sleeps until then; for ever, when there is no then.
-async fn until(then: Option<Timestamp>) {
-    match then {
-        Some(then) => {
-            let wait = then.duration_since(Timestamp::now());
-            tokio::time::sleep(wait.try_into().unwrap_or_default()).await;
-        }
+/// For ever, when it is not said how long.
+async fn sleep(wait: Option<SignedDuration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait.try_into().unwrap_or_default()).await,
         None => std::future::pending().await,
     }
 }

@@ -1,6 +1,7 @@
 //! Durable work: performs jobs at least once, in order within a lane, with growing pauses, across restarts. The only place
 //! that retries.
 
+mod clock;
 mod driver;
 mod parts;
 mod schedule;
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::db::Db;
@@ -50,25 +51,41 @@ pub struct News {
 /// The handle.
 #[derive(Clone, Debug)]
 pub struct Outbox {
-    orders: mpsc::UnboundedSender<Vec<Job>>,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+/// What the task is asked.
+#[derive(Debug)]
+enum Order {
+    Perform(Vec<Job>),
+    /// To be answered once nobody is to be told anything any more.
+    Told(oneshot::Sender<()>),
 }
 
 impl Outbox {
     /// Takes up the jobs of the store and waits for more. Must be called within a tokio runtime. The task ends with the last
     /// handle.
     pub fn start(db: Db, perform: Perform, news: mpsc::UnboundedSender<News>) -> Result<(Self, JoinHandle<()>)> {
-        let mut schedule = schedule::Schedule::default();
-        db.jobs()?.into_iter().for_each(|job| schedule.add(job));
+        let (mut schedule, clock) = (schedule::Schedule::default(), clock::Clock::start());
+        db.jobs()?.into_iter().for_each(|job| schedule.add(job, clock.now()));
         if schedule.len() > 0 {
             tracing::info!(jobs = schedule.len(), "the last run left work to be done");
         }
         let (orders, inbox) = mpsc::unbounded_channel();
-        let driver = driver::Driver { db, perform, news, schedule, running: HashMap::new(), tasks: JoinSet::new() };
+        let (running, tasks, waiting) = (HashMap::new(), JoinSet::new(), Vec::new());
+        let driver = driver::Driver { db, perform, news, schedule, clock, running, tasks, waiting };
         Ok((Self { orders }, tokio::spawn(driver.run(inbox))))
     }
 
     /// These jobs are in the store: perform them.
     pub fn wake(&self, jobs: Vec<Job>) {
-        let _ = self.orders.send(jobs);
+        let _ = self.orders.send(Order::Perform(jobs));
+    }
+
+    /// Waits until nobody is to be told anything any more, but for those who did not answer several times.
+    pub async fn told(&self) {
+        let (reply, told) = oneshot::channel();
+        let _ = self.orders.send(Order::Told(reply));
+        let _ = told.await;
     }
 }

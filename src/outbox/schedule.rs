@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::recording::{Event, Job, Lane, Target, Task, settled};
+use crate::recording::{ANSWERED, Event, Job, Lane, SETTLING, Target, Task, settled};
 
 /// Jobs that tell somebody something and are performed at once.
 const TELLING: usize = 16;
+
+/// Whoever did not answer so many times, over some seconds, is not waited for when the process is to end.
+const SILENT: u32 = 4;
 
 /// Jobs that wait or are being performed.
 #[derive(Debug, Default)]
@@ -31,8 +34,10 @@ pub enum Settled {
 }
 
 impl Schedule {
-    /// Adds a job; one that is there already is only woken.
-    pub fn add(&mut self, mut job: Job) {
+    /// Adds a job; one that is there already is only woken. Whatever clock its time was taken from, it waits no longer than it
+    /// was to wait.
+    pub fn add(&mut self, mut job: Job, now: Timestamp) {
+        job.not_before = job.not_before.min(now + longest_wait(&job));
         if let Some(at) = self.created.get(&job.lane()).filter(|_| job.rank() == Event::Started.rank()) {
             settled_by(&mut job, *at);
         }
@@ -71,7 +76,9 @@ impl Schedule {
         self.telling -= usize::from(tells(job));
         let jobs = self.lanes.get_mut(&lane)?;
         let known = jobs.get_mut(&job.rank())?;
-        if again && now.duration_since(known.created_at) < patience(&known.task) {
+        if again
+            && (now.duration_since(known.created_at) < patience(&known.task) || known.attempts < least(&known.task))
+        {
             known.attempts += 1;
             known.not_before = now + pause(known, jitter);
             return Some(Settled::Postponed(known.clone()));
@@ -88,6 +95,19 @@ impl Schedule {
             self.lanes.remove(&lane);
         }
         gone.map(Settled::Gone)
+    }
+
+    /// Somebody is still to be told something, and answers as far as is known.
+    pub fn is_telling(&self) -> bool {
+        // Nobody hears a second thing before the first: whoever did not answer that one is silent.
+        self.lanes.values().filter_map(|jobs| jobs.values().next()).any(|job| match &job.task {
+            // That is of the moment.
+            Task::Tell { to: Target::Room, .. } => job.attempts == 0,
+            // For it, what it was not told goes on for ever.
+            Task::Tell { to: Target::LiveKit, .. } => true,
+            Task::Tell { .. } => job.attempts < SILENT,
+            Task::Upload | Task::Remove { .. } => false,
+        })
     }
 
     /// How many jobs there are.
@@ -128,6 +148,23 @@ fn pause(job: &Job, jitter: f64) -> SignedDuration {
     SignedDuration::from_secs(seconds) + SignedDuration::from_secs_f64(0.5 * jitter * seconds as f64)
 }
 
+/// The longest that a job may have to wait for its next try.
+fn longest_wait(job: &Job) -> SignedDuration {
+    match job.attempts {
+        0 => ANSWERED + SETTLING,
+        _ => pause(job, 1.0),
+    }
+}
+
+/// So often a job is tried before it is given up: a clock that was set must not be what ends it.
+const fn least(task: &Task) -> u32 {
+    match task {
+        Task::Upload | Task::Remove { .. } => 0,
+        Task::Tell { to: Target::Room, .. } => 0,
+        Task::Tell { .. } => 20,
+    }
+}
+
 /// After this long a job is given up.
 fn patience(task: &Task) -> SignedDuration {
     match task {
@@ -143,7 +180,7 @@ fn patience(task: &Task) -> SignedDuration {
 mod tests {
     use super::*;
     use crate::ids::RecordingId;
-    use crate::recording::{ANSWERED, Limits, Options, Output, Policy, Recording, Request};
+    use crate::recording::{Limits, Options, Output, Policy, Recording, Request};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
@@ -164,10 +201,10 @@ mod tests {
     #[test]
     fn a_lane_is_in_order_and_others_do_not_wait() {
         let mut schedule = Schedule::default();
-        schedule.add(tell("a", Event::Started, hook()));
-        schedule.add(tell("a", Event::Accepted, hook()));
-        schedule.add(tell("a", Event::Ended, Target::Mail));
-        schedule.add(tell("b", Event::Accepted, hook()));
+        schedule.add(tell("a", Event::Started, hook()), at(0));
+        schedule.add(tell("a", Event::Accepted, hook()), at(0));
+        schedule.add(tell("a", Event::Ended, Target::Mail), at(0));
+        schedule.add(tell("b", Event::Accepted, hook()), at(0));
         let first = schedule.due(at(0));
         assert_eq!(first.iter().filter(|job| job.rank() == Event::Accepted.rank()).count(), 2);
         assert_eq!(first.len(), 3);
@@ -189,8 +226,8 @@ mod tests {
         let mut schedule = Schedule::default();
         let created = tell("a", Event::Joined, Target::LiveKit);
         let started = Job { not_before: at(2), ..tell("a", Event::Started, Target::LiveKit) };
-        schedule.add(created.clone());
-        schedule.add(started);
+        schedule.add(created.clone(), at(0));
+        schedule.add(started, at(0));
         assert_eq!(schedule.due(at(0)).len(), 1);
         schedule.settle(&created, false, at(3), 0.0);
         assert_eq!(schedule.next_at(), Some(at(5) + ANSWERED));
@@ -200,10 +237,10 @@ mod tests {
         schedule.settle(&due[0], false, at(6), 0.0);
         assert!(schedule.created.is_empty());
         // Also when media flows only after that.
-        schedule.add(created.clone());
+        schedule.add(created.clone(), at(0));
         schedule.due(at(10));
         schedule.settle(&created, false, at(10), 0.0);
-        schedule.add(tell("a", Event::Started, Target::LiveKit));
+        schedule.add(tell("a", Event::Started, Target::LiveKit), at(10));
         assert_eq!(schedule.next_at(), Some(at(12) + ANSWERED));
     }
 
@@ -211,24 +248,71 @@ mod tests {
     fn adding_it_again_wakes_it() {
         let mut schedule = Schedule::default();
         let upload = Job::new(RecordingId::new("a"), Task::Upload, at(0));
-        schedule.add(upload.clone());
+        schedule.add(upload.clone(), at(0));
         schedule.due(at(0));
         schedule.settle(&upload, true, at(0), 1.0);
         assert!(schedule.due(at(1)).is_empty());
-        schedule.add(Job::new(RecordingId::new("a"), Task::Upload, at(1)));
+        schedule.add(Job::new(RecordingId::new("a"), Task::Upload, at(1)), at(0));
         assert_eq!((schedule.len(), schedule.due(at(1)).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_holds_nothing_up_and_gives_nothing_up() {
+        let hour = SignedDuration::from_hours(1);
+        let mut schedule = Schedule::default();
+        // Ordered by a clock that was an hour ahead.
+        let job = Job { not_before: at(0) + hour, created_at: at(0) + hour, ..tell("a", Event::Accepted, hook()) };
+        schedule.add(job.clone(), at(0));
+        assert_eq!(schedule.next_at(), Some(at(2) + ANSWERED));
+        assert_eq!(schedule.due(at(3)).len(), 1);
+        let Some(Settled::Postponed(job)) = schedule.settle(&job, true, at(3), 1.0) else { panic!() };
+        assert_eq!(job.not_before, at(4) + SignedDuration::from_millis(500));
+        // Taken up by a process whose clock is an hour behind.
+        let mut schedule = Schedule::default();
+        schedule.add(job.clone(), at(3) - hour);
+        assert_eq!(schedule.next_at(), Some(at(4) - hour + SignedDuration::from_millis(500)));
+        // By one whose clock is a year ahead: the first failure is not the last.
+        let year = SignedDuration::from_hours(365 * 24);
+        let mut schedule = Schedule::default();
+        schedule.add(job.clone(), at(4) + year);
+        assert_eq!(schedule.due(at(4) + year).len(), 1);
+        assert!(matches!(schedule.settle(&job, true, at(4) + year, 0.0), Some(Settled::Postponed(_))));
+        assert!(schedule.is_telling());
+    }
+
+    #[test]
+    fn who_does_not_answer_is_not_waited_for() {
+        let mut schedule = Schedule::default();
+        schedule.add(Job::new(RecordingId::new("a"), Task::Upload, at(0)), at(0));
+        assert!(!schedule.is_telling(), "an upload is no message");
+        let job = tell("a", Event::Ended, hook());
+        schedule.add(job.clone(), at(0));
+        for second in 0..4 {
+            assert!(schedule.is_telling());
+            schedule.due(at(second * 100));
+            schedule.settle(&job, true, at(second * 100), 0.0);
+        }
+        assert!(!schedule.is_telling());
+        schedule.add(tell("a", Event::Accepted, Target::Room), at(400));
+        schedule.add(tell("a", Event::Ended, Target::Room), at(400));
+        assert!(schedule.is_telling());
+        let room = schedule.due(at(400)).into_iter().find(|job| job.rank() == 0).unwrap();
+        schedule.settle(&room, true, at(400), 0.0);
+        assert!(!schedule.is_telling(), "nor is what follows");
+        schedule.add(tell("a", Event::Ended, Target::Mail), at(400));
+        assert!(schedule.is_telling());
     }
 
     #[test]
     fn what_is_of_the_moment_is_given_up_and_an_upload_never() {
         let mut schedule = Schedule::default();
         let room = tell("a", Event::Started, Target::Room);
-        schedule.add(room.clone());
+        schedule.add(room.clone(), at(0));
         schedule.due(at(0));
         assert!(matches!(schedule.settle(&room, true, at(61), 0.0), Some(Settled::Gone(_))));
         let mut upload = Job::new(RecordingId::new("a"), Task::Upload, at(0));
         upload.attempts = 4_000_000_000;
-        schedule.add(upload.clone());
+        schedule.add(upload.clone(), at(0));
         schedule.due(at(0));
         let settled = schedule.settle(&upload, true, at(1_000_000_000), 1.0);
         let Some(Settled::Postponed(job)) = settled else { panic!("{settled:?}") };

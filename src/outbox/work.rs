@@ -8,7 +8,7 @@ use crate::egress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::notify::Notifier;
-use crate::recording::{Job, Task};
+use crate::recording::{Job, Recording, Stored, Task};
 use crate::spool::Spool;
 use crate::storage::{Storage, Stores};
 
@@ -40,9 +40,9 @@ impl Worker {
             Task::Upload => {
                 let storage = self.storage_of(&job.recording)?;
                 upload::upload(&self.db, &self.spool, &storage, &job.recording).await?;
-                if let Some(recording) = self.db.get(&job.recording)?
-                    && let Some(manifest) = egress::manifest(&recording)
-                {
+                let Some(recording) = self.db.get(&job.recording)? else { return Ok(()) };
+                self.remember(&recording, &storage).await;
+                if let Some(manifest) = egress::manifest(&recording) {
                     // It says nothing that is not said elsewhere: the recording does not depend on it.
                     let put = storage.put(&manifest.key, manifest.json.into(), "application/json").await;
                     if let Err(error) = put {
@@ -53,17 +53,52 @@ impl Worker {
             }
             Task::Tell { event, to, about } => self.notifier.tell(*event, to, about).await,
             Task::Remove { object: false } => Ok(()),
-            Task::Remove { object: true } => match self.db.get(&job.recording)? {
-                Some(recording) => {
-                    let storage = self.storage_of(&job.recording)?;
-                    if let Some(manifest) = egress::manifest(&recording) {
-                        storage.delete(&manifest.key).await?;
-                    }
-                    storage.delete(&recording.key).await
-                }
-                None => Ok(()),
-            },
+            Task::Remove { object: true } => self.remove(&job.recording).await,
         }
+    }
+
+    /// What is at its final place now is this recording's, until it is another one.
+    async fn remember(&self, recording: &Recording, storage: &Storage) {
+        let stored = match storage.head(&recording.key).await {
+            Ok(Some(head)) => Stored { bytes: head.bytes, etag: head.etag },
+            // Then its key decides.
+            Ok(None) | Err(_) => return,
+        };
+        let (db, id) = (self.db.clone(), recording.id.clone());
+        let kept = tokio::task::spawn_blocking(move || db.keep_stored(&id, &stored)).await;
+        if let Ok(Err(error)) = kept {
+            tracing::warn!(recording = %recording.id, %error, "what was stored is not remembered");
+        }
+    }
+
+    /// Takes away what this recording stored, and nothing that has come to its place since.
+    async fn remove(&self, id: &RecordingId) -> Result<()> {
+        let Some(recording) = self.db.get(id)?.filter(|recording| !recording.left_nothing()) else { return Ok(()) };
+        let storage = self.storage_of(id)?;
+        if let Some(manifest) = egress::manifest(&recording) {
+            storage.delete(&manifest.key).await?;
+        }
+        // Storages that requests bring along have keys of their own.
+        let newest = || match recording.options.store {
+            Some(_) => Ok(true),
+            None => Ok(self.db.with_key(&recording.key)?.is_none_or(|owner| owner.id == *id)),
+        };
+        let ours = match (self.db.stored(id)?, storage.head(&recording.key).await) {
+            (_, Ok(None)) => return Ok(()),
+            (Some(stored), Ok(Some(head))) => match stored.is(head.bytes, head.etag.as_deref()) {
+                Some(same) => same,
+                None => newest()?,
+            },
+            (None, Ok(Some(_))) => newest()?,
+            // A key may be allowed to delete and not to look.
+            (_, Err(e)) if e.kind == ErrorKind::PermissionDenied => newest()?,
+            (_, Err(e)) => return Err(e),
+        };
+        if !ours {
+            tracing::warn!(recording = %id, key = recording.key, "another object has its place now; it stays");
+            return Ok(());
+        }
+        storage.delete(&recording.key).await
     }
 
     fn storage_of(&self, id: &RecordingId) -> Result<Storage> {

@@ -90,6 +90,18 @@ impl Target {
         }
     }
 
+    /// Its kind alone, for people: an address may hold a key.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Webhook(_) => "webhook",
+            Self::Room => "room",
+            Self::StorageHook(_) => "storage_hook",
+            Self::Transcription => "transcription",
+            Self::LiveKit => "livekit",
+        }
+    }
+
     /// True for those whose hearing of it makes a recording `notification_succeeded`.
     pub fn is_notification(&self) -> bool {
         match self {
@@ -177,6 +189,16 @@ pub struct Stored {
     pub etag: Option<String>,
 }
 
+impl Stored {
+    /// Whether this object is what was stored; `None` when the store does not say enough of it.
+    pub fn is(&self, bytes: u64, etag: Option<&str>) -> Option<bool> {
+        if self.bytes != bytes {
+            return Some(false);
+        }
+        Some(self.etag.as_deref()? == etag?)
+    }
+}
+
 /// A part that the store has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -188,4 +210,19 @@ pub struct Part {
     pub crc32: u32,
     /// The store's name for it.
     pub id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_known_by_its_size_and_its_etag() {
+        let stored = |etag: Option<&str>| Stored { bytes: 5, etag: etag.map(str::to_owned) };
+        assert_eq!(stored(Some("a")).is(5, Some("a")), Some(true));
+        assert_eq!(stored(Some("a")).is(5, Some("b")), Some(false));
+        assert_eq!(stored(Some("a")).is(6, Some("a")), Some(false));
+        assert_eq!(stored(None).is(6, None), Some(false));
+        assert_eq!((stored(None).is(5, Some("b")), stored(Some("a")).is(5, None)), (None, None));
+    }
 }

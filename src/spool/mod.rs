@@ -1,10 +1,13 @@
 //! The local disk: one directory per recording while it grows, one folder of finished files.
 
 mod beside;
+mod disk;
 mod file;
 
 pub use beside::Beside;
-use file::{check_writable, part_beside, seal};
+pub use disk::Room;
+pub use file::check_writable;
+use file::{part_beside, seal};
 
 use std::fs;
 use std::io;
@@ -53,6 +56,11 @@ impl Spool {
         Ok(spool)
     }
 
+    /// How much room there is.
+    pub fn room(&self) -> io::Result<Room> {
+        Room::of(&self.folder())
+    }
+
     /// Makes the recording's directory; gives the path of the file that is to grow there.
     pub fn create(&self, id: &RecordingId, extension: &str) -> io::Result<PathBuf> {
         fs::create_dir_all(self.folder().join(id.as_str()))?;
@@ -73,8 +81,8 @@ impl Spool {
     pub fn seal(&self, id: &RecordingId, extension: &str) -> io::Result<PathBuf> {
         let (part, copy, whole) = (self.part(id, extension), self.copy(id, extension), self.whole(id, extension));
         // Done already, before a crash. What was declared whole may be on its way: nothing takes its place.
-        if !whole.exists() {
-            seal(if copy.exists() { &copy } else { &part }, &whole)?;
+        if !whole.is_file() {
+            seal(if copy.is_file() { &copy } else { &part }, &whole)?;
         }
         Ok(whole)
     }
@@ -83,9 +91,12 @@ impl Spool {
     pub fn copy_part(&self, id: &RecordingId, extension: &str) -> io::Result<PathBuf> {
         let copy = self.copy(id, extension);
         let begun = part_beside(&copy);
-        fs::copy(self.part(id, extension), &begun)?;
-        seal(&begun, &copy)?;
-        Ok(copy)
+        let copied = fs::copy(self.part(id, extension), &begun).and_then(|_| seal(&begun, &copy));
+        if copied.is_err() {
+            // A full disk needs its room.
+            let _ = fs::remove_file(&begun);
+        }
+        copied.map(|()| copy)
     }
 
     /// Takes away what `copy_part` made: no recorder writes to the growing file any more.
@@ -102,7 +113,7 @@ impl Spool {
 
     /// The file, once it was declared whole and while it is here.
     pub fn sealed(&self, id: &RecordingId, extension: &str) -> Option<PathBuf> {
-        Some(self.whole(id, extension)).filter(|whole| whole.exists())
+        Some(self.whole(id, extension)).filter(|whole| whole.is_file())
     }
 
     /// Frees the directory of a recording whose file is at its final place. Doing it again does no harm.
@@ -116,19 +127,11 @@ impl Spool {
     /// Frees the directory of a recording that left nothing. One that holds bytes all the same is set aside, and where is
     /// given. Doing it again does no harm.
     pub fn discard(&self, id: &RecordingId) -> io::Result<Option<PathBuf>> {
-        let folder = self.folder().join(id.as_str());
-        if fs::symlink_metadata(&folder).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
-            return Ok(None);
-        }
-        // What cannot be looked into may hold everything.
-        if holds_bytes(&folder).unwrap_or(true) {
-            return self.set_aside(id).map(Some);
-        }
-        self.free(id).map(|()| None)
+        if self.free_if_empty(id)? { Ok(None) } else { self.set_aside(id).map(Some) }
     }
 
     /// Moves the recording's directory to where nothing is ever taken away.
-    pub fn set_aside(&self, id: &RecordingId) -> io::Result<PathBuf> {
+    fn set_aside(&self, id: &RecordingId) -> io::Result<PathBuf> {
         let aside = self.folder().join(ASIDE);
         fs::create_dir_all(&aside)?;
         let names = std::iter::once(id.to_string()).chain((1..).map(|n| format!("{id}.{n}")));
@@ -166,18 +169,14 @@ impl Spool {
         Ok(found)
     }
 
-    /// Frees every directory without bytes whose recording is not in `keep`; gives those that hold bytes nobody knows of.
-    pub fn sweep(&self, keep: &[RecordingId]) -> io::Result<Vec<Found>> {
-        let mut strays = Vec::new();
-        for found in self.list()?.into_iter().filter(|found| !keep.contains(&found.id)) {
-            let folder = self.folder().join(found.id.as_str());
-            if holds_bytes(&folder).unwrap_or(true) {
-                strays.push(found);
-            } else if let Err(error) = self.free(&found.id) {
-                tracing::warn!(folder = %folder.display(), %error, "cannot be freed");
-            }
+    /// Frees the recording's directory if no file in it holds anything; says whether it is gone.
+    pub fn free_if_empty(&self, id: &RecordingId) -> io::Result<bool> {
+        let folder = self.folder().join(id.as_str());
+        // What cannot be looked into may hold everything.
+        if folder.exists() && holds_bytes(&folder).unwrap_or(true) {
+            return Ok(false);
         }
-        Ok(strays)
+        self.free(id).map(|()| true)
     }
 
     /// The growing file, whether it is there or not.
@@ -249,10 +248,10 @@ mod tests {
             }
             kept.push(spool.discard(&id).unwrap().expect("it is set aside"));
             assert!(spool.list().unwrap().is_empty(), "and in nobody's way");
+            assert!(spool.free_if_empty(&id).unwrap(), "nothing is left there");
         }
         assert_eq!(fs::read(kept[0].join("recording.mp4")).unwrap(), b"media");
         assert_eq!(fs::read(kept[1].join("recording.mp4.part")).unwrap(), b"media", "each has a place of its own");
-        assert!(spool.sweep(&[]).unwrap().is_empty(), "what was set aside stays");
         assert!(kept.iter().all(|folder| folder.is_dir()));
     }
 
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_and_sweeping_bear_what_vanishes_meanwhile() {
+    fn looking_bears_what_vanishes_meanwhile() {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::open(dir.path()).unwrap();
         let over = std::sync::atomic::AtomicBool::new(false);
@@ -287,36 +286,10 @@ mod tests {
                     }
                 }
             });
-            let looked: io::Result<Vec<_>> = (0..300).map(|_| spool.list()).collect();
-            let keep: Vec<_> = (0..50).map(|n| RecordingId::new(format!("EG_{n}"))).collect();
-            let swept: io::Result<Vec<_>> = (0..300).map(|_| spool.sweep(&keep)).collect();
+            let looked: io::Result<Vec<_>> = (0..1000).map(|_| spool.list()).collect();
             over.store(true, std::sync::atomic::Ordering::Relaxed);
             looked.unwrap();
-            swept.unwrap();
         });
-    }
-
-    #[test]
-    fn what_never_existed_cannot_be_sealed() {
-        let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::open(dir.path()).unwrap();
-        assert!(spool.seal(&RecordingId::new("EG_abc"), "mp4").is_err());
-    }
-
-    #[test]
-    fn the_sweep_frees_what_is_empty_and_names_the_rest() {
-        let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::open(dir.path()).unwrap();
-        let [empty, full, kept] = ["EG_1", "EG_2", "EG_3"].map(RecordingId::new);
-        for id in [&empty, &full, &kept] {
-            spool.create(id, "ogg").unwrap();
-        }
-        fs::write(spool.part(&full, "ogg"), b"x").unwrap();
-        let strays = spool.sweep(std::slice::from_ref(&kept)).unwrap();
-        assert_eq!(strays.iter().map(|found| (&found.id, found.bytes)).collect::<Vec<_>>(), [(&full, 1)]);
-        let mut left: Vec<_> = spool.list().unwrap().into_iter().map(|found| found.id).collect();
-        left.sort();
-        assert_eq!(left, [full, kept]);
     }
 
     #[test]

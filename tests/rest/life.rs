@@ -131,7 +131,7 @@ async fn what_ends_by_itself_ends_well() {
     assert_eq!(stage.stop("hangs").await.0, 200);
     assert_eq!(stage.stop("hangs").await.0, 200, "stopping twice does no harm");
     let hung = stage.until(id(&hung), "saved").await;
-    assert_eq!(hung["error"], "the file was not finished within 400ms");
+    assert_eq!(hung["error"], "the recorder did not get on with its file for 400ms");
     assert_eq!(hung["duration"], 1.5, "as far as was known");
 
     let (_, empty) = stage.start("instant", "transcript").await;

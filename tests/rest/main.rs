@@ -3,6 +3,7 @@
 
 mod callers;
 mod health;
+mod kept;
 mod life;
 mod media;
 mod openapi;

@@ -118,7 +118,8 @@ impl Stage {
     /// With more in the configuration.
     pub async fn configured(folder: TempDir, token: Option<&str>, yaml: &str) -> Self {
         let cast = Cast::default();
-        let patience = Patience { join: Duration::from_millis(400), drain: Duration::from_millis(400) };
+        let (join, drain) = (Duration::from_millis(400), Duration::from_millis(400));
+        let patience = Patience { join, drain, grace: Duration::from_secs(5) };
         let config = config(folder.path(), token, yaml);
         let sidecar = Sidecar::start(&config, launcher(cast.clone()), patience).await.unwrap();
         Self { sidecar, cast, folder, token: token.map(str::to_owned), yaml: yaml.to_owned() }

@@ -85,7 +85,10 @@ async fn probe(config: &Config, room: Option<&str>) -> Vec<Finding> {
         }),
         in_time("storage", storages(config, Proof::Whole)),
         in_time("mail", mail(config)),
-        in_time("disk", disk::space(&data_dir)),
+        in_time("disk", {
+            let data_dir = data_dir.clone();
+            blocking("disk", move || disk::space(&data_dir))
+        }),
     );
     [media, server, udp, redis, spool, storage, mail, disk].concat()
 }

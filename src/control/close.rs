@@ -1,0 +1,84 @@
+//! Leaving: recordings come to their end, files to their place, people hear of it; what takes too long is left to the next
+//! start.
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::driver::{Driver, Fact};
+use crate::error::{Error, ErrorKind, Result};
+use crate::recording::State;
+
+/// Who waits for the end of everything.
+#[derive(Default)]
+pub(super) struct Closing {
+    pub waiting: Vec<oneshot::Sender<Result<()>>>,
+    /// No recorder is at work any more, and the rest has its time.
+    grace: bool,
+    /// The outbox was asked whether somebody is still to be told.
+    asked: Option<JoinHandle<()>>,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        // The outbox ends with its last handle.
+        if let Some(asked) = self.asked.take() {
+            asked.abort();
+        }
+    }
+}
+
+impl Driver {
+    /// Called whenever something happened.
+    pub(super) fn close_when_done(&mut self) {
+        let Some(closing) = self.closing.as_mut() else { return };
+        // The next start goes on with what is salvaged, saved and told; what is recorded cannot be recorded again.
+        let recorded = self.live.values().any(|live| match live.recording.state {
+            State::Starting | State::Active | State::Ending { .. } => !live.salvaging,
+            State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => false,
+        });
+        if recorded {
+            return;
+        }
+        let begun = std::mem::replace(&mut closing.grace, true);
+        if self.live.is_empty() && self.ledger.is_empty() && closing.asked.is_none() {
+            let (outbox, facts) = (self.outbox.clone(), self.facts.clone());
+            closing.asked = Some(tokio::spawn(async move {
+                outbox.told().await;
+                let _ = facts.send(Fact::AllTold);
+            }));
+        }
+        if !begun {
+            self.remind(self.patience.grace, Fact::GraceOver);
+        }
+    }
+
+    /// Nobody is to be told anything any more, unless something has happened since that was asked.
+    pub(super) fn all_told(&mut self) {
+        let Some(closing) = self.closing.as_mut() else { return };
+        closing.asked = None;
+        if self.live.is_empty() && self.ledger.is_empty() {
+            for waiting in closing.waiting.drain(..) {
+                let _ = waiting.send(Ok(()));
+            }
+        }
+    }
+
+    /// What is not done by now is done by the next process.
+    pub(super) fn grace_over(&mut self) {
+        let Some(closing) = self.closing.as_mut().filter(|closing| !closing.waiting.is_empty()) else { return };
+        for live in self.live.values() {
+            let (recording, key) = (&live.recording.id, &live.recording.key);
+            tracing::warn!(%recording, key, "leaving before its file is stored; the next start goes on with it");
+        }
+        let done = match self.ledger.refused() {
+            None => Ok(()),
+            Some(error) => {
+                let words = format!("leaving although the store did not take every change: {}", error.message);
+                Err(Error::new(ErrorKind::Unavailable, words))
+            }
+        };
+        for waiting in closing.waiting.drain(..) {
+            let _ = waiting.send(done.clone());
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How much room the file system of a folder has.
+
+use std::io;
+use std::path::Path;
+
+/// With less than this, recordings fail soon: an hour at 3 Mbit/s is 1.4 GB.
+const LEAST: u64 = 1 << 30;
+
+/// The room of a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What this user may still write.
+    pub free: u64,
+    /// All of it.
+    pub total: u64,
+}
+
+impl Room {
+    /// Asks the file system of this folder.
+    pub fn of(folder: &Path) -> io::Result<Self> {
+        let stat = rustix::fs::statvfs(folder)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(Self { free: bytes(stat.f_bavail), total: bytes(stat.f_blocks) })
+    }
+
+    /// Too little is left to begin another recording: those that run need it. A gibibyte, or a twentieth of a small disk.
+    pub fn is_low(&self) -> bool {
+        self.free < LEAST.min(self.total / 20)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_disk_is_low_later() {
+        let low = |free, total| Room { free, total }.is_low();
+        assert!(low(LEAST - 1, LEAST * 1000) && !low(LEAST, LEAST * 1000));
+        assert!(low(9, 200) && !low(10, 200));
+        assert!(!low(0, 0), "a file system that does not say");
+        let room = Room::of(&std::env::temp_dir()).unwrap();
+        assert!(room.free <= room.total && room.total > 0, "{room:?}");
+    }
+}
