@@ -15,16 +15,31 @@ use crate::recording::{Outcome, Recording};
 #[derive(Debug)]
 pub struct Tally {
     since: Timestamp,
-    /// Those that are in view: nanoseconds counted, and whether its end was.
-    known: HashMap<RecordingId, (u64, bool)>,
-    media_ns: u128,
+    /// What was counted of those that are in view.
+    known: HashMap<RecordingId, Counted>,
+    all: Sums,
     results: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+/// What was counted of one recording.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    of: Sums,
+    ended: bool,
+}
+
+/// Nanoseconds. Whatever a recording says later, none becomes less.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    media: u64,
+    holes: u64,
+    lost_audio: u64,
 }
 
 impl Tally {
     /// Counts what ends from `since` on.
     pub fn new(since: Timestamp) -> Self {
-        Self { since, known: HashMap::new(), media_ns: 0, results: BTreeMap::new() }
+        Self { since, known: HashMap::new(), all: Sums::default(), results: BTreeMap::new() }
     }
 
     /// Takes in what there is now, the newest first; who falls out of view is not counted again.
@@ -35,31 +50,50 @@ impl Tally {
             if outcome.is_some() && recording.ended_at.is_some_and(|at| at < self.since) {
                 continue;
             }
-            let (mut counted, mut ended) = self.known.remove(&recording.id).unwrap_or_default();
+            let Counted { of: before, mut ended } = self.known.remove(&recording.id).unwrap_or_default();
             let media = recording.media.map(|media| media.duration_ns);
             let running = progress.get(&recording.id).map(|progress| progress.duration_ns);
-            let now = media.or(running).unwrap_or(counted).max(counted);
-            self.media_ns += u128::from(now - counted);
-            counted = now;
+            let of = Sums {
+                media: media.or(running).unwrap_or(0).max(before.media),
+                holes: recording.health.hole_ns().max(before.holes),
+                lost_audio: recording.health.lost_audio.values().sum::<u64>().max(before.lost_audio),
+            };
+            self.all.media += of.media - before.media;
+            self.all.holes += of.holes - before.holes;
+            self.all.lost_audio += of.lost_audio - before.lost_audio;
             if let (Some(outcome), false) = (outcome, ended) {
                 *self.results.entry((kind(recording), result(outcome))).or_default() += 1;
                 ended = true;
             }
-            known.insert(recording.id.clone(), (counted, ended));
+            known.insert(recording.id.clone(), Counted { of, ended });
         }
         self.known = known;
     }
 
     /// Seconds of media.
-    #[allow(clippy::cast_precision_loss, reason = "seconds are shown with three places")]
     pub fn media_seconds(&self) -> f64 {
-        (self.media_ns / 1_000_000) as f64 / 1000.0
+        seconds(self.all.media)
+    }
+
+    /// Seconds without media.
+    pub fn hole_seconds(&self) -> f64 {
+        seconds(self.all.holes)
+    }
+
+    /// Seconds of people's sound that came too late or could not be decoded.
+    pub fn lost_audio_seconds(&self) -> f64 {
+        seconds(self.all.lost_audio)
     }
 
     /// How many of each kind ended like this.
     pub fn results(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         self.results.iter().map(|((kind, result), count)| (*kind, *result, *count))
     }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "seconds are shown with three places")]
+fn seconds(ns: u64) -> f64 {
+    (ns / 1_000_000) as f64 / 1000.0
 }
 
 /// LiveKit Egress' word for what was asked for. We make room composites; the second version of the API calls them templates.
@@ -82,7 +116,7 @@ fn result(outcome: &Outcome) -> &'static str {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::recording::{Failure, Limits, Media, Options, Output, Policy, Reason, Request, State};
+    use crate::recording::{Failure, HoleCause, Limits, Media, Options, Output, Policy, Reason, Request, State};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -122,6 +156,13 @@ mod tests {
             let wanted = [("room_composite", "completed", 1), ("room_composite", "process_error", 1)];
             assert_eq!(tally.results().collect::<Vec<_>>(), wanted);
             assert_eq!(tally.media_seconds(), 6.0);
+        }
+        let mut holed = ended.clone();
+        holed[0].health.hole(1_000_000_000, 3_500_000_000, HoleCause::Connection, "x");
+        holed[1].health.audio_lost("Ann", 250_000_000);
+        for _ in 0..2 {
+            tally.take_in(&holed, &HashMap::new());
+            assert_eq!((tally.hole_seconds(), tally.lost_audio_seconds()), (2.5, 0.25));
         }
         tally.take_in(&[], &HashMap::new());
         assert_eq!((tally.media_seconds(), tally.results().count()), (6.0, 2), "forgotten, yet counted");

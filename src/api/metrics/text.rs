@@ -100,6 +100,12 @@ pub fn text(facts: &Facts) -> String {
     let media: Counter<f64, AtomicU64> = Counter::default();
     media.inc_by(facts.tally.media_seconds());
     registry.register("greffier_media_seconds", "Length of what was recorded since the start", media);
+    let holes: Counter<f64, AtomicU64> = Counter::default();
+    holes.inc_by(facts.tally.hole_seconds());
+    registry.register("greffier_hole_seconds", "Times without media in it, since the start", holes);
+    let lost: Counter<f64, AtomicU64> = Counter::default();
+    lost.inc_by(facts.tally.lost_audio_seconds());
+    registry.register("greffier_lost_audio_seconds", "Sound of people that is missing in it, since the start", lost);
 
     let mut text = String::new();
     encode(&mut text, &registry).expect("writing to a text cannot fail");
@@ -157,6 +163,8 @@ mod tests {
             "greffier_outbox_jobs_failing{lane=\"webhook\"} 1",
             "greffier_outbox_jobs{lane=\"object\"} 0",
             "greffier_media_seconds_total 0.0",
+            "greffier_hole_seconds_total 0.0",
+            "greffier_lost_audio_seconds_total 0.0",
             "# EOF",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");
