@@ -23,8 +23,6 @@ mod salvage;
 mod sound;
 mod strain;
 mod template;
-#[cfg(test)]
-mod tests;
 mod voice;
 
 pub use inventory::{Inventory, inventory};
@@ -246,3 +244,6 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
     let spawned = thread::Builder::new().name(name.into()).spawn(run);
     spawned.map(drop).map_err(|e| Error::new(ErrorKind::ResourceExhausted, format!("no thread for the {name}: {e}")))
 }
+
+#[cfg(test)]
+mod tests;
