@@ -27,8 +27,6 @@ mod salvage;
 mod sound;
 mod strain;
 mod template;
-#[cfg(test)]
-mod tests;
 mod voice;
 
 pub use inventory::{Inventory, inventory};
@@ -258,3 +256,6 @@ impl Drop for Pipeline {
         self.drain();
     }
 }
+
+#[cfg(test)]
+mod tests;
