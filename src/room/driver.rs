@@ -21,7 +21,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TrackId;
 
 /// Joining and the way of media together: whoever asked for a recording is answered within five seconds.
-const REACHED: Duration = Duration::from_millis(4700);
+const REACHED: Duration = Duration::from_millis(4400);
+/// Whoever could not be reached for media may not answer a goodbye either.
+const FAREWELL: Duration = Duration::from_millis(300);
 /// A server that offers nothing at once does so when there is something to receive.
 const OFFERED: Duration = Duration::from_secs(1);
 /// The farewell of a session that we replaced may come so much later.
@@ -44,6 +46,8 @@ pub(super) struct Driver {
     signalling: bool,
     /// ICE and DTLS are up, or have been.
     reached: bool,
+    /// The owner has us: from now on a loss is mended. Before, it is a failure to join.
+    joined: bool,
     /// When we last took our own place in the room, or tried to.
     replaced: Option<Instant>,
     dropped: u64,
@@ -78,6 +82,7 @@ impl Driver {
             outage: None,
             signalling: true,
             reached: false,
+            joined: false,
             replaced: None,
             dropped: 0,
             overflow: None,
@@ -85,7 +90,7 @@ impl Driver {
         match driver.reach(began).await {
             Ok(()) => Ok(driver),
             Err(e) => {
-                driver.session.leave().await;
+                let _ = tokio::time::timeout(FAREWELL, driver.session.leave()).await;
                 Err(e)
             }
         }
@@ -121,6 +126,10 @@ impl Driver {
     }
 
     pub async fn run(mut self) {
+        self.joined = true;
+        if self.session.offer.is_some() {
+            self.watch.due(Instant::now());
+        }
         self.tell(Event::Roster(self.roster.clone())).await;
         let closed = loop {
             if let Some(closed) = self.turn().await {
@@ -219,7 +228,9 @@ impl Driver {
                 if let Err(e) = self.session.offered(offer) {
                     return self.lost(&e.message, false).await;
                 }
-                self.watch.due(Instant::now());
+                if self.joined {
+                    self.watch.due(Instant::now());
+                }
             }
             Message::Trickle(trickle) => self.session.trickled(&trickle),
             Message::Update(update) => {
@@ -308,6 +319,9 @@ impl Driver {
 
     /// The connection is lost: starts or sharpens an outage.
     async fn lost(&mut self, why: &str, can_resume: bool) -> Option<Closed> {
+        if !self.joined {
+            return Some(Closed::Lost(why.to_owned()));
+        }
         let now = Instant::now();
         if let Some(outage) = &mut self.outage {
             if !can_resume {
