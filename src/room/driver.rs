@@ -21,7 +21,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TrackId;
 
 /// Joining and the way of media together: whoever asked for a recording is answered within five seconds.
-const REACHED: Duration = Duration::from_millis(4700);
+const REACHED: Duration = Duration::from_millis(4400);
+/// Whoever could not be reached for media may not answer a goodbye either.
+const FAREWELL: Duration = Duration::from_millis(300);
+/// A server that closes the media connection says why within this time, if it says anything.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// A server that offers nothing at once does so when there is something to receive.
 const OFFERED: Duration = Duration::from_secs(1);
 /// The farewell of a session that we replaced may come so much later.
@@ -44,6 +48,8 @@ pub(super) struct Driver {
     signalling: bool,
     /// ICE and DTLS are up, or have been.
     reached: bool,
+    /// The owner has us: from now on a loss is mended. Before, it is a failure to join.
+    joined: bool,
     /// When we last took our own place in the room, or tried to.
     replaced: Option<Instant>,
     dropped: u64,
@@ -78,6 +84,7 @@ impl Driver {
             outage: None,
             signalling: true,
             reached: false,
+            joined: false,
             replaced: None,
             dropped: 0,
             overflow: None,
@@ -85,7 +92,7 @@ impl Driver {
         match driver.reach(began).await {
             Ok(()) => Ok(driver),
             Err(e) => {
-                driver.session.leave().await;
+                let _ = tokio::time::timeout(FAREWELL, driver.session.leave()).await;
                 Err(e)
             }
         }
@@ -121,6 +128,10 @@ impl Driver {
     }
 
     pub async fn run(mut self) {
+        self.joined = true;
+        if self.session.offer.is_some() {
+            self.watch.due(Instant::now());
+        }
         self.tell(Event::Roster(self.roster.clone())).await;
         let closed = loop {
             if let Some(closed) = self.turn().await {
@@ -200,6 +211,8 @@ impl Driver {
             PeerEvent::Candidate(line) => self.session.send_candidate(&line),
             PeerEvent::Connected => self.reached = true,
             PeerEvent::Heard => self.path_is_back().await,
+            // Who is removed is told so by signalling, a little before or after.
+            PeerEvent::Dead(why) if self.signalling => return self.lost_but(&why, false, LAST_WORDS).await,
             PeerEvent::Dead(why) => return self.lost(&why, false).await,
         }
         None
@@ -219,7 +232,9 @@ impl Driver {
                 if let Err(e) = self.session.offered(offer) {
                     return self.lost(&e.message, false).await;
                 }
-                self.watch.due(Instant::now());
+                if self.joined {
+                    self.watch.due(Instant::now());
+                }
             }
             Message::Trickle(trickle) => self.session.trickled(&trickle),
             Message::Update(update) => {
@@ -240,7 +255,7 @@ impl Driver {
             }
             Message::Leave(leave) => {
                 let now = Instant::now();
-                let replacing = self.outage.is_some() || self.replaced.is_some_and(|at| now < at + ECHO);
+                let replacing = self.replaced.is_some_and(|at| now < at + ECHO);
                 return match farewell(&leave, replacing) {
                     Farewell::Resume(why) => self.lost(&why, true).await,
                     Farewell::Replace(why) => self.lost(&why, false).await,
@@ -285,7 +300,7 @@ impl Driver {
     async fn silent(&mut self, since: Instant, now: Instant) {
         let why = format!("no media path for {} s", (now - since).as_secs());
         self.watch.down(&why, now);
-        if self.outage.is_none() {
+        if self.outage.is_none() && self.joined {
             tracing::info!(why, "connection lost");
             let pause = if self.watch.connected() { PATIENCE } else { Duration::ZERO };
             self.outage = Some(Outage::new(Reconnect::new(now, true), why.clone(), now + pause));
@@ -308,16 +323,24 @@ impl Driver {
 
     /// The connection is lost: starts or sharpens an outage.
     async fn lost(&mut self, why: &str, can_resume: bool) -> Option<Closed> {
+        self.lost_but(why, can_resume, Duration::ZERO).await
+    }
+
+    /// The same, but the first attempt is made no sooner than after `pause`.
+    async fn lost_but(&mut self, why: &str, can_resume: bool, pause: Duration) -> Option<Closed> {
+        if !self.joined {
+            return Some(Closed::Lost(why.to_owned()));
+        }
         let now = Instant::now();
         if let Some(outage) = &mut self.outage {
             if !can_resume {
                 outage.policy.session_lost();
             }
-            outage.hurry(now + outage.policy.pause());
+            outage.hurry(now + outage.policy.pause().max(pause));
             return None;
         }
         tracing::info!(why, can_resume, "connection lost");
-        self.outage = Some(Outage::new(Reconnect::new(now, can_resume), why.to_owned(), now));
+        self.outage = Some(Outage::new(Reconnect::new(now, can_resume), why.to_owned(), now + pause));
         self.tell(Event::Reconnecting(why.to_owned())).await;
         self.attempt(now)
     }

@@ -73,6 +73,9 @@ pub(super) struct Peer {
     ufrag: String,
     offered: bool,
     outbox: Vec<PeerEvent>,
+    /// There is something new to be looked at by a timeout: `str0m` begins nothing before it has had one, and the server may not
+    /// be able to reach us first.
+    stirred: bool,
     flaws: Flaws<Mid>,
     /// When the newest datagram came.
     heard: Option<Instant>,
@@ -114,6 +117,7 @@ impl Peer {
             ufrag: String::new(),
             offered: false,
             outbox: Vec::new(),
+            stirred: false,
             flaws: Flaws::new(),
             heard: None,
             named: Vec::new(),
@@ -149,7 +153,7 @@ impl Peer {
         let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| wrong(&e))?;
         self.newest.retain(|mid, _| self.tracks.contains_key(mid));
         self.flaws.retain(|mid| self.tracks.contains_key(mid));
-        self.offered = true;
+        (self.offered, self.stirred) = (true, true);
         for candidate in std::mem::take(&mut self.early) {
             self.add(candidate);
         }
@@ -230,6 +234,12 @@ impl Peer {
         loop {
             if let Some(event) = self.outbox.pop() {
                 return event;
+            }
+            if std::mem::take(&mut self.stirred)
+                && let Err(e) = self.rtc.handle_input(Input::Timeout(Instant::now()))
+                && let Some(dead) = self.flawed(&e)
+            {
+                return dead;
             }
             if self.tcp_at.is_some_and(|at| Instant::now() >= at) {
                 self.tcp_at = None;
@@ -328,6 +338,7 @@ impl Peer {
             tracing::info!(%remote, "media is tried over TCP: no UDP so far");
             self.rtc.add_local_candidate(active);
             self.rtc.add_remote_candidate(passive);
+            self.stirred = true;
         }
     }
 
@@ -344,6 +355,7 @@ impl Peer {
             self.outbox.push(PeerEvent::Candidate(line.trim_start_matches("a=").to_owned()));
         }
         self.rtc.add_remote_candidate(remote);
+        self.stirred = true;
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "most events are not about receiving")]

@@ -23,9 +23,9 @@ const SILENT_RESUMES: u32 = 5;
 /// Pause before the second attempt; doubles up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const MAX_PAUSE: Duration = Duration::from_millis(1500);
-/// A server that answers has this long to bring media (ICE begins anew) before it is asked again. It gives each of its checks
-/// up after 1.4 s.
-pub const SETTLE: Duration = Duration::from_millis(1500);
+/// A server that answers has this long to bring media (ICE begins anew) before it is asked again. It waits a second before it
+/// takes an address that it has learnt from our check alone, and gives each of its own checks up after 1.4 s.
+pub const SETTLE: Duration = Duration::from_secs(2);
 /// A path that falls silent is left alone for this long: the server keeps the old one for 15 s, and it comes back at once.
 pub const PATIENCE: Duration = Duration::from_millis(1500);
 

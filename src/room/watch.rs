@@ -73,9 +73,11 @@ impl Watch {
 
     /// The server's newest datagram came at `at`.
     pub fn heard(&mut self, at: Instant) {
-        if self.heard.is_none_or(|heard| heard < at) || !self.connected {
-            self.heard = Some(at);
+        // What is known already proves nothing new.
+        if self.connected && self.heard.is_some_and(|heard| at <= heard) {
+            return;
         }
+        self.heard = Some(at);
         (self.connected, self.ever) = (true, true);
         if self.silent {
             self.silent = false;
@@ -225,7 +227,9 @@ mod tests {
         assert_eq!(watch.poll_timeout(), Some(t0 + SILENCE));
         assert_eq!(watch.handle_timeout(t0 + SILENCE - ms(1)), None);
         assert_eq!(watch.handle_timeout(t0 + SILENCE), Some(Said::Silent { since: t0 }));
-        assert_eq!(watch.handle_timeout(t0 + SILENCE), None, "said once");
+        watch.heard(t0);
+        assert_eq!(watch.handle_timeout(t0 + SILENCE), None, "said once, and nothing has come since");
+        assert!(watch.silent());
         watch.down("cut", t0 + SILENCE);
         let again = t0 + SILENCE + AGAIN;
         assert_eq!(watch.poll_timeout(), Some(again));
