@@ -1,7 +1,7 @@
 //! Pure. Which units of a video track its decoder is given, when that decoder is opened anew, and what is told of it.
 
 use super::gate::Gate;
-use super::headers::{Heading, Sizes};
+use super::headers::{Heading, Refusal, Sizes};
 use super::retry::Retry;
 
 const SECOND: i64 = 1_000_000_000;
@@ -72,18 +72,26 @@ impl Admission {
         let Facts { heading, contiguous, keyframe, open, decoded, now } = facts;
         self.seen(decoded);
         let refusal = self.sizes.unit(heading, now).err();
-        if refusal.is_some() {
-            self.refused = Some(now);
-            self.gate.close();
+        match &refusal {
+            // Damaged, as one that breaks its decoder: over with the next key frame.
+            Some(Refusal::Unreadable) => {
+                self.gate.close();
+                self.broke.get_or_insert_with(|| (now, Refusal::Unreadable.to_string()));
+            }
+            Some(Refusal::TooLarge(_) | Refusal::TooMany(_) | Refusal::Restless) => {
+                self.gate.close();
+                self.refused = Some(now);
+            }
+            None => {}
         }
-        let calm = self.refused.is_none_or(|at| now - at >= CALM_NS);
-        let verdict = self.gate.unit(contiguous, keyframe && calm && open, decoded, now);
+        let fit = refusal.is_none() && self.refused.is_none_or(|at| now - at >= CALM_NS);
+        let verdict = self.gate.unit(contiguous, keyframe && fit && open, decoded, now);
         let waiting = self.waiting.get_or_insert(Waiting { since: now, passed: false });
         if verdict.pass && !waiting.passed {
             *waiting = Waiting { since: now, passed: true };
         }
         let (waited, passed) = (now - waiting.since, waiting.passed);
-        let why = if let Some(refusal) = refusal {
+        let why = if let Some(refusal) = refusal.filter(|refusal| *refusal != Refusal::Unreadable) {
             Some(refusal.to_string())
         } else if let Some((_, why)) = self.broke.as_ref().filter(|(at, _)| now - at >= TOLERANCE_NS) {
             Some(why.clone())
@@ -220,6 +228,21 @@ mod tests {
         assert!(camera.frame(of(640, 360), true));
         camera.good(10);
         assert_eq!(camera.told, [""; 0]);
+    }
+
+    #[test]
+    fn one_header_that_cannot_be_read_is_over_with_the_next_key_frame_and_many_are_told() {
+        let mut camera = Camera::new();
+        camera.good(2);
+        assert!(!camera.frame(Heading::Unreadable, true));
+        assert!(!camera.frame(Heading::Same, false));
+        assert!(camera.frame(of(640, 360), true), "at once");
+        camera.good(10);
+        assert_eq!(camera.told, [""; 0]);
+        for _ in 0..200 {
+            assert!(!camera.frame(Heading::Unreadable, true));
+        }
+        assert_eq!(camera.told, ["its headers cannot be read"]);
     }
 
     #[test]

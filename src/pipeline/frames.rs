@@ -8,10 +8,10 @@ use gstreamer as gst;
 
 use crate::timeline::RecordingTime;
 
-/// Pictures kept. In step there are about three; more only while draining.
-const CAPACITY: usize = 24;
+/// Pictures kept. In step there are about three; more only at the beginning, which is waited for, and while draining.
+const CAPACITY: usize = 30;
 /// Bytes of them: pictures may be large, and many tracks have some.
-const BYTES: usize = 48_000_000;
+const BYTES: usize = 64_000_000;
 /// So many are kept in any case: one is shown, others are on their way.
 const LEAST: usize = 4;
 /// No picture has been decoded yet.

@@ -26,7 +26,7 @@ use super::strain::Strain;
 
 /// The film may begin this much later than its first picture is due, so that it does not begin with initials where pictures
 /// are on their way.
-const HEAD: Duration = Duration::from_millis(800);
+const HEAD: Duration = Duration::from_millis(500);
 /// A painter that began late has caught up when it is no later than this, and does not catch up when it is later by this than
 /// it has been.
 const CAUGHT_UP: Duration = Duration::from_millis(100);
