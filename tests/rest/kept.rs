@@ -198,7 +198,8 @@ fn hour(sample: &[u8], path: &Path) {
     let begin = boxes.iter().position(|(kind, _)| kind == b"moof").unwrap();
     boxes[..begin].iter().for_each(|(_, whole)| write(whole, whole.len()));
     let fragments: Vec<_> = boxes[begin..].chunks_exact(2).filter(|pair| pair[1].0 == b"mdat").collect();
-    for pair in fragments.iter().cycle().take(3600) {
+    // The sample has 20 s.
+    for pair in fragments.iter().cycle().take(180 * fragments.len()) {
         let (moof, mdat) = (pair[0].1, pair[1].1);
         write(moof, moof.len());
         write(&mdat[..8], mdat.len());
