@@ -303,12 +303,4 @@ pub fn new_id() -> RecordingId {
 }
 
 #[cfg(test)]
-mod tests {
-    #[test]
-    fn ids_look_like_livekits() {
-        let id = super::new_id();
-        let tail = id.as_str().strip_prefix("EG_").unwrap();
-        assert!(tail.len() == 12 && tail.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
-        assert_ne!(id, super::new_id());
-    }
-}
+mod tests;

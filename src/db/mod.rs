@@ -307,6 +307,12 @@ impl Db {
         None
     }
 
+    /// The disk hangs until something is sent.
+    #[cfg(test)]
+    pub fn hang(&self, hangs: &std::sync::mpsc::Sender<()>, until: &std::sync::mpsc::Receiver<()>) {
+        self.store.hang(hangs, until);
+    }
+
     /// What an earlier program could not read, this one may.
     fn put_back(&self) -> Result<()> {
         let rows = |trees: &Trees| trees.undecodable.iter().collect::<sled::Result<Vec<_>>>();

@@ -104,6 +104,14 @@ impl Store {
         written
     }
 
+    /// As long as the disk hangs: until something is sent. That it hangs is said.
+    #[cfg(test)]
+    pub fn hang(&self, hangs: &std::sync::mpsc::Sender<()>, until: &std::sync::mpsc::Receiver<()>) {
+        let _trees = self.trees.write();
+        let _ = hangs.send(());
+        let _ = until.recv();
+    }
+
     fn reopen(&self) -> sled::Result<()> {
         self.probe()?;
         let mut tries = 0..TRIES;

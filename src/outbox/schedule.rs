@@ -293,8 +293,9 @@ mod tests {
             schedule.settle(&job, true, at(second * 100), 0.0);
         }
         assert!(!schedule.is_telling());
-        schedule.add(tell("a", Event::Accepted, Target::Room), at(400));
-        schedule.add(tell("a", Event::Ended, Target::Room), at(400));
+        for event in [Event::Accepted, Event::Ended] {
+            schedule.add(Job { created_at: at(400), ..tell("a", event, Target::Room) }, at(400));
+        }
         assert!(schedule.is_telling());
         let room = schedule.due(at(400)).into_iter().find(|job| job.rank() == 0).unwrap();
         schedule.settle(&room, true, at(400), 0.0);

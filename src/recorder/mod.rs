@@ -113,3 +113,27 @@ async fn sleep_until(then: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{Limits, Output};
+    use crate::secret::Secret;
+
+    #[tokio::test]
+    async fn a_stop_before_it_has_joined_is_no_failure() {
+        // Whoever connects waits for ever.
+        let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}", deaf.local_addr().unwrap());
+        let (api_key, api_secret) = ("key".to_owned(), Secret::new("secret"));
+        let server = Server { url, api_key, api_secret, ca_file: None, insecure: false };
+        let request = Request { room: "r".into(), output: Output::ogg(), limits: Limits::default() };
+        let (reports, mut heard) = mpsc::unbounded_channel();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.ogg.part");
+        let recorder = Recorder::start(RecordingId::new("EG_1"), request, server, path.clone(), reports);
+        recorder.drain();
+        assert_eq!(heard.recv().await.map(|(_, said)| said), Some(Report::Drained { bytes: 0, duration_ns: 0 }));
+        assert!(!path.exists());
+    }
+}

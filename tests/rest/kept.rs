@@ -198,7 +198,8 @@ fn hour(sample: &[u8], path: &Path) {
     let begin = boxes.iter().position(|(kind, _)| kind == b"moof").unwrap();
     boxes[..begin].iter().for_each(|(_, whole)| write(whole, whole.len()));
     let fragments: Vec<_> = boxes[begin..].chunks_exact(2).filter(|pair| pair[1].0 == b"mdat").collect();
-    for pair in fragments.iter().cycle().take(3600) {
+    // The sample has 20 s.
+    for pair in fragments.iter().cycle().take(180 * fragments.len()) {
         let (moof, mdat) = (pair[0].1, pair[1].1);
         write(moof, moof.len());
         write(&mdat[..8], mdat.len());
@@ -207,12 +208,12 @@ fn hour(sample: &[u8], path: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_interrupted_hours_keep_nobody_waiting() {
+async fn interrupted_hours_keep_nobody_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let made = folder.path().join("sample.mp4");
     players::fragmented(&made, &folder.path().join("early.mp4"));
     let sample = fs::read(&made).unwrap();
-    let names: Vec<_> = (0..10).map(|n| format!("EG_hour{n:08}")).collect();
+    let names: Vec<_> = (0..3).map(|n| format!("EG_hour{n:08}")).collect();
     {
         let (db, spool) = (Db::open(folder.path()).unwrap(), Spool::open(folder.path()).unwrap());
         let layout = greffier::recording::layout_named("layout", "grid").unwrap();
@@ -233,7 +234,7 @@ async fn ten_interrupted_hours_keep_nobody_waiting() {
         let length = saved["duration"].as_f64().unwrap();
         assert!((3500.0..3700.0).contains(&length), "{saved}");
     }
-    eprintln!("answers after {answered:?}, ten films of an hour made whole after {:?}", begun.elapsed());
+    eprintln!("answers after {answered:?}, {} films of an hour made whole after {:?}", names.len(), begun.elapsed());
     assert!(answered < Duration::from_secs(3), "{answered:?}");
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
