@@ -371,7 +371,7 @@ fn perform(kept: &mut Kept, policy: &Policy, request: &Request) -> Answer {
                 kept.uploads.insert(upload, (key, parts));
                 return refusal(400, "InvalidPart", "All non-trailing parts must have the same length.");
             }
-            let whole = parts.into_values().flatten().collect();
+            let whole = parts.into_values().collect::<Vec<_>>().concat();
             kept.objects.insert(key, whole);
             let body = "<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>";
             (200, String::new(), body.as_bytes().to_vec())
