@@ -195,8 +195,8 @@ async fn checksums_are_sent_when_the_store_demands_them() {
 #[tokio::test]
 async fn a_thin_line_is_slow_and_nothing_else() {
     // A part takes more than twice as long as nothing may move.
-    let store_ = ScriptedStore::start(Policy { speed: Some(2 << 20), ..Policy::default() });
-    let storage = open(&Settings { timeout: Duration::from_secs(1), ..store_.settings() });
+    let store_ = ScriptedStore::start(Policy { speed: Some(1 << 20), ..Policy::default() });
+    let storage = open(&Settings { timeout: Duration::from_secs(2), ..store_.settings() });
     let (growing, content) = film(2 * PART);
     store(&growing, &storage, 1).await;
     assert!(store_.object(KEY).unwrap() == content);

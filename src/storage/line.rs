@@ -178,13 +178,11 @@ impl Gauge {
 }
 
 /// How long nothing may move from now on, when `left` of `bytes` are not handed over and the others took `took`. What the system
-/// holds of a body leaves no faster than the rest did, and nobody sees it leave.
+/// holds of a body leaves unseen, for as long as its peer takes anything; when all is handed over, no faster than the rest did.
 fn may_take(patience: Duration, bytes: u64, left: u64, took: Duration) -> Duration {
-    if left > 0 {
-        return patience;
-    }
-    let held = u32::try_from(bytes.min(BUFFERED).div_ceil(1 << 20)).unwrap_or(1);
-    patience + took.max(patience * held)
+    let held = u32::try_from((bytes - left.min(bytes)).min(BUFFERED).div_ceil(1 << 20)).unwrap_or(1);
+    let unseen = patience * held;
+    patience + if left > 0 { unseen } else { unseen.max(took) }
 }
 
 #[derive(Debug)]
@@ -205,7 +203,8 @@ mod tests {
     #[test]
     fn progress_decides_and_what_the_system_holds_has_its_time() {
         let minute = Duration::from_secs(60);
-        assert_eq!(may_take(minute, 5 << 20, 1, minute * 30), minute, "each piece has its own");
+        assert_eq!(may_take(minute, 5 << 20, 5 << 20, Duration::ZERO), minute, "nothing was taken yet");
+        assert_eq!(may_take(minute, 128 << 20, 1 << 20, minute * 30), minute * 9, "each piece has its own time");
         assert!(may_take(minute, 5 << 20, 0, Duration::ZERO) >= Duration::from_secs(5 * 1024 / 40), "40 kB/s");
         assert_eq!(may_take(minute, 5 << 20, 0, minute * 30), minute * 31);
         assert_eq!(may_take(Duration::from_secs(1), 100_000, 0, Duration::ZERO), Duration::from_secs(2));

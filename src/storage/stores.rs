@@ -52,7 +52,9 @@ impl Stores {
         let clear = self.vault.open(sealed)?;
         let section = serde_json::from_slice(&clear)
             .map_err(|e| Error::new(ErrorKind::Internal, format!("a kept storage cannot be read: {e}")))?;
-        let storage = self.open(&section)?;
+        // It was good when the recording began: what is refused today loses no film.
+        let opened = self.open(&section);
+        let storage = opened.map_err(|e| Error::new(ErrorKind::FailedPrecondition, e.message))?;
         let mut opened = self.lock();
         if opened.len() >= KEPT {
             opened.clear();

@@ -371,7 +371,7 @@ fn perform(kept: &mut Kept, policy: &Policy, request: &Request) -> Answer {
                 kept.uploads.insert(upload, (key, parts));
                 return refusal(400, "InvalidPart", "All non-trailing parts must have the same length.");
             }
-            let whole = parts.into_values().flatten().collect();
+            let whole = parts.into_values().collect::<Vec<_>>().concat();
             kept.objects.insert(key, whole);
             let body = "<CompleteMultipartUploadResult><ETag>\"whole\"</ETag></CompleteMultipartUploadResult>";
             (200, String::new(), body.as_bytes().to_vec())
@@ -383,7 +383,15 @@ fn perform(kept: &mut Kept, policy: &Policy, request: &Request) -> Answer {
         Op::Head | Op::Get => match kept.objects.get(key) {
             Some(bytes) => {
                 let date = "Last-Modified: Wed, 25 Nov 2026 10:00:00 GMT\r\n";
-                (200, format!("{}{date}", etag(bytes)), bytes.clone())
+                let head = format!("{}{date}", etag(bytes));
+                match request.headers.get("range").and_then(|range| ranged(range, bytes.len())) {
+                    Some(range) => {
+                        let place =
+                            format!("Content-Range: bytes {}-{}/{}\r\n", range.start, range.end - 1, bytes.len());
+                        (206, head + &place, bytes[range].to_vec())
+                    }
+                    None => (200, head, bytes.clone()),
+                }
             }
             None if policy.hides_absence => refusal(403, "AccessDenied", "Access Denied"),
             None => refusal(404, "NoSuchKey", "The specified key does not exist."),
@@ -397,4 +405,12 @@ fn perform(kept: &mut Kept, policy: &Policy, request: &Request) -> Answer {
 
 fn no_upload() -> Answer {
     refusal(404, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid.")
+}
+
+/// `bytes=first-last` or `bytes=first-`, as far as there is anything.
+fn ranged(range: &str, length: usize) -> Option<std::ops::Range<usize>> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let end = last.parse::<usize>().map_or(length, |last| last.saturating_add(1).min(length));
+    let range = first.parse().ok()?..end;
+    (!range.is_empty()).then_some(range)
 }
