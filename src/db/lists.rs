@@ -5,9 +5,6 @@ use crate::error::Result;
 use crate::ids::RecordingId;
 use crate::recording::{Recording, State};
 
-/// Rows of one transaction when the index of rooms is made for a store of an earlier version.
-const FILLED: usize = 1000;
-
 /// A page of recordings, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -96,15 +93,13 @@ impl Db {
         if !self.by_room.is_empty() || self.recordings.is_empty() {
             return Ok(());
         }
+        // All at once: half an index would be taken for a whole one.
         let mut batch = sled::Batch::default();
-        for (n, row) in self.recordings.iter().values().enumerate() {
+        for row in self.recordings.iter().values() {
             // A row that cannot be read is told of where it is needed.
             let Ok(recording) = decode(&row.map_err(unreadable)?) else { continue };
             if is_listed(&recording) {
                 batch.insert(room_key(&recording), &[]);
-            }
-            if n % FILLED == FILLED - 1 {
-                self.by_room.apply_batch(std::mem::take(&mut batch)).map_err(unreadable)?;
             }
         }
         self.by_room.apply_batch(batch).map_err(unreadable)
