@@ -8,9 +8,6 @@ use crate::error::Result;
 use crate::ids::RecordingId;
 use crate::recording::{Recording, State};
 
-/// Rows of one transaction when the index of rooms is made for a store of an earlier version.
-const FILLED: usize = 1000;
-
 /// A page of recordings, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -97,21 +94,21 @@ impl Db {
 
     /// Makes the index of rooms for a store that has none yet.
     pub(super) fn fill_rooms(&self) -> Result<()> {
-        let rows = |trees: &Trees| {
+        let missing = |trees: &Trees| {
             let filled = !trees.by_room.is_empty() || trees.recordings.is_empty();
             let rows = trees.recordings.iter().values();
             if filled { Ok(Vec::new()) } else { rows.collect::<sled::Result<Vec<_>>>() }
         };
-        let rows = self.store.read(rows).map_err(unreadable)?;
-        for some in rows.chunks(FILLED) {
-            let mut batch = sled::Batch::default();
-            // A row that cannot be read is told of where it is needed.
-            for recording in some.iter().filter_map(|row| row::decode(row).ok()).filter(is_listed) {
-                batch.insert(room_key(&recording), &[]);
-            }
-            self.store.write(|trees| trees.by_room.apply_batch(batch.clone())).map_err(unwritable)?;
+        let rows = self.store.read(missing).map_err(unreadable)?;
+        // A row that cannot be read is told of where it is needed.
+        let listed = rows.iter().filter_map(|row| row::decode(row).ok()).filter(is_listed);
+        // All at once: half an index would be taken for a whole one.
+        let mut batch = sled::Batch::default();
+        listed.for_each(|recording| batch.insert(room_key(&recording), &[]));
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.store.write(|trees| trees.by_room.apply_batch(batch)).map_err(unwritable)
     }
 }
 

@@ -206,3 +206,52 @@ fn what_was_stored_is_forgotten_with_its_recording() {
     db.commit(Change { forgotten: &[&one], ..Change::default() }).unwrap();
     assert_eq!(db.stored(&one.id).unwrap(), None);
 }
+
+#[test]
+fn lists_are_read_by_room_and_by_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut all: Vec<_> = (0..30).map(|n| recording(&format!("EG_{n:02}"), n, "transcript", State::Active)).collect();
+    for (n, recording) in all.iter_mut().enumerate() {
+        // One room's name is the beginning of another's.
+        recording.request.room = ["a", "ab", ""][n % 3].to_owned();
+    }
+    let newest = |room: &str| -> Vec<_> {
+        all.iter().rev().filter(|one| one.request.room == room).map(|one| one.id.clone()).collect()
+    };
+    let ids = |recordings: &[Recording]| recordings.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    {
+        let db = Db::open(dir.path()).unwrap();
+        db.commit(Change { recordings: &all.iter().collect::<Vec<_>>(), ..Change::default() }).unwrap();
+        for room in ["a", "ab", ""] {
+            let page = db.page_of_room(room, 3, 4).unwrap();
+            assert_eq!((page.count, ids(&page.recordings)), (10, newest(room)[3..7].to_vec()), "{room:?}");
+        }
+        assert_eq!(db.page_of_room("b", 0, 4).unwrap().count, 0);
+        // Page after page, each behind the last one, also when the one before is gone meanwhile.
+        for room in [None, Some("a"), Some("ab")] {
+            let (mut cursor, mut seen) = (None, Vec::new());
+            loop {
+                let page = db.behind(room, cursor.as_ref(), 4).unwrap();
+                let Some(last) = page.last() else { break };
+                cursor = Some(Cursor::from_token(&Cursor::behind(last).token()).unwrap());
+                seen.extend(ids(&page));
+            }
+            let wanted = room.map_or_else(|| all.iter().rev().map(|one| one.id.clone()).collect(), newest);
+            assert_eq!(seen, wanted, "{room:?}");
+        }
+        for wrong in ["", "x", "0", "zz", &"é".repeat(20), &"0".repeat(31), &"0".repeat(2000)] {
+            assert_eq!(Cursor::from_token(wrong), None, "{wrong}");
+        }
+        let (count, found) = db.newest(5).unwrap();
+        assert_eq!((count, found), (30, all.iter().rev().take(5).map(|one| one.id.clone()).collect()));
+        // Who is about to be removed is not listed, who is removed neither.
+        let outcome = Outcome::Complete(Reason::Stopped);
+        let going = Recording { state: State::Removing { outcome, object: true }, ..all[0].clone() };
+        db.commit(Change { recordings: &[&going], forgotten: &[&all[3]], ..Change::default() }).unwrap();
+        assert_eq!(db.page_of_room("a", 0, 100).unwrap().count, 8);
+        // A store of an earlier version has no such index.
+        db.store.write(|trees| trees.by_room.clear()).unwrap();
+    }
+    let db = Db::open(dir.path()).unwrap();
+    assert_eq!(ids(&db.page_of_room("a", 0, 100).unwrap().recordings), newest("a")[..8].to_vec());
+}

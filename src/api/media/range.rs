@@ -74,6 +74,8 @@ fn number(text: &str) -> Option<Option<u64>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TAG: &str = "\"tag\"";
@@ -123,5 +125,37 @@ mod tests {
             assert_eq!(asked(None, Some(known)).decide(100, TAG), Wanted::Unchanged, "{known}");
         }
         assert_eq!(asked(None, Some("\"other\"")).decide(100, TAG), Wanted::Part(0..10));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_a_part_lies_within_the_file(
+            range in "(bytes|BYTES|lines)?=?[0-9]{0,25}-?[0-9]{0,25}|.*", bytes: u64, small in 0..100_u64,
+        ) {
+            for bytes in [bytes, small] {
+                match of(&range, bytes) {
+                    Wanted::Part(part) => prop_assert!(part.start < part.end && part.end <= bytes, "{:?}", part),
+                    Wanted::Unsatisfiable | Wanted::Whole => {}
+                    Wanted::Unchanged => prop_assert!(false, "nothing was said to be known"),
+                }
+            }
+        }
+
+        #[test]
+        fn a_range_within_the_file_is_given_as_asked(bytes in 1..u64::MAX, a: u64, b: u64) {
+            let (a, b) = (a % bytes, b % bytes);
+            let (first, last) = (a.min(b), a.max(b));
+            prop_assert_eq!(of(&format!("bytes={first}-{last}"), bytes), Wanted::Part(first..last + 1));
+            prop_assert_eq!(of(&format!("bytes={first}-"), bytes), Wanted::Part(first..bytes));
+            prop_assert_eq!(of(&format!("bytes=-{}", last + 1), bytes), Wanted::Part(bytes - last - 1..bytes));
+        }
+
+        #[test]
+        fn no_header_panics(range in ".*", if_range in ".*", if_none_match in ".*", bytes: u64) {
+            let asked = Asked {
+                range: Some(&range), if_range: Some(&if_range), if_none_match: Some(&if_none_match),
+            };
+            let _ = asked.decide(bytes, TAG);
+        }
     }
 }

@@ -68,3 +68,36 @@ fn verify(key: &Key, token: &str, body: &[u8]) -> Result<()> {
     verify_slices_are_equal(&claimed, digest(&SHA256, body).as_ref())
         .map_err(|_| wrong("the token was signed for another body"))
 }
+
+#[cfg(test)]
+mod tests {
+    use livekit_api::access_token::AccessToken;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::secret::Secret;
+
+    fn signed(secret: &str, body: &[u8]) -> String {
+        let hash = BASE64_STANDARD.encode(digest(&SHA256, body).as_ref());
+        AccessToken::with_api_key("key", secret).with_sha256(&hash).to_jwt().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_our_key_has_signed_for_this_very_body_is_believed(body: Vec<u8>, other: Vec<u8>, token in ".*") {
+            let key = Key { name: "key".into(), secret: Secret::new("secret") };
+            prop_assert!(verify(&key, &signed("secret", &body), &body).is_ok());
+            for (token, body) in [(token.as_str(), &body), (&signed("another", &body), &body)] {
+                prop_assert_eq!(verify(&key, token, body).unwrap_err().kind, ErrorKind::Unauthenticated);
+            }
+            prop_assert_eq!(verify(&key, &signed("secret", &other), &body).is_ok(), other == body);
+        }
+
+        #[test]
+        fn no_time_of_an_event_panics(text in ".*", number: i64) {
+            let _ = created_at(&json!({"createdAt": text}));
+            let _ = created_at(&json!({"createdAt": number}));
+            prop_assert_eq!(created_at(&json!({"createdAt": number.to_string()})), Some(number).filter(|at| *at > 0));
+        }
+    }
+}

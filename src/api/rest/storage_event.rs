@@ -81,6 +81,7 @@ impl Stored {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -140,5 +141,24 @@ mod tests {
         let untyped = r#"{"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "recordings/EG_x.mp4"}}}]}"#;
         assert_eq!(read(Parser::Minio, untyped.as_bytes()), Event::Malformed);
         assert!(matches!(read(Parser::S3, untyped.as_bytes()), Event::Stored(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics(bytes: Vec<u8>, key in ".*", name in ".*", folder in "[a-z/]{0,9}") {
+            for parser in [Parser::Minio, Parser::S3] {
+                let _ = read(parser, &bytes);
+                if let Event::Stored(stored) = read(parser, &event(&format!("ObjectCreated:{name}"), &key)) {
+                    let _ = stored.iter().all(|one| one.is_in(&folder));
+                }
+            }
+        }
+
+        #[test]
+        fn a_key_is_found_however_it_is_encoded(key in "[a-zA-Z0-9 é+/_-]{1,40}") {
+            let encoded = percent_encoding::utf8_percent_encode(&key, percent_encoding::NON_ALPHANUMERIC).to_string();
+            prop_assert_eq!(&one(Parser::Minio, &encoded).keys[0], &key);
+            prop_assert_eq!(&one(Parser::Minio, &encoded.replace("%20", "+")).keys[0], &key);
+        }
     }
 }
