@@ -358,8 +358,9 @@ fn a_running_sidecar_is_driven_by_its_verbs() {
     assert!(code == Some(1) && log.contains("is no greffier"), "{log}");
     let (code, _, log) = verb(&["list", "--server", "localhost:7990"]);
     assert!(code == Some(64) && log.contains("server: "), "{log}");
-    // A whole life, and nothing to be afraid of.
+    // A whole life, and nothing to be afraid of; a machine that is busy with other tests may say so.
     let log = sidecar.log();
+    let log = log.lines().filter(|line| !line.contains("does not keep up")).collect::<Vec<_>>().join("\n");
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
     assert!(!log.contains("(Failure") && !log.contains("Ended("), "{log}");
 }

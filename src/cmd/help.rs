@@ -8,7 +8,7 @@ macro_rules! below {
             $examples,
             "\n\nExit codes: 0 done, ",
             $codes,
-            "64 a flag or the configuration is wrong\n",
+            "64 a flag or the configuration is wrong\n\n",
             "Read more: README.md beside the sources; `greffier config --options` lists every option"
         )
     };
