@@ -48,16 +48,20 @@ const USUAL: Scenario = Scenario { room: "hostile", people: 2, options: &[], bef
 
 /// Plays the scenario and judges it, again when that failed, until it passes or the last try fails.
 fn play(scenario: &Scenario, judge: impl Fn(&Day)) {
+    try_to_play(TRIES, scenario, judge);
+}
+
+fn try_to_play(tries: usize, scenario: &Scenario, judge: impl Fn(&Day)) {
     let day = || {
         let day = Day::of(scenario);
         day.clean_guest_is_whole();
         judge(&day);
     };
-    for nth in 1..TRIES {
+    for nth in 1..tries {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(&day)).is_ok() {
             return;
         }
-        println!("try {nth} of {TRIES} failed");
+        println!("try {nth} of {tries} failed");
     }
     day();
 }
@@ -101,12 +105,15 @@ impl Day {
         let take = recorder.stop(Vec::new());
         let recording = Recording::open(&take.file);
         let (picture, sound) = (recording.picture(), recording.sound());
-        let end = picture.times().len() as f64 / 30.0;
+        // Not the number of pictures: a machine that does not keep up leaves some out.
+        let end = recording.duration;
         println!("{:.2} s recorded, {:.2} s to finish, {memory:.0} MiB more", recording.duration, take.ending);
         // It joins within two seconds, on a busy machine too.
         let least = scenario.end - 2.5;
         assert!(recording.duration >= least, "{} s of {} s", recording.duration, scenario.end);
-        assert!((sound.duration() - end).abs() < 0.1, "{} s of sound, {end} s of picture", sound.duration());
+        let seen = picture.times().last().copied().unwrap_or(0.0);
+        assert!((sound.duration() - end).abs() < 0.15, "{} s of sound, {end} s in all", sound.duration());
+        assert!((seen - end).abs() < 0.5, "{seen} s of picture, {end} s in all");
         assert_eq!(sound.holes, [], "holes in the sound");
         let whole = |event: &serde_json::Value| {
             let (said, left) = (event["beep"].as_f64()?, event["left"].as_f64()?);
@@ -429,7 +436,8 @@ fn a_random_day_is_whole() {
     // It ends before its guests do: an empty room would end it.
     let options = ["--seed", &seed, "--minutes", &(length + 0.1).to_string()];
     let scenario = Scenario { room: "day", people: 3, options: &options, end: length * 60.0, ..USUAL };
-    play(&scenario, |day| {
+    let tries = if length > 1.0 { 1 } else { TRIES };
+    try_to_play(tries, &scenario, |day| {
         day.memory_is_bounded();
         day.is_heard(1, Green);
         day.is_heard(2, Blue);

@@ -165,7 +165,9 @@ pub(super) fn decode(path: &Path, stream: &VideoStream) -> Picture {
     let scale = format!("scale={width}:{height}:flags=area");
     let file = path.to_str().expect("a path in UTF-8");
     // Every picture once, whatever its time: the times are the container's, and were read apart.
-    let arguments = ["-i", file, "-map", "0:v:0", "-vf", &scale, "-fps_mode", "passthrough"];
+    // In the container's own fine time base too, so that two that are near each other stay apart.
+    let passthrough = ["-fps_mode", "passthrough", "-enc_time_base", "-1"];
+    let arguments = [&["-i", file, "-map", "0:v:0", "-vf", &scale][..], &passthrough].concat();
     let raw = super::run("ffmpeg", &[&arguments[..], &["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]].concat());
     let pixels: Vec<Vec<u8>> = raw.chunks_exact(width * height * 3).map(<[u8]>::to_vec).collect();
     assert_eq!(pixels.len(), stream.times.len(), "as many pictures as packets");
