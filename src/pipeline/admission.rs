@@ -100,8 +100,13 @@ impl Admission {
         } else {
             (waited >= STUCK_NS).then(|| "no key frame came that could be decoded".to_owned())
         };
-        let close = open && passed && waited >= HOPELESS_NS;
-        if close {
+        // What waits for the decoder before a bomb is not worth its memory, and would be told as a return.
+        let bomb = open && self.refused == Some(now);
+        let hopeless = open && passed && waited >= HOPELESS_NS;
+        let close = bomb || hopeless;
+        if bomb {
+            self.waiting = None;
+        } else if hopeless {
             self.waiting = None;
             self.retry.failed(now);
             self.gate.close();
@@ -113,7 +118,7 @@ impl Admission {
 
     /// Whether a decoder is to be opened for a unit, because there is none.
     pub fn may_open(&self, keyframe: bool, now: i64) -> bool {
-        keyframe && self.retry.is_due(now)
+        keyframe && self.retry.is_due(now) && self.refused.is_none_or(|at| now - at >= CALM_NS)
     }
 
     /// The decoder broke, or could not be opened. The reason comes back when the owner is to be told of it now: a single

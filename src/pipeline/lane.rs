@@ -156,11 +156,11 @@ impl Lane {
             contiguous: unit.contiguous,
             keyframe: unit.keyframe,
             open: self.input.is_some(),
-            decoded: self.frames.decoded_at(),
+            decoded: self.input.as_ref().and_then(|_| self.frames.decoded_at()),
             now: place.now,
         };
         let verdict = self.admission.unit(facts);
-        if verdict.undecodable.is_some() {
+        if verdict.undecodable.is_some() && !verdict.close && self.input.is_some() {
             // Whoever shows something else from now on is told that there are pictures again.
             self.frames.forget();
         }
