@@ -150,20 +150,18 @@ impl Driver {
     pub(super) fn report(&mut self, id: &RecordingId, report: Report, done: Option<Job>) -> Written {
         tracing::debug!(recording = %id, ?report, "report");
         match self.load(id) {
-            Ok(Some(mut recording)) => match report {
-                Report::Health(health) => {
-                    recording.health.replace(&health);
-                    self.keep_health(recording)
+            Ok(Some(mut recording)) => {
+                if let Report::Health(health) = &report {
+                    recording.health.replace(health);
+                    return self.keep_health(recording);
                 }
-                Report::GaveUp(what) => {
-                    recording.health.gave_up(&what);
-                    self.keep_health(recording)
+                if let Report::GaveUp(what) = &report {
+                    recording.health.gave_up(what);
+                    return self.keep_health(recording);
                 }
-                report => {
-                    let step = recording.state.report(report);
-                    self.take(recording, step, done)
-                }
-            },
+                let step = recording.state.report(report);
+                self.take(recording, step, done)
+            }
             Ok(None) => {
                 tracing::debug!(recording = %id, "a report about what is forgotten");
                 Written::already()
