@@ -300,3 +300,50 @@ async fn whom_the_request_names_hears_of_it() {
     }
     close(stage).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_comes_in_pages_and_filters_look_at_all_of_it() {
+    use greffier::db::{Change, Db};
+    use greffier::ids::RecordingId;
+    use greffier::recording::{Limits, Options, Outcome, Output, Policy, Reason, Recording, Request, State};
+
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let db = Db::open(folder.path()).unwrap();
+        let row = |n: i64| {
+            // Three of the oldest are of a room of their own.
+            let room = if n < 3 { "rare" } else { "often" }.to_owned();
+            let request = Request { room, output: Output::ogg(), limits: Limits::default() };
+            let (id, at) = (RecordingId::new(format!("EG_{n:05}")), jiff::Timestamp::from_second(n + 1).unwrap());
+            let (mut row, _) =
+                Recording::begin(id, "transcript".into(), request, Options::default(), &Policy::default(), at);
+            row.state = State::Told(Outcome::Complete(Reason::Stopped));
+            row
+        };
+        let rows: Vec<_> = (0..2500).map(row).collect();
+        db.commit(Change { recordings: &rows.iter().collect::<Vec<_>>(), ..Change::default() }).unwrap();
+    }
+    let stage = Stage::with(folder, None).await;
+    let list = async |request: proto::ListEgressRequest| -> proto::ListEgressResponse {
+        call(&stage, "ListEgress", &request).await.message()
+    };
+    let rare = list(proto::ListEgressRequest { room_name: "rare".into(), ..Default::default() }).await;
+    assert_eq!((rare.items.len(), rare.next_page_token), (3, None));
+    let (mut page_token, mut seen) = (None, Vec::new());
+    loop {
+        let page = list(proto::ListEgressRequest { page_token, ..Default::default() }).await;
+        seen.extend(page.items.into_iter().map(|info| info.egress_id));
+        page_token = page.next_page_token;
+        if page_token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (0..2500).rev().map(|n| format!("EG_{n:05}")).collect::<Vec<_>>());
+    let id = started(&stage, "daily").await;
+    let active = list(proto::ListEgressRequest { active: true, ..Default::default() }).await;
+    assert_eq!(active.items.into_iter().map(|info| info.egress_id).collect::<Vec<_>>(), [id]);
+    let token = Some(proto::TokenPagination { token: "nonsense".into() });
+    let wrong = call(&stage, "ListEgress", &proto::ListEgressRequest { page_token: token, ..Default::default() }).await;
+    assert_eq!((wrong.status, wrong.code().as_str()), (400, "invalid_argument"));
+    close(stage).await;
+}

@@ -148,3 +148,32 @@ async fn at_the_main_door_they_are_for_those_who_may_see_recordings() {
     assert!(refused["error"].as_str().unwrap().starts_with("Origin"), "{refused}");
     close(open).await;
 }
+
+#[test]
+fn health_is_told_while_everything_else_is_busy() {
+    let (health, _) = ports();
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), None, &format!("health_port: {health}\n"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let start = async { Sidecar::start(&config, launcher(Cast::default()), Patience::default()).await.unwrap() };
+    let sidecar = runtime.block_on(start);
+    let (busy, is_busy) = std::sync::mpsc::channel();
+    let (free, is_free) = std::sync::mpsc::channel::<()>();
+    // The only worker does nothing else.
+    runtime.spawn(async move {
+        busy.send(()).unwrap();
+        is_free.recv().unwrap();
+    });
+    is_busy.recv().unwrap();
+    for _ in 0..3 {
+        let answer = ureq::get(format!("http://127.0.0.1:{health}/"))
+            .config()
+            .timeout_global(Some(std::time::Duration::from_secs(5)))
+            .build()
+            .call()
+            .unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    free.send(()).unwrap();
+    runtime.block_on(sidecar.stop(greffier::control::AtClose::Stop)).unwrap();
+}

@@ -6,7 +6,7 @@ use warp::http::header::{HOST, ORIGIN};
 use core::net::IpAddr;
 
 use super::{Asker, text, unauthenticated};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// What proxies add to what they pass on, besides all that begins with `x-forwarded`.
 const FORWARDED: &[&str] = &[
@@ -62,35 +62,36 @@ impl Tokenless {
     pub fn check(self, asker: &Asker) -> Result<(), Error> {
         let why = match self {
             Self::Refused => return Err(unauthenticated("missing; send `Bearer <token>`")),
-            Self::Published => "public_url says that a proxy stands before it".to_owned(),
+            Self::Published => "public_url: a proxy stands before this".to_owned(),
             Self::Local => match fault(asker) {
                 None => return Ok(()),
                 Some(why) => why,
             },
         };
         let fix = "set api_token (GREFFIER_API_TOKEN) and send `Bearer <token>`";
-        Err(unauthenticated(&format!("missing, and only programs on this machine pass without: {why}; {fix}")))
+        let message = format!("{why}, and only programs on this machine pass without a token; {fix}");
+        Err(Error::new(ErrorKind::Unauthenticated, message))
     }
 }
 
 /// Why this is no program on this machine that speaks to us directly.
 fn fault(asker: &Asker) -> Option<String> {
     if !asker.peer.to_canonical().is_loopback() {
-        return Some("the connection comes from elsewhere".to_owned());
+        return Some("Authorization: missing; the connection comes from elsewhere".to_owned());
     }
     if let Some(name) = forwarded(&asker.headers) {
-        return Some(format!("{name} says that a proxy passed it on"));
+        return Some(format!("{name}: a proxy passed this on"));
     }
     // nginx speaks it to those behind it unless told otherwise, and says nothing else of itself.
     if asker.by_old_http {
-        return Some("HTTP/1.0 is what proxies speak".to_owned());
+        return Some("Authorization: missing; HTTP/1.0 is what proxies speak".to_owned());
     }
     if asker.headers.contains_key(ORIGIN) {
-        return Some("Origin says that a web page asks".to_owned());
+        return Some("Origin: a web page asks".to_owned());
     }
     match text(&asker.headers, HOST) {
         Some(host) if is_this_machine(host) => None,
-        Some(_) | None => Some("Host does not name this machine".to_owned()),
+        Some(_) | None => Some("Host: does not name this machine".to_owned()),
     }
 }
 
