@@ -21,6 +21,8 @@ const TILE: Area = Area::new(0, 270, 320, 180);
 const SETTLED: f64 = 1.0;
 /// A beep that begins this near to the end may be cut off.
 const CUT_OFF: f64 = 0.2;
+/// A delay that has gone is caught up with within this, seconds.
+const CATCHING_UP: f64 = 2.0;
 /// A hostile beep may stand so far from when it was said or, if it was late, from when it came.
 const NEAR: f64 = 0.15;
 /// A camera that is sane again is seen within this time: a key frame, and a subscription that is tried again.
@@ -76,6 +78,8 @@ struct Day {
     sent: Vec<(u64, f64, f64)>,
     /// Wall time at which somebody's microphone began anew.
     renewed: Vec<(u64, f64)>,
+    /// Wall time at which somebody's microphone got another delay.
+    delayed: Vec<(u64, f64)>,
     /// MiB more at the worst moment than before the script.
     memory: f64,
 }
@@ -124,12 +128,17 @@ impl Day {
             let anew = order.starts_with("name") || order.starts_with("encrypt mic");
             anew.then_some((event["who"].as_u64()?, event["done"].as_f64()?))
         };
+        let delayed = |event: &serde_json::Value| {
+            let another = event["order"].as_str()?.starts_with("delay mic");
+            another.then_some((event["who"].as_u64()?, event["done"].as_f64()?))
+        };
         let events = room.events();
         for event in events.iter().filter(|event| event["order"].is_string()) {
             println!("{event}");
         }
         let (sent, renewed) = (events.iter().filter_map(whole).collect(), events.iter().filter_map(anew).collect());
-        Self { take, picture, sound, end, sent, renewed, memory }
+        let delayed = events.iter().filter_map(delayed).collect();
+        Self { take, picture, sound, end, sent, renewed, delayed, memory }
     }
 
     /// 99 % of the beeps of Red are there, which is all of them in a short film, and Red is seen all the time.
@@ -147,26 +156,30 @@ impl Day {
         self.is_heard(1, Green);
     }
 
-    /// 95 % of what this guest sent whole is heard, but for the time in which a new microphone is subscribed to.
+    /// 95 % of what this guest sent whole is heard, but for the time in which a new microphone is subscribed to. When a delay has
+    /// gone, what was late is caught up with in pauses and quiet moments: until then sound stands as late as before.
     fn is_heard(&self, who: u64, colour: Colour) {
         let clock = Clock::new(self.take.stopped, self.end, self.phase());
         let settling = |said: f64| self.renewed.iter().any(|(w, at)| *w == who && (0.0..BACK).contains(&(said - at)));
-        let mut due: Vec<(f64, f64)> = self
+        let catching_up =
+            |said: f64| self.delayed.iter().any(|(w, at)| *w == who && (0.0..CATCHING_UP).contains(&(said - at)));
+        let mut due: Vec<(f64, f64, bool)> = self
             .sent
             .iter()
             .filter(|(sender, said, _)| *sender == who && !settling(*said))
-            .map(|(_, said, left)| (clock.in_file(*said), clock.in_file(*left)))
-            .filter(|(said, left)| *said >= SETTLED && *left < self.end - 1.0)
+            .map(|(_, said, left)| (clock.in_file(*said), clock.in_file(*left), catching_up(*said)))
+            .filter(|(said, left, _)| *said >= SETTLED && *left < self.end - 1.0)
             .collect();
         assert!(due.len() >= 3, "a test without beeps: {:?}", self.sent);
         let mut beeps = self.sound.beeps(colour.tone().expect("a person"));
         let heard = format!("{beeps:?}");
         // Each of the file is one of those sent: whoever is due first takes the first.
         due.sort_by(|a, b| a.1.total_cmp(&b.1));
-        let mut lost = Vec::new();
-        for (said, left) in &due {
-            match beeps.iter().position(|t| (said - NEAR..=left + NEAR).contains(t)) {
-                Some(nth) => drop(beeps.remove(nth)),
+        let (mut lost, mut late) = (Vec::new(), 0.0_f64);
+        for (said, left, catching_up) in &due {
+            let latest = if *catching_up { left.max(said + late) } else { *left };
+            match beeps.iter().position(|t| (said - NEAR..=latest + NEAR).contains(t)) {
+                Some(nth) => late = beeps.remove(nth) - said,
                 None => lost.push((*said, *left)),
             }
         }
@@ -236,7 +249,9 @@ fn one_pause_of_the_clock_loses_nothing_after_it() {
 
 #[test]
 fn a_clock_that_jumps_loses_nothing() {
-    sound_survives("jump", &[(2.5, "jump mic 1 +5s"), (5.5, "jump mic 1 -7s"), (8.5, "jump mic 1 +300ms")], 12.0);
+    // Forward. livekit-server 1.13.5 passes nothing on whose clock was set back, until that has caught up with where it was
+    // (pkg/sfu/rtpstats/rtpstats_receiver.go, "dropping packet, old sequence number").
+    sound_survives("jump", &[(2.5, "jump mic 1 +5s"), (5.5, "jump mic 1 +90s"), (8.5, "jump mic 1 +300ms")], 12.0);
 }
 
 #[test]

@@ -161,7 +161,9 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
                 }
                 Some(Report::Broke { failure, salvaged: None }) => {
                     line.clear();
-                    file.discard();
+                    if let Some(left) = file.discard() {
+                        line.say(&format!("what there is of it, which may not play, is {}", left.display()));
+                    }
                     return Err(Error::new(ErrorKind::Unavailable, failure.words));
                 }
                 Some(Report::Broke { failure, salvaged: Some((bytes, duration_ns)) }) => {

@@ -31,7 +31,10 @@ impl Worker {
         let worker = Arc::new(self);
         Arc::new(move |job| {
             let worker = worker.clone();
-            Box::pin(async move { worker.attempt(&job).await.map_or_else(verdict, |()| Verdict::Done) })
+            Box::pin(async move {
+                let done = worker.attempt(&job).await;
+                done.map_or_else(|error| verdict(&job.task, error), |()| Verdict::Done)
+            })
         })
     }
 
@@ -110,9 +113,11 @@ impl Worker {
     }
 }
 
-/// A failure that another try cannot mend says so by its kind.
-fn verdict(error: Error) -> Verdict {
+/// A failure that another try cannot mend says so by its kind. A film is another matter: as long as it is there, whatever is wrong
+/// with its storage may be put right.
+fn verdict(task: &Task, error: Error) -> Verdict {
     match error.kind {
+        ErrorKind::InvalidArgument | ErrorKind::Unimplemented if *task == Task::Upload => Verdict::Again(error),
         ErrorKind::InvalidArgument | ErrorKind::DataLoss | ErrorKind::Unimplemented => Verdict::Never(error),
         ErrorKind::NotFound
         | ErrorKind::AlreadyExists
@@ -123,5 +128,19 @@ fn verdict(error: Error) -> Verdict {
         | ErrorKind::Unavailable
         | ErrorKind::DeadlineExceeded
         | ErrorKind::Internal => Verdict::Again(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_film_is_given_up_only_when_it_is_gone() {
+        let wrong = || Error::new(ErrorKind::InvalidArgument, "key: wrong");
+        assert_eq!(verdict(&Task::Upload, wrong()), Verdict::Again(wrong()));
+        assert_eq!(verdict(&Task::Remove { object: true }, wrong()), Verdict::Never(wrong()));
+        let gone = || Error::new(ErrorKind::DataLoss, "gone");
+        assert_eq!(verdict(&Task::Upload, gone()), Verdict::Never(gone()));
     }
 }

@@ -62,10 +62,14 @@ impl Beside {
         place(&self.part, &self.output)
     }
 
-    /// Nothing was recorded.
-    pub fn discard(self) {
-        // One that stays is empty or unreadable, and the next claim deals with it.
+    /// Nothing that plays was recorded. What holds bytes stays all the same, and is given back: somebody may make something of it.
+    pub fn discard(self) -> Option<PathBuf> {
+        if fs::metadata(&self.part).is_ok_and(|meta| meta.len() > 0) {
+            return Some(self.part);
+        }
+        // One that stays is empty, and the next claim deals with it.
         let _ = fs::remove_file(&self.part);
+        None
     }
 }
 

@@ -12,9 +12,9 @@ pub const LONGEST_SIDE: u32 = 8192;
 const MOST_BYTES: u64 = MOST_PIXELS * 3 / 2;
 /// Pixels of all reference pictures together: what H.264 allows at levels 5.1 and 5.2 (Table A-1, MaxDpbMbs).
 const MOST_KEPT: u64 = 184_320 * 256;
-/// Each other size makes a decoder start anew. Browsers adapt every few seconds, and a server that changes the layer does
-/// so about as often.
-const CHANGES: usize = 12;
+/// Each other size makes a decoder start anew. Browsers adapt every few seconds; a shared window that is drawn larger or smaller
+/// has another size with every picture, thirty a second.
+const CHANGES: usize = 300;
 /// Within this time.
 const WINDOW_NS: i64 = 10_000_000_000;
 
