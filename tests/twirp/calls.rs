@@ -73,7 +73,8 @@ async fn the_same_in_json() {
 async fn a_picture_alone_and_sound_in_mp4_are_told_back_as_asked() {
     let stage = Stage::new().await;
     for (only, other, codec) in [("video_only", "audio_only", "DEFAULT_AC"), ("audio_only", "video_only", "AAC")] {
-        let request = json!({"room_name": only, only: true, "file_outputs": [{"filepath": "a/b.mp4"}],
+        // A file of another room's would be refused.
+        let request = json!({"room_name": "daily", only: true, "file_outputs": [{"filepath": "a/b.mp4"}],
             "advanced": {"audio_codec": codec, "audio_frequency": 44_100, "video_codec": "H264_HIGH"}});
         let info = call_json(&stage, "StartRoomCompositeEgress", &request).await.json();
         assert_eq!(info["room_composite"][only], true, "{info}");
