@@ -104,7 +104,7 @@ echo
 recorded() { compgen -G "$out/data/recordings/*.mp4"; }
 wait_for "the finished file" "$out/greffier.log" recorded
 file=$(recorded)
-"$target/debug/greffier" list --url "http://127.0.0.1:$api"
+"$target/debug/greffier" list --server "http://127.0.0.1:$api"
 told() { curl -fs "http://127.0.0.1:$api/api/v1.0/recordings/" | grep -q '"status":"notification_succeeded"'; }
 wait_for "the letter" "$out/greffier.log" told
 
@@ -131,16 +131,16 @@ probe() { ffprobe -v error -select_streams "$1" -show_entries "$2" -of csv=p=0 "
 video=$(probe v:0 stream=codec_name,profile,width,height,r_frame_rate)
 audio=$(probe a:0 stream=codec_name,sample_rate,channels)
 length=$(ffprobe -v error -show_entries format=duration -of csv=p=0 "$file")
-errors=$(ffmpeg -v error -i "$file" -f null - 2>&1 | head -5)
+errors=$(ffmpeg -nostdin -v error -i "$file" -f null - 2>&1 | head -5)
 [ -z "$errors" ] || fail "decoding says: $errors"
 [ "$video" = "h264,Main,1280,720,30/1" ] || fail "unexpected video stream: $video"
 [ "${audio%%,*}" = aac ] || fail "unexpected audio stream: $audio"
 awk -v l="$length" -v s="$seconds" 'BEGIN { exit !(l > s - 2 && l < s + 4) }' || fail "it lasts $length s instead of about $seconds s"
-black=$(ffmpeg -v info -i "$file" -vf blackdetect=d=0.2:pix_th=0.08 -an -f null - 2>&1 | grep -c 'black_start' || true)
+black=$(ffmpeg -nostdin -v info -i "$file" -vf blackdetect=d=0.2:pix_th=0.08 -an -f null - 2>&1 | grep -c 'black_start' || true)
 [ "$black" = 0 ] || fail "it has black pictures"
-loud=$(ffmpeg -v info -i "$file" -af volumedetect -vn -f null - 2>&1 | sed -n 's/.*max_volume: \(.*\) dB/\1/p')
+loud=$(ffmpeg -nostdin -v info -i "$file" -af volumedetect -vn -f null - 2>&1 | sed -n 's/.*max_volume: \(.*\) dB/\1/p')
 awk -v l="${loud:--99}" 'BEGIN { exit !(l > -40) }' || fail "it is silent (loudest sample: ${loud:-none} dB)"
-ffmpeg -v error -y -ss "$((seconds / 2))" -i "$file" -frames:v 1 "$out/frame.png"
+ffmpeg -nostdin -v error -y -ss "$((seconds / 2))" -i "$file" -frames:v 1 "$out/frame.png"
 
 say "Done"
 echo "video      $video"
