@@ -35,7 +35,7 @@ impl Cursor {
     /// The one that this text stands for; `None` when it is none of ours.
     pub fn from_token(token: &str) -> Option<Self> {
         let digits = token.as_bytes();
-        if digits.len() % 2 != 0 || digits.len() < 2 * TIME_BYTES || digits.len() > 1024 {
+        if !digits.len().is_multiple_of(2) || digits.len() < 2 * TIME_BYTES || digits.len() > 1024 {
             return None;
         }
         let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();

@@ -153,7 +153,7 @@ fn refusal(error: &Refusal, stage: Stage, address: &str) -> Error {
 /// Only a refusal of this letter or its recipient is for ever (RFC 5321, 4.2.1). What a server says before speaks of us, of our
 /// settings or of its bad day; and Postfix keeps what it has against our name, our address or our sender until RCPT.
 fn is_final(stage: Stage, code: u16, text: &str) -> bool {
-    let judges = matches!(code, 550..=554 | 555 | 556);
+    let judges = matches!(code, 550..=556);
     let text = text.to_ascii_lowercase();
     let of_us =
         ["helo", "client host", "sender", "relay", "authenticat", "blocked", "blacklist", "spamhaus", "reverse"];

@@ -22,7 +22,7 @@ const MIB: u64 = 1 << 20;
 /// How long the parts of a file of this length are; `None` when nobody knows how long it becomes. Never below `least`.
 pub fn length_for(expected: Option<u64>, least: u64) -> u64 {
     let wanted = expected.map_or(PART, |bytes| whole_mib(bytes.div_ceil(USUAL)));
-    wanted.min(LARGEST).max(PART).max(least)
+    wanted.clamp(PART, LARGEST).max(least)
 }
 
 /// The bytes that a recording has when it runs into its limits; `None` without any.

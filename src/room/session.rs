@@ -27,7 +27,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// What is to be sent. It goes out in a task of its own: while the signalling link is being reopened sending waits, and media
 /// must be read meanwhile.
 enum Outgoing {
-    Message(Message),
+    // Boxed, because it is much larger than the rest.
+    Message(Box<Message>),
     /// The resume is complete: what was held back follows.
     Reconnected,
 }
@@ -76,7 +77,7 @@ impl Session {
         tokio::spawn(async move {
             while let Some(next) = queue.recv().await {
                 match next {
-                    Outgoing::Message(message) => sending.send(message).await,
+                    Outgoing::Message(message) => sending.send(*message).await,
                     Outgoing::Reconnected => sending.set_reconnected().await,
                 }
             }
@@ -85,7 +86,7 @@ impl Session {
     }
 
     fn send(&self, message: Message) {
-        let _ = self.outgoing.send(Outgoing::Message(message));
+        let _ = self.outgoing.send(Outgoing::Message(Box::new(message)));
     }
 
     /// Answers the server's offer.
