@@ -15,7 +15,7 @@ Hostile commands, for any participant N (who said how a track misbehaves may say
   jump camera|mic N +5s|-5s         the RTP clock jumps
   drift camera|mic N PPM            the RTP clock is too fast, or too slow
   delay camera|mic N 1s             every packet takes so long
-  hold camera|mic N 1500ms          packets are held so long, then sent at once
+  hold camera|mic N 1500ms          packets are held so long, then sent 2 ms apart
   loss|duplicate|reorder camera|mic N PERCENT
   garbage camera|mic N KIND|any|each COUNT  so many malformed packets (sound) or pictures; `each`: rounds of all
                                     kinds; the error for an unknown KIND lists those of the codec

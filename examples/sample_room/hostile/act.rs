@@ -20,7 +20,7 @@ pub enum Act {
     Drift(i64),
     /// Every packet takes so long; a longer way than before is a step up, a shorter one lets a queue drain at once.
     Delay(Duration),
-    /// Packets are held so long, then sent at once.
+    /// Packets are held so long, then sent as fast as the line takes them.
     Hold(Duration),
     /// So many packets in a hundred are lost for good.
     Loss(u8),

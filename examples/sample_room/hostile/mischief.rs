@@ -17,6 +17,10 @@ use crate::payload::Codec;
 
 /// How much later a packet comes that is overtaken.
 const OVERTAKEN: Duration = Duration::from_millis(60);
+/// What the narrowest link of a line needs for a packet: what was held leaves one after the other. Without that a server whose
+/// threads have to wait for a processor loses packets itself: livekit-server 1.13.5 keeps 70 of a microphone until it has passed
+/// them on (pkg/sfu/buffer, `InitPacketBufferSizeAudio`).
+const PACKET: Duration = Duration::from_millis(2);
 /// Pauses that are repeated begin so long after a full second: beeps last a tenth.
 const AFTER_BEEP: Duration = Duration::from_millis(200);
 /// Between key frames that are rare.
@@ -164,7 +168,7 @@ impl Mischief {
         let (lost, twice, late) = (happens(way.loss), happens(way.duplicate), happens(way.reorder));
         let due = (Instant::now() + way.delay).max(way.held_until.unwrap_or_else(Instant::now));
         // A line keeps the order of what it carries.
-        let due = due.max(way.last_due.unwrap_or(due));
+        let due = due.max(way.last_due.map_or(due, |last| last + PACKET));
         way.last_due = Some(due);
         let due = if late { due + OVERTAKEN } else { due };
         Fate::Due(match (lost, twice) {
