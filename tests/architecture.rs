@@ -158,6 +158,12 @@ fn the_law_sees_what_it_must_refuse() {
         ""
     );
     assert!(faults("drawer/x.rs", "").contains("drawer"));
+    // What follows a declaration of tests, or a block of them, ships.
+    let impure = "fn f() { Instant::now(); }\n";
+    assert!(faults("scene/x.rs", &format!("#[cfg(test)]\nmod tests;\n{impure}")).contains("::now()"));
+    assert!(faults("scene/x.rs", &format!("#[cfg(test)]\nmod a {{\n}}\n{impure}")).contains("::now()"));
+    assert!(faults("scene/x.rs", &format!("#[cfg(test)]\nmod a;\n{}", "f();\n".repeat(401))).contains("403"));
+    assert_eq!(faults("scene/x.rs", &format!("#[cfg(test)]\nmod a;\n#[cfg(test)]\nmod b {{\n{impure}}}\n")), "");
 }
 
 fn table_faults() -> Vec<String> {
@@ -277,13 +283,20 @@ fn code_of(text: &str) -> String {
     code
 }
 
-/// Tests come last in a file, and files named tests.rs hold nothing else.
+/// Tests come last in a file, and files named tests.rs hold nothing else. A block of tests is left out only where nothing follows
+/// it; a line that declares a file of tests is not the end of this one.
 fn without_tests<'a>(code: &'a str, file: &str) -> &'a str {
     if file.ends_with("tests.rs") {
         return "";
     }
-    let end =
-        code.match_indices("#[cfg(test)]").find(|(at, mark)| code[at + mark.len()..].trim_start().starts_with("mod "));
+    let is_last_block = |(at, mark): &(usize, &str)| {
+        let after = code[at + mark.len()..].trim_start();
+        let head = after.lines().next().unwrap_or_default();
+        // Formatted code closes a block of the file's own level in the first column.
+        let rest = after.split_once("\n}").map_or("", |(_, rest)| rest);
+        head.starts_with("mod ") && head.ends_with('{') && rest.trim().is_empty()
+    };
+    let end = code.match_indices("#[cfg(test)]").find(is_last_block);
     &code[..end.map_or(code.len(), |(at, _)| at)]
 }
 
