@@ -1,7 +1,7 @@
 //! Pure. Which units of a video track its decoder is given, when that decoder is opened anew, and what is told of it.
 
 use super::gate::Gate;
-use super::headers::{Heading, Refusal, Sizes};
+use super::headers::{Extent, Heading, Refusal, Sizes};
 use super::retry::Retry;
 
 const SECOND: i64 = 1_000_000_000;
@@ -41,6 +41,8 @@ struct Waiting {
 pub struct Facts {
     /// What its headers say.
     pub heading: Heading,
+    /// Pictures of this size, for which the decoders of the other tracks leave no room.
+    pub crowded: Option<Extent>,
     /// Nothing before it was lost.
     pub contiguous: bool,
     /// It can be decoded without those before it.
@@ -69,9 +71,9 @@ pub struct Verdict {
 impl Admission {
     /// A unit came.
     pub fn unit(&mut self, facts: Facts) -> Verdict {
-        let Facts { heading, contiguous, keyframe, open, decoded, now } = facts;
+        let Facts { heading, crowded, contiguous, keyframe, open, decoded, now } = facts;
         self.seen(decoded);
-        let refusal = self.sizes.unit(heading, now).err();
+        let refusal = self.sizes.unit(heading, now).err().or(crowded.map(Refusal::Crowded));
         match &refusal {
             // Damaged, as one that breaks its decoder: over with the next key frame.
             Some(Refusal::Unreadable) => {
@@ -82,6 +84,8 @@ impl Admission {
                 self.gate.close();
                 self.refused = Some(now);
             }
+            // Nothing is wrong with it: it passes as soon as there is room.
+            Some(Refusal::Crowded(_)) => self.gate.close(),
             None => {}
         }
         let fit = refusal.is_none() && self.refused.is_none_or(|at| now - at >= CALM_NS);
@@ -91,7 +95,7 @@ impl Admission {
             *waiting = Waiting { since: now, passed: true };
         }
         let (waited, passed) = (now - waiting.since, waiting.passed);
-        let why = if let Some(refusal) = refusal.filter(|refusal| *refusal != Refusal::Unreadable) {
+        let why = if let Some(refusal) = refusal.clone().filter(|refusal| *refusal != Refusal::Unreadable) {
             Some(refusal.to_string())
         } else if let Some((_, why)) = self.broke.as_ref().filter(|(at, _)| now - at >= TOLERANCE_NS) {
             Some(why.clone())
@@ -101,7 +105,7 @@ impl Admission {
             (waited >= STUCK_NS).then(|| "no key frame came that could be decoded".to_owned())
         };
         // What waits for the decoder before a bomb is not worth its memory, and would be told as a return.
-        let bomb = open && self.refused == Some(now);
+        let bomb = open && (self.refused == Some(now) || matches!(refusal, Some(Refusal::Crowded(_))));
         let hopeless = open && passed && waited >= HOPELESS_NS;
         let close = bomb || hopeless;
         if bomb {
@@ -112,7 +116,7 @@ impl Admission {
             self.gate.close();
         }
         // While no decoder may be opened, a key frame would be for nothing.
-        let ask = verdict.ask && (open || self.retry.is_due(now));
+        let ask = verdict.ask && (open || self.retry.is_due(now)) && crowded.is_none();
         Verdict { pass: verdict.pass && !close, ask, close, undecodable: why.and_then(|why| self.tell(why)) }
     }
 
@@ -128,6 +132,13 @@ impl Admission {
         self.waiting = None;
         self.broke.get_or_insert_with(|| (now, why.to_owned()));
         if self.retry.failed(now) { self.tell(why.to_owned()) } else { None }
+    }
+
+    /// The decoder was closed for the sake of smaller pictures. The reason comes back when the owner is to be told of it now.
+    pub fn evicted(&mut self, extent: Extent) -> Option<String> {
+        self.gate.close();
+        self.waiting = None;
+        self.tell(Refusal::Crowded(extent).to_string())
     }
 
     /// The decoder does not take what it is given.
@@ -179,21 +190,23 @@ mod tests {
         told: Vec<String>,
         asked: usize,
         passed: usize,
+        crowded: Option<Extent>,
     }
 
     impl Camera {
         fn new() -> Self {
             let admission = Admission::default();
-            Self { admission, now: 0, open: true, decoded: None, told: vec![], asked: 0, passed: 0 }
+            Self { admission, now: 0, open: true, decoded: None, told: vec![], asked: 0, passed: 0, crowded: None }
         }
 
         fn frame(&mut self, heading: Heading, keyframe: bool) -> bool {
             self.now += 33 * MS;
-            if !self.open {
+            if !self.open && self.crowded.is_none() {
                 self.open = self.admission.may_open(keyframe, self.now);
             }
             let (open, decoded, now) = (self.open, self.decoded, self.now);
-            let facts = Facts { heading, contiguous: true, keyframe, open, decoded, now };
+            let crowded = self.crowded;
+            let facts = Facts { heading, crowded, contiguous: true, keyframe, open, decoded, now };
             let verdict = self.admission.unit(facts);
             self.told.extend(verdict.undecodable);
             self.asked += usize::from(verdict.ask);
@@ -290,6 +303,27 @@ mod tests {
             camera.frame(of(16_383, 16_383), true);
         }
         assert_eq!(camera.told.len(), 2, "told again");
+    }
+
+    #[test]
+    fn what_finds_no_room_is_told_once_asks_for_nothing_and_passes_as_soon_as_there_is_room() {
+        let mut camera = Camera::new();
+        camera.good(2);
+        let Heading::Declares(extent) = of(4096, 2304) else { panic!("a size") };
+        camera.crowded = Some(extent);
+        let (passed, asked) = (camera.passed, camera.asked);
+        for n in 0..600 {
+            camera.frame(if n % 30 == 0 { of(4096, 2304) } else { Heading::Same }, n % 30 == 0);
+        }
+        assert_eq!((camera.passed, camera.asked, camera.open), (passed, asked, false));
+        assert_eq!(camera.told, ["declares 4096×2304, for which the other tracks leave no room now"]);
+        camera.crowded = None;
+        assert!(!camera.frame(Heading::Same, false));
+        assert!(camera.frame(of(4096, 2304), true), "at once");
+        camera.good(2);
+        camera.open = false;
+        assert!(camera.admission.evicted(extent).is_some(), "told again");
+        assert!(camera.frame(of(640, 360), true));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::ids::{ParticipantId, TrackId};
 use crate::recording::HoleCause;
 use crate::timeline::{Kind, RecordingTime, Timeline};
 
+use super::budget::Budget;
 use super::frames::Frames;
 use super::input::{Input, Surroundings};
 use super::lane::{self, Lane, Place};
@@ -56,6 +57,8 @@ pub struct Tracks {
     timeline: Timeline<ParticipantId>,
     lanes: HashMap<TrackId, Lane>,
     ending: Vec<(TrackId, Input)>,
+    /// What their decoders may hold together.
+    budget: Budget,
     generations: Generation,
 }
 
@@ -282,16 +285,35 @@ impl Conductor {
         let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
         let now = self.pace.time(Instant::now());
         let arrival = self.pace.time(unit.arrival);
-        if lane.wants_decoder(&unit, now) {
+        if lane.wants_decoder(&unit, now, &self.tracks.budget) {
             self.open(track);
         }
         let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
         let place = Place { arrival, now };
-        let outcome = lane.unit(unit, place, &mut self.tracks.timeline);
+        let mut outcome = lane.unit(unit, place, &mut self.tracks.timeline, &mut self.tracks.budget);
         if let Some(input) = &outcome.closed {
             self.forget(track, input.generation);
         }
+        for generation in std::mem::take(&mut outcome.evicted) {
+            self.evict(generation);
+        }
         told(&self.events, track, outcome);
+    }
+
+    /// Closes a decoder, because smaller pictures need its room.
+    fn evict(&mut self, generation: Generation) {
+        let found = self.tracks.lanes.iter_mut().find(|(_, lane)| lane.generation() == Some(generation));
+        let Some((track, lane)) = found else {
+            // It was about to end anyway.
+            self.ended(generation);
+            return;
+        };
+        let track = track.clone();
+        let told = lane.evict();
+        self.forget(&track, generation);
+        if let Some(why) = told {
+            let _ = self.events.send(Event::Undecodable(track, why));
+        }
     }
 
     fn failed(&mut self, generation: Generation, why: String) {
@@ -317,7 +339,8 @@ impl Conductor {
         self.forget(&track, generation);
     }
 
-    fn forget(&self, track: &TrackId, generation: Generation) {
+    fn forget(&mut self, track: &TrackId, generation: Generation) {
+        self.tracks.budget.release(generation);
         let _ = self.sound.send(sound::Order::Forget(generation));
         if let Some(painter) = &self.painter {
             let _ = painter.send(painter::Order::Forget(track.clone(), generation));

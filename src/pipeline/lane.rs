@@ -6,8 +6,9 @@ use crate::ids::ParticipantId;
 use crate::timeline::{Key, Placing, RecordingTime, Timeline};
 
 use super::admission::{Admission, Facts};
+use super::budget::{self, Budget, Claim};
 use super::frames::Frames;
-use super::headers;
+use super::headers::{self, Extent, Heading};
 use super::input::Input;
 use super::order::Generation;
 use super::retry::Retry;
@@ -29,6 +30,8 @@ pub struct Lane {
     frames: Arc<Frames>,
     /// What a decoder of pictures is given.
     admission: Admission,
+    /// How large its pictures were said to be last.
+    extent: Option<Extent>,
     /// When a decoder of sound is opened anew.
     retry: Retry,
     voice: Voice,
@@ -51,8 +54,10 @@ pub struct Outcome {
     pub ask: bool,
     /// The track shows nothing, and why.
     pub undecodable: Option<String>,
-    /// A decoder that made nothing of what it was given.
+    /// A decoder that made nothing of what it was given, or for which there is no room.
     pub closed: Option<Input>,
+    /// Decoders that are to be closed, because smaller pictures go before theirs.
+    pub evicted: Vec<Generation>,
     /// Nanoseconds of sound that cannot be heard.
     pub lost_ns: u64,
 }
@@ -66,6 +71,7 @@ impl Lane {
             input: None,
             frames: Arc::new(Frames::new()),
             admission: Admission::default(),
+            extent: None,
             retry: Retry::default(),
             voice: Voice::new(key),
             arrived: None,
@@ -94,16 +100,28 @@ impl Lane {
     }
 
     /// Whether a decoder is to be opened for this unit, because there is none.
-    pub fn wants_decoder(&self, unit: &Unit, now: RecordingTime) -> bool {
+    pub fn wants_decoder(&self, unit: &Unit, now: RecordingTime, budget: &Budget) -> bool {
         self.input.is_none()
             && match self.codec {
                 Codec::Opus => self.retry.is_due(now),
-                Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => self.admission.may_open(unit.keyframe, now),
+                Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => {
+                    self.admission.may_open(unit.keyframe, now)
+                        && match headers::read(self.codec, &unit.data) {
+                            Heading::Declares(extent) => budget.has_room(budget::needs(extent)),
+                            Heading::Same | Heading::Unreadable => self.has_room(budget),
+                        }
+                }
             }
     }
 
     /// Takes one unit.
-    pub fn unit(&mut self, unit: Unit, place: Place, timeline: &mut Timeline<ParticipantId>) -> Outcome {
+    pub fn unit(
+        &mut self,
+        unit: Unit,
+        place: Place,
+        timeline: &mut Timeline<ParticipantId>,
+        budget: &mut Budget,
+    ) -> Outcome {
         let paused = self.arrived.is_some_and(|before| place.arrival - before > PAUSE_NS);
         self.arrived = Some(place.arrival);
         if paused {
@@ -117,7 +135,13 @@ impl Lane {
             let steps = self.voice.unit(unit, place.arrival, quiet, timeline);
             return self.sound(steps);
         }
-        self.picture(unit, place, timeline)
+        self.picture(unit, place, timeline, budget)
+    }
+
+    /// Its decoder is closed: smaller pictures need its room. The reason comes back when the owner is to be told now.
+    pub fn evict(&mut self) -> Option<String> {
+        self.input = None;
+        self.extent.and_then(|extent| self.admission.evicted(extent))
     }
 
     /// When sound that waits must go its way.
@@ -148,11 +172,44 @@ impl Lane {
         outcome
     }
 
-    fn picture(&mut self, unit: Unit, place: Place, timeline: &mut Timeline<ParticipantId>) -> Outcome {
+    /// Whether pictures as large as they were said to be last would find room.
+    fn has_room(&self, budget: &Budget) -> bool {
+        self.extent.is_none_or(|extent| budget.has_room(budget::needs(extent)))
+    }
+
+    /// Claims what pictures of a new size need. Returns the size for which there is no room, and whose decoders have to go.
+    fn claim(&mut self, heading: Heading, budget: &mut Budget) -> (Option<Extent>, Vec<Generation>) {
+        let declared = match heading {
+            // What is too large for any decoder is no claim: it is refused for that.
+            Heading::Declares(extent) if headers::fits(extent.width, extent.height) => Some(extent),
+            Heading::Declares(_) | Heading::Same | Heading::Unreadable => None,
+        };
+        self.extent = declared.or(self.extent);
+        match (&self.input, declared) {
+            (Some(input), Some(extent)) => match budget.claim(input.generation, budget::needs(extent)) {
+                Claim::Granted => (None, Vec::new()),
+                Claim::Instead(evicted) => (None, evicted),
+                Claim::Refused => (Some(extent), Vec::new()),
+            },
+            (Some(_), None) => (None, Vec::new()),
+            (None, _) => (self.extent.filter(|_| !self.has_room(budget)), Vec::new()),
+        }
+    }
+
+    fn picture(
+        &mut self,
+        unit: Unit,
+        place: Place,
+        timeline: &mut Timeline<ParticipantId>,
+        budget: &mut Budget,
+    ) -> Outcome {
         let placing = Placing { rtp: unit.rtp, ticks: 0, arrival: place.arrival, quiet: false };
         let Some(time) = timeline.place(self.key, placing) else { return Outcome::default() };
+        let heading = headers::read(self.codec, &unit.data);
+        let (crowded, evicted) = self.claim(heading, budget);
         let facts = Facts {
-            heading: headers::read(self.codec, &unit.data),
+            heading,
+            crowded,
             contiguous: unit.contiguous,
             keyframe: unit.keyframe,
             open: self.input.is_some(),
@@ -171,6 +228,6 @@ impl Lane {
             self.admission.overrun();
         }
         let closed = if verdict.close { self.input.take() } else { None };
-        Outcome { ask: verdict.ask, undecodable: verdict.undecodable, closed, lost_ns: 0 }
+        Outcome { ask: verdict.ask, undecodable: verdict.undecodable, closed, evicted, lost_ns: 0 }
     }
 }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod attendance;
+mod budget;
 mod bus;
 mod conductor;
 mod counters;

@@ -36,6 +36,8 @@ pub enum Refusal {
     Restless,
     /// A header that cannot be read: a decoder might read it otherwise.
     Unreadable,
+    /// It is not too large, but what the other tracks' decoders hold leaves no room for it.
+    Crowded(Extent),
 }
 
 impl std::fmt::Display for Refusal {
@@ -57,6 +59,9 @@ impl std::fmt::Display for Refusal {
                 write!(f, "changes its size more than {CHANGES} times in {} s", WINDOW_NS / 1_000_000_000)
             }
             Self::Unreadable => f.write_str("its headers cannot be read"),
+            Self::Crowded(Extent { width, height, .. }) => {
+                write!(f, "declares {width}×{height}, for which the other tracks leave no room now")
+            }
         }
     }
 }
