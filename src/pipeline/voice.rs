@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::ids::ParticipantId;
-use crate::timeline::{Hearing, Key, Placing, RecordingTime, Timeline};
+use crate::timeline::{AUDIO_TOLERANCE_NS, Hearing, Key, Placing, RecordingTime, Timeline};
 
 use super::pace::span;
 use super::{Unit, opus};
@@ -136,6 +136,11 @@ impl Voice {
                     steps.push(Step::Lost(length.unsigned_abs()));
                 }
                 return;
+            }
+            // Cut so that it is in step again: what lies over what was said is not heard. Smaller cuts repair a drift.
+            let over = end - time;
+            if unit.rtp >= expected && over > AUDIO_TOLERANCE_NS && !quiet {
+                steps.push(Step::Lost(over.unsigned_abs()));
             }
             let lost = unit.rtp.saturating_sub(expected);
             if (self.spoilt || !unit.contiguous) && (1..=CONCEALABLE).contains(&lost) && time > end {

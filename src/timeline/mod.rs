@@ -3,7 +3,7 @@
 //! Each track is placed so that its least-delayed packet stands at the moment it arrived. Within a participant the audio
 //! is the master: it stays continuous, and video is shifted to it once both have sender reports. What drifts is put right
 //! freely for video; for audio only where it pauses or is quiet, or when it is off by more than [`AUDIO_TOLERANCE_NS`]: moved later
-//! at once, which loses nothing, moved earlier in small cuts.
+//! at once, which loses nothing, moved earlier in small cuts, or in one when it has been far too late for some seconds.
 //!
 //! A sender's clock is believed as long as arrival does not contradict it: see [`doubt`].
 
@@ -26,6 +26,10 @@ const AUDIO_DEADBAND_NS: i64 = 3_000_000;
 const AUDIO_QUIET_BAND_NS: i64 = 20_000_000;
 /// Sound that is too late and neither pauses nor is quiet for this long is cut, and again after as long.
 const CUT_INTERVAL_NS: i64 = 10_000_000_000;
+/// Sound that is too late by more than this is out of step for everybody to see.
+const OUT_OF_STEP_NS: i64 = 300_000_000;
+/// Pauses and quiet moments have so long to put that right. Then it is cut at once: a skip is better than a minute out of step.
+const OUT_OF_STEP_FOR_NS: i64 = 5_000_000_000;
 /// Sound later than its track usually is by more than this makes us doubt its clock.
 const LATE_NS: i64 = 100_000_000;
 /// Pictures that are all later than usual by more than this, for this long, stay late.
@@ -39,6 +43,11 @@ const FAR_NS: i64 = 5_000_000_000;
 const BOUND: i64 = 1 << 60;
 /// Sender reports that ask for more than this against arrival are not believed.
 const SYNC_LIMIT_NS: i64 = 1_000_000_000;
+/// The same for tracks whose clock was in doubt: a clock that stood still tells less than it should, for one.
+const DOUBTED_SYNC_LIMIT_NS: i64 = 300_000_000;
+/// Two reports of one track that differ by more than this in how much time has passed: the clock stood still, or was set. A
+/// clock that is 100 ppm off makes 6 ms of it in a minute.
+const REPORTS_APART_NS: i64 = 50_000_000;
 /// The master's report may be older than the other track's by this much (100 ppm make 6 ms of it).
 const STALE_REPORT_NS: i64 = 60_000_000_000;
 /// Nanoseconds in a second.
@@ -83,13 +92,20 @@ struct Track<P> {
     offset: Option<i64>,
     floor: Floor,
     last: Option<Last>,
+    /// Its last report, unless that is not believed.
     report: Option<Report>,
+    /// Its last report, believed or not.
+    reported: Option<Report>,
+    /// Its clock did something that no clock does.
+    doubted: bool,
     /// Sound whose place is not known yet.
     doubt: Option<Doubt>,
     /// Since when pictures are late without exception, and the least delayed of them.
     late: Option<(RecordingTime, i64)>,
     /// Since when sound is too late and neither pauses nor is quiet, or when it was cut last.
     uncut_since: Option<RecordingTime>,
+    /// Since when sound is out of step.
+    out_since: Option<RecordingTime>,
 }
 
 /// What to do with a packet of sound.
@@ -130,6 +146,14 @@ struct Report {
     ntp_ns: i64,
 }
 
+/// What sender reports say of a track.
+#[derive(Clone, Copy, Debug)]
+struct Synced {
+    offset: i64,
+    /// The clock of one of the two was in doubt.
+    doubted: bool,
+}
+
 impl<P: PartialEq> Timeline<P> {
     /// No tracks yet.
     pub const fn new() -> Self {
@@ -148,9 +172,12 @@ impl<P: PartialEq> Timeline<P> {
             floor: Floor::default(),
             last: None,
             report: None,
+            reported: None,
+            doubted: false,
             doubt: None,
             late: None,
             uncut_since: None,
+            out_since: None,
         });
         key
     }
@@ -200,7 +227,7 @@ impl<P: PartialEq> Timeline<P> {
     /// A sender report of this track: that RTP time is that moment of the publisher's clock (nanoseconds since 1970).
     pub fn report(&mut self, key: Key, rtp: u64, ntp_ns: i64) {
         if let Some(track) = self.tracks.iter_mut().find(|t| t.key == key) {
-            track.report = Some(Report { rtp: bounded(rtp), ntp_ns: ntp_ns.clamp(-2 * BOUND, 2 * BOUND) });
+            track.tell(Report { rtp: bounded(rtp), ntp_ns: ntp_ns.clamp(-2 * BOUND, 2 * BOUND) });
         }
     }
 
@@ -209,12 +236,13 @@ impl<P: PartialEq> Timeline<P> {
         let track = self.tracks.get(index)?;
         let arrival = track.floor.get()?;
         let Some(synced) = self.synced(track) else { return Some(arrival) };
-        let apart = track.ns(synced - arrival);
-        Some(if apart.abs() > SYNC_LIMIT_NS { arrival } else { synced })
+        let apart = track.ns(synced.offset - arrival);
+        let limit = if synced.doubted { DOUBTED_SYNC_LIMIT_NS } else { SYNC_LIMIT_NS };
+        Some(if apart.abs() > limit { arrival } else { synced.offset })
     }
 
     /// The offset that puts this track where its participant's first audio track has the same moment of the publisher's clock.
-    fn synced(&self, track: &Track<P>) -> Option<i64> {
+    fn synced(&self, track: &Track<P>) -> Option<Synced> {
         let own = track.report?;
         let master = self
             .tracks
@@ -225,7 +253,7 @@ impl<P: PartialEq> Timeline<P> {
             return None;
         }
         let moment = master.time(report.rtp + offset) + (own.ntp_ns - report.ntp_ns);
-        Some(track.ticks(moment) - own.rtp)
+        Some(Synced { offset: track.ticks(moment) - own.rtp, doubted: track.doubted || master.doubted })
     }
 }
 
@@ -278,7 +306,7 @@ impl<P> Track<P> {
         // At the beginning there was no other clock that a report could be of.
         let report = self.report.filter(|_| self.offset.is_none());
         self.forget();
-        self.report = report;
+        (self.report, self.reported) = (report, report);
         for (arrival, offset_ns) in doubt.agreed(JUMP_NS) {
             let observed = self.ticks(offset_ns);
             self.floor.push(arrival, observed);
@@ -286,7 +314,20 @@ impl<P> Track<P> {
         self.offset = self.floor.get();
     }
 
+    /// A report is not believed when the one before it says that more or less time has passed, until another one agrees with it.
+    fn tell(&mut self, report: Report) {
+        let agrees = self.reported.is_none_or(|before| {
+            let passed = self.ns(report.rtp - before.rtp);
+            (passed - (report.ntp_ns - before.ntp_ns)).abs() <= REPORTS_APART_NS
+        });
+        self.reported = Some(report);
+        self.report = agrees.then_some(report);
+        self.doubted |= !agrees;
+    }
+
     fn forget(&mut self) {
+        self.doubted |= self.offset.is_some();
+        self.reported = None;
         self.floor = Floor::default();
         self.report = None;
         self.offset = None;
@@ -335,8 +376,17 @@ impl<P> Track<P> {
     fn settle(&mut self, old: i64, target: i64, gap: i64, room: i64, arrival: RecordingTime) -> i64 {
         let off = target - old;
         let ns = self.ns(off);
+        let out_since = self.out_since.take();
         if ns > AUDIO_TOLERANCE_NS {
             return target;
+        }
+        if ns < -OUT_OF_STEP_NS {
+            let since = out_since.unwrap_or(arrival);
+            if arrival - since >= OUT_OF_STEP_FOR_NS {
+                self.uncut_since = Some(arrival);
+                return target;
+            }
+            self.out_since = Some(since);
         }
         let since = self.uncut_since.take();
         let band = if gap > 0 { AUDIO_DEADBAND_NS } else { AUDIO_QUIET_BAND_NS };

@@ -199,3 +199,63 @@ fn late_joiners_and_times_before_the_start() {
     timeline.remove(late);
     assert_eq!(place(&mut timeline, late, 0, 960, joined), None);
 }
+
+/// Pictures and sound of one participant with a report of each every five seconds; in between the sound's clock stands still for
+/// `stopped`, and says so in its reports. How far the pictures are from where they belong at worst.
+fn pulled_by(stopped: i64, from: i64) -> i64 {
+    let mut timeline = Timeline::new();
+    let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
+    let p = Publisher { ppm: 0, delay: 40 * MS };
+    let own = |t: i64| if t < from { t } else { from.max(t - stopped) };
+    let mut worst = 0;
+    for n in 0..2000 {
+        let t = n * 20 * MS;
+        if !(from..from + stopped).contains(&t) {
+            place(&mut timeline, audio, p.rtp(Kind::Audio, own(t)), 960, t + p.delay);
+        }
+        let seen = place(&mut timeline, video, p.rtp(Kind::Video, t), 0, t + p.delay).unwrap();
+        worst = worst.max((seen - t - p.delay).abs());
+        if t % (5 * S) == 0 {
+            timeline.report(audio, p.rtp(Kind::Audio, own(t)), p.ntp(t));
+            timeline.report(video, p.rtp(Kind::Video, t), p.ntp(t));
+        }
+    }
+    worst
+}
+
+#[test]
+fn reports_of_a_clock_that_stopped_do_not_move_pictures() {
+    // The report falls at its beginning, in its middle, at its end, or behind it. A stop of 100 ms passes for jitter.
+    let mut most = 0;
+    for stopped in [100, 250, 400, 700, 900, 2500] {
+        for before in [0, 50, 90, 200, 650, 880, 2400] {
+            let worst = pulled_by(stopped * MS, 20 * S - before * MS);
+            most = most.max(worst);
+            assert!(worst <= 120 * MS, "{stopped} ms, from {before} ms before a report: {} ms", worst / MS);
+        }
+    }
+    eprintln!("pictures are moved by {} ms at worst", most / MS);
+}
+
+#[test]
+fn a_doubted_clock_moves_pictures_by_little() {
+    for (late, believed) in [(200, true), (800, false)] {
+        let p = Publisher { ppm: 0, delay: 40 * MS };
+        let mut timeline = Timeline::new();
+        let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
+        let mut last = 0;
+        for n in 0..1500 {
+            let t = n * 20 * MS;
+            // The sound began a new clock after ten seconds, which makes it doubted from then on.
+            let rtp = p.rtp(Kind::Audio, t) + if t < 10 * S { 0 } else { 1 << 30 };
+            place(&mut timeline, audio, rtp, 960, t + p.delay);
+            last = place(&mut timeline, video, p.rtp(Kind::Video, t), 0, t + p.delay).unwrap() - t - p.delay;
+            if t == 15 * S {
+                timeline.report(audio, rtp, p.ntp(t));
+                timeline.report(video, p.rtp(Kind::Video, t), p.ntp(t) + late * MS);
+            }
+        }
+        let wanted = if believed { late * MS } else { 0 };
+        assert!((last - wanted).abs() < MS, "{late} ms: {}", last / MS);
+    }
+}
