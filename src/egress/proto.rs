@@ -18,7 +18,7 @@ const INTERNAL: i32 = 500;
 /// What LiveKit is told about this recording. `location` is where the object is, or will be (a URL, or the key itself),
 /// unless the recording knows better.
 pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
-    let asked = recording.options.asked.as_ref();
+    let asked = recording.options.origin.egress();
     let location = asked.and_then(|asked| asked.location.as_deref()).unwrap_or(location);
     let file = file(recording, location);
     let has_file = recording.state.outcome().is_some_and(Outcome::has_file);
