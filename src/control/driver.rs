@@ -18,6 +18,7 @@ use crate::outbox::{News, Outbox};
 use crate::recording::{
     Command, Effect, Failure, Health, Job, Outcome, Policy, Recording, Refused, Report, State, Step,
 };
+use crate::scene::Layout;
 use crate::spool::Spool;
 
 /// Owns everything that has not ended.
@@ -163,6 +164,9 @@ impl Driver {
                     recording.health.gave_up(what);
                     return self.keep_health(recording);
                 }
+                if let Report::LayoutChanged(layout) = &report {
+                    return self.lay_out(recording, *layout);
+                }
                 let step = recording.state.report(report);
                 self.take(recording, step, done)
             }
@@ -181,6 +185,16 @@ impl Driver {
     fn keep_health(&mut self, recording: Recording) -> Written {
         if let Some(live) = self.live.get_mut(&recording.id) {
             live.recording.health = Health::clone(&recording.health);
+        }
+        self.owe(Owed::change(recording))
+    }
+
+    /// The recorder shows another layout: the row says so too. Sound alone has none.
+    fn lay_out(&mut self, mut recording: Recording, layout: Layout) -> Written {
+        let Some(output) = recording.request.output.with_layout(layout) else { return Written::already() };
+        recording.request.output = output;
+        if let Some(live) = self.live.get_mut(&recording.id) {
+            live.recording.request.output = recording.request.output.clone();
         }
         self.owe(Owed::change(recording))
     }
