@@ -12,9 +12,9 @@ use tokio::task::JoinHandle;
 
 use crate::api::egress::Egress;
 use crate::api::{self, Door, Key, Metrics, Ports, Served, Sharer};
-use crate::capacity::{self, Capacity, Class, Reservation};
+use crate::capacity::{self, Capacity};
 use crate::config::Config;
-use crate::control::{AtClose, Calendar, Control, Launch, Launcher, Parts, Patience, Progress, Running};
+use crate::control::{Admission, AtClose, Calendar, Control, Launch, Launcher, Parts, Patience};
 use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,7 +24,6 @@ use crate::psrpc::Bus;
 use crate::recorder::Recorder;
 use crate::recording::{Quality, Target};
 use crate::room::Server;
-use crate::scene::Layout;
 use crate::spool::Spool;
 use crate::storage::{self, Storage, Stores};
 use crate::vault::Vault;
@@ -42,8 +41,6 @@ const STRAIN: Duration = Duration::from_secs(1);
 const LETTER_LINK: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// How long a service has for fetching an object.
 const SIGNED: Duration = Duration::from_secs(24 * 3600);
-/// How much of the machine recordings may use; the rest keeps them steady.
-const SHARE: f64 = 0.9;
 
 /// A running sidecar.
 #[derive(Debug)]
@@ -85,26 +82,22 @@ impl Sidecar {
         let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
         let (news_sender, news) = mpsc::unbounded_channel();
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
-        let capacity = Capacity::start(SHARE);
-        let launcher = metered(launcher, capacity.clone());
+        let capacity = Capacity::start(config.max_cpu_utilization);
         let strained = capacity.clone();
-        let mut policy = config.policy.clone();
-        policy.targets.extend(bus.is_some().then_some(Target::LiveKit));
-        let (control, driver) = Control::start(Parts { db, spool, launcher, outbox, news, policy, patience })?;
-        let (stop, stopped) = oneshot::channel();
-        let limits = config.limits;
-        let bucket_only = config.disallow_local_storage;
-        let (api_key, unsupported) = (config.server.api_key.clone(), config.unsupported);
-        let egress = Egress {
-            control: control.clone(),
+        let admission = Admission {
             stores: stores.clone(),
-            capacity,
-            limits,
-            bucket_only,
-            api_key,
-            unsupported,
+            capacity: capacity.clone(),
+            bucket_only: config.disallow_local_storage,
+            api_key: config.server.api_key.clone(),
             targets: Arc::new(targets(config)),
         };
+        let mut policy = config.policy.clone();
+        policy.targets.extend(bus.is_some().then_some(Target::LiveKit));
+        let (control, driver) =
+            Control::open(Parts { db, spool, launcher, outbox, news, policy, admission, patience })?;
+        let (stop, stopped) = oneshot::channel();
+        let limits = config.limits;
+        let egress = Egress { control: control.clone(), capacity, limits, unsupported: config.unsupported };
         let metrics = Metrics::new(egress.clone(), Timestamp::now());
         let ports = ports.serve(&metrics)?;
         let server_door = match &bus {
@@ -208,35 +201,6 @@ fn keep_private(data_dir: &Path) -> Result<()> {
 fn of_modes(config: &Config) -> Result<HashMap<String, Storage>> {
     let open = |settings| Storage::open(settings, &config.data_dir);
     config.mode_storages.iter().map(|(mode, settings)| Ok((mode.clone(), open(settings)?))).collect()
-}
-
-/// The same recorders, counted with what they cost as long as they run.
-fn metered(launcher: Launcher, capacity: Capacity) -> Launcher {
-    Box::new(move |launch| {
-        let class = Class::of(launch.request.output.video().is_some());
-        let reservation = capacity.reserve(launch.id.as_str(), class);
-        Box::new(Metered { running: launcher(launch), _reservation: reservation })
-    })
-}
-
-/// A recorder and its place on this machine.
-struct Metered {
-    running: Box<dyn Running>,
-    _reservation: Reservation,
-}
-
-impl Running for Metered {
-    fn drain(&self) {
-        self.running.drain();
-    }
-
-    fn show(&self, layout: Layout) {
-        self.running.show(layout);
-    }
-
-    fn progress(&self) -> Progress {
-        self.running.progress()
-    }
 }
 
 /// Keeps a machine from taking more while a recording on it does not keep up, for ever.

@@ -37,7 +37,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("notify", Impure, "error secret fields recording egress psrpc"),
     ("recorder", Impure, "ids error media scene recording room pipeline"),
     ("outbox", Impure, "ids error recording egress spool storage db notify"),
-    ("control", Impure, "ids error scene recording spool db recorder outbox"),
+    ("control", Impure, "ids error scene recording egress capacity spool storage db recorder outbox"),
     ("api", Impure, "ids error secret fields scene recording egress vault capacity storage psrpc control"),
 ];
 

@@ -5,19 +5,25 @@
 #[allow(dead_code, reason = "only its recorder is used")]
 mod stage;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use greffier::control::{AtClose, Control, Parts, Patience};
+use greffier::capacity::Capacity;
+use greffier::control::{Admission, AtClose, Control, Parts, Patience};
 use greffier::db::Db;
 use greffier::error::{Error, ErrorKind};
 use greffier::ids::RecordingId;
 use greffier::outbox::{Outbox, Perform, Verdict};
 use greffier::recording::{
-    Asked, Job, Limits, Options, Outcome, Output, Owner, Policy, Recording, Report, Request, State, Target, Task,
+    EgressRequest, Job, Limits, Options, Origin, Outcome, Output, Owner, Policy, Recording, Report, Request, Start,
+    State, Target, Task,
 };
+use greffier::secret::Secret;
 use greffier::spool::Spool;
+use greffier::storage::{Storage, Stores};
+use greffier::vault::Vault;
 use jiff::{SignedDuration, Timestamp};
 use stage::{Cast, launcher};
 use tokio::sync::mpsc;
@@ -70,24 +76,25 @@ impl House {
         let patience = Patience { drain: Duration::from_millis(400), grace, ..Patience::default() };
         let cast = Cast::default();
         let launcher = launcher(cast.clone());
-        let parts = Parts { db: db.clone(), spool, launcher, outbox, news, policy, patience };
-        let (control, driver) = Control::start(parts).unwrap();
+        let storage = Storage::local(folder.join("recordings"));
+        let admission = Admission {
+            stores: Stores::new(storage, HashMap::new(), folder, Vault::new(&Secret::new("secret"))),
+            capacity: Capacity::start(100.0),
+            bucket_only: false,
+            api_key: String::new(),
+            targets: Arc::default(),
+        };
+        let parts = Parts { db: db.clone(), spool, launcher, outbox, news, policy, admission, patience };
+        let (control, driver) = Control::open(parts).unwrap();
         Self { control, db, cast, tasks: [driver, post] }
     }
 
     /// Started as through LiveKit's API, in this room, into the file of this name.
     async fn asked(&self, room: &str, key: &str) -> greffier::error::Result<Recording> {
-        let asked = Asked {
-            room_id: String::new(),
-            request: vec![],
-            manifest: false,
-            location: None,
-            by_server: false,
-            webhook: None,
-        };
-        let options = Options { asked: Some(asked), key: Some(key.into()), ..Options::default() };
+        let origin = Origin::Twirp { request: EgressRequest::default(), webhook: None };
+        let options = Options { origin, key: Some(key.into()), ..Options::default() };
         let request = Request { room: room.into(), output: Output::ogg(), limits: Limits::default() };
-        self.control.record("".into(), request, options).await
+        self.control.start(Start::new("", request, options)).await
     }
 
     async fn record(&self) -> Recording {
@@ -96,7 +103,7 @@ impl House {
         let request = Request { room: "daily".into(), output, limits: Limits::default() };
         let owner = Owner { email: "ada@example.org".into(), name: None, locale: None, time_zone: None };
         let options = Options { owner: Some(owner), ..Options::default() };
-        let recording = self.control.record("screen_recording".into(), request, options).await.unwrap();
+        let recording = self.control.start(Start::new("screen_recording", request, options)).await.unwrap();
         self.control.finish(&recording.id).await.unwrap()
     }
 
@@ -240,7 +247,7 @@ async fn a_failed_start_is_tried_again_and_one_that_began_is_not() {
     let start = |room: &str| {
         let request = Request { room: room.into(), output: Output::ogg(), limits: Limits::default() };
         let options = Options { idempotency_key: Some("once".into()), ..Options::default() };
-        house.control.record("transcript".into(), request, options)
+        house.control.start(Start::new("transcript", request, options))
     };
     for _ in 0..2 {
         assert_eq!(start("nowhere").await.unwrap_err().kind, ErrorKind::NotFound);

@@ -40,7 +40,7 @@ async fn figures() {
         data_dir: Some(folder.path().to_owned()),
         ..Overrides::default()
     };
-    let (config, _) = Config::parse("room_notices: false", overrides).unwrap();
+    let (config, _) = Config::parse("{room_notices: false, max_cpu_utilization: 100}", overrides).unwrap();
     let sidecar = Sidecar::start(&config, launcher, Patience::default()).await.unwrap();
     let (base, web) = (format!("http://{}/api/v1.0", sidecar.address()), reqwest::Client::new());
     let mut times = Vec::new();

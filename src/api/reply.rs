@@ -10,6 +10,9 @@ use warp::reply::Response;
 use crate::api::auth::Refused;
 use crate::error::{Error, ErrorKind, Result};
 
+/// Seconds after which a client may ask a full machine again: what ends is measured within half a minute.
+const FULL_FOR: &str = "30";
+
 /// An answer, or the error in its place.
 pub fn of(answer: Result<Response>) -> Response {
     answer.unwrap_or_else(|e| error(&e))
@@ -44,6 +47,9 @@ pub fn error(error: &Error) -> Response {
         }
     }
     let mut response = json(status, &Value::Object(body));
+    if status == 503 {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(FULL_FOR));
+    }
     if status == 401 {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

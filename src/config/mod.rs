@@ -67,6 +67,8 @@ pub struct Config {
     pub cluster_id: String,
     /// `disallow_local_storage`.
     pub disallow_local_storage: bool,
+    /// `max_cpu_utilization`: a share of all cores; above 1 no figure keeps a recording from beginning.
+    pub max_cpu_utilization: f64,
     /// `unsupported_requests`.
     pub unsupported: api::egress::Unsupported,
     /// `requests.allowed_hosts`: hosts of the network within that requests over HTTP may name.
@@ -190,6 +192,7 @@ impl Config {
             logging,
             cluster_id: root.text("cluster_id")?.unwrap_or_default(),
             disallow_local_storage: root.flag("disallow_local_storage")?.unwrap_or(false),
+            max_cpu_utilization: share(root.real("max_cpu_utilization")?)?,
             unsupported: api::egress::Unsupported::named(&root.text("unsupported_requests")?.unwrap_or_default())?,
             allowed_hosts,
             redis,
@@ -209,6 +212,18 @@ fn server(livekit: &mut Fields) -> Result<Server> {
     };
     server.validate()?;
     Ok(server)
+}
+
+/// How much of the machine may be in use when another recording begins; the rest keeps those that run steady.
+fn share(share: Option<f64>) -> Result<f64> {
+    match share {
+        None => Ok(0.9),
+        Some(share) if share > 0.0 && share <= 100.0 => Ok(share),
+        Some(share) => {
+            let fix = "use a share of all cores such as 0.9; 100 refuses nothing as long as recordings keep up";
+            Err(Error::invalid("max_cpu_utilization", format!("{share} is out of range; {fix}")))
+        }
+    }
 }
 
 /// A port; 0 is none.

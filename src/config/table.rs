@@ -264,6 +264,12 @@ pub const TABLE: &[Entry] = &[
     Entry::new("redis.cluster_addresses", List, "", "not supported"),
     Entry::new("cluster_id", Text, "", "LiveKit Egress's: which server's requests are taken"),
     Entry::new(
+        "max_cpu_utilization",
+        Real,
+        "0.9",
+        "share of all cores that may be in use when another recording begins; a start beyond it is refused (503)",
+    ),
+    Entry::new(
         "disallow_local_storage",
         Flag,
         "false",

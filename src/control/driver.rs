@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::close::Closing;
 use super::ledger::{Ledger, Owed, Written};
 use super::stall::{File, Signs};
-use crate::control::{Launcher, Order, Parts, Patience, Running};
+use crate::capacity::Place;
+use crate::control::{Admission, Launcher, Order, Parts, Patience, Running};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -17,6 +18,7 @@ use crate::outbox::{News, Outbox};
 use crate::recording::{
     Command, Effect, Failure, Health, Job, Outcome, Policy, Recording, Refused, Report, State, Step,
 };
+use crate::scene::Layout;
 use crate::spool::Spool;
 
 /// Owns everything that has not ended.
@@ -26,6 +28,7 @@ pub struct Driver {
     pub(super) launcher: Launcher,
     pub(super) outbox: Outbox,
     pub(super) policy: Policy,
+    pub(super) admission: Admission,
     pub(super) patience: Patience,
     pub(super) live: HashMap<RecordingId, Live>,
     /// Changes on their way to the store.
@@ -43,6 +46,8 @@ pub struct Driver {
 pub(super) struct Live {
     pub recording: Recording,
     pub running: Option<Box<dyn Running>>,
+    /// Its place on this machine, until its recorder runs.
+    pub place: Option<Place>,
     /// Who wait for media to flow.
     pub starters: Vec<oneshot::Sender<Result<Recording>>>,
     /// No recorder is believed to finish it: what it left is being made whole.
@@ -53,7 +58,7 @@ pub(super) struct Live {
 
 impl Live {
     pub fn new(recording: Recording) -> Self {
-        Self { recording, running: None, starters: vec![], salvaging: false, late: None }
+        Self { recording, running: None, place: None, starters: vec![], salvaging: false, late: None }
     }
 
     /// True while a second recording of this room must wait.
@@ -91,9 +96,9 @@ impl Driver {
     /// A driver of nothing yet.
     pub fn new(parts: Parts) -> Self {
         let (facts, inbox) = mpsc::unbounded_channel();
-        let Parts { db, spool, launcher, outbox, news, policy, patience } = parts;
+        let Parts { db, spool, launcher, outbox, news, policy, admission, patience } = parts;
         let (live, ledger, closing) = (HashMap::new(), Ledger::default(), None);
-        Self { db, spool, launcher, outbox, policy, patience, live, ledger, facts, inbox, news, closing }
+        Self { db, spool, launcher, outbox, policy, admission, patience, live, ledger, facts, inbox, news, closing }
     }
 
     /// Until the last handle is gone.
@@ -159,6 +164,9 @@ impl Driver {
                     recording.health.gave_up(what);
                     return self.keep_health(recording);
                 }
+                if let Report::LayoutChanged(layout) = &report {
+                    return self.lay_out(recording, *layout);
+                }
                 let step = recording.state.report(report);
                 self.take(recording, step, done)
             }
@@ -181,6 +189,16 @@ impl Driver {
         self.owe(Owed::change(recording))
     }
 
+    /// The recorder shows another layout: the row says so too. Sound alone has none.
+    fn lay_out(&mut self, mut recording: Recording, layout: Layout) -> Written {
+        let Some(output) = recording.request.output.with_layout(layout) else { return Written::already() };
+        recording.request.output = output;
+        if let Some(live) = self.live.get_mut(&recording.id) {
+            live.recording.request.output = recording.request.output.clone();
+        }
+        self.owe(Owed::change(recording))
+    }
+
     /// Commits the step with its jobs, performs its effects once that is done, answers who waited for it. A stop means its
     /// moment: the recorder hears of it before the store does.
     fn take(&mut self, mut recording: Recording, step: Step, done: Option<Job>) -> Written {
@@ -188,9 +206,8 @@ impl Driver {
         if step.effects.contains(&Effect::Drain) {
             self.drain(&id);
         }
-        // Media begins when the recorder has joined; that it flows is learnt later. LiveKit's clients are answered then;
-        // for others a recording whose media never flows has not begun.
-        let begun = step.state == State::Active || recording.options.asked.is_some();
+        // Media begins when the recorder has joined; that it flows is learnt later.
+        let begun = step.state == State::Active || recording.options.origin.begins_on_joining();
         if before == State::Starting && recording.started_at.is_none() && begun {
             let running = self.live.get(&id).and_then(|live| live.running.as_ref());
             recording.started_at = running.and_then(|running| running.progress().started_at);
@@ -214,7 +231,7 @@ impl Driver {
             written = self.owe(Owed { forgotten, jobs, done, effects, ..Owed::change(recording.clone()) });
         }
         match &recording.state {
-            State::Starting if recording.options.asked.is_none() || recording.started_at.is_none() => {
+            State::Starting if !recording.options.origin.begins_on_joining() || recording.started_at.is_none() => {
                 self.still_waiting(&id, starters);
             }
             State::Ending { .. } => self.still_waiting(&id, starters),

@@ -1,5 +1,6 @@
 //! The single writer: asks the lifecycle, commits, then acts. A cheap handle in front of the one task that owns it all.
 
+mod admission;
 mod boot;
 mod calendar;
 mod close;
@@ -7,13 +8,16 @@ mod driver;
 mod left;
 mod ledger;
 mod lists;
+mod metered;
 mod orders;
 mod perform;
 mod recovery;
 mod stall;
+mod targets;
 
 pub use crate::db::{Cursor, Page};
 pub use crate::recorder::Progress;
+pub use admission::Admission;
 pub use calendar::Calendar;
 
 use std::collections::HashMap;
@@ -30,7 +34,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{News, Outbox};
 use crate::recorder::Recorder;
-use crate::recording::{Event, Job, Options, Policy, Recording, Report, Request, Target, Task};
+use crate::recording::{Event, Job, Policy, Recording, Report, Request, Start, State, Target, Task};
 use crate::scene::Layout;
 use crate::spool::Spool;
 
@@ -100,6 +104,7 @@ impl Default for Patience {
 pub struct Control {
     orders: mpsc::Sender<Order>,
     db: Db,
+    admission: Admission,
 }
 
 /// What control is made of.
@@ -116,6 +121,8 @@ pub struct Parts {
     pub news: mpsc::UnboundedReceiver<News>,
     /// What holds for every recording.
     pub policy: Policy,
+    /// Who may start one.
+    pub admission: Admission,
     /// How long things may take.
     pub patience: Patience,
 }
@@ -133,11 +140,8 @@ pub enum AtClose {
 #[derive(Debug)]
 enum Order {
     Start {
-        id: Option<RecordingId>,
-        mode: String,
-        request: Request,
         // Boxed, because it is much larger than the rest.
-        options: Box<Options>,
+        start: Box<Start>,
         reply: oneshot::Sender<Result<Recording>>,
     },
     Stop {
@@ -182,32 +186,30 @@ enum Order {
 impl Control {
     /// Takes up what an earlier process left behind, and waits for orders meanwhile. The task ends once every handle is
     /// dropped. Must be called within a tokio runtime.
-    pub fn start(parts: Parts) -> Result<(Self, JoinHandle<()>)> {
+    pub fn open(parts: Parts) -> Result<(Self, JoinHandle<()>)> {
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let db = parts.db.clone();
+        let (db, admission) = (parts.db.clone(), parts.admission.clone());
         let mut driver = driver::Driver::new(parts);
         driver.recover()?;
         let task = tokio::spawn(driver.run(inbox));
-        Ok((Self { orders, db }, task))
+        Ok((Self { orders, db, admission }, task))
     }
 
-    /// Starts a recording and waits until media flows. Errors: `AlreadyExists` when the room is being recorded or
-    /// the key is another recording's, `Unavailable` with the reason when the recorder could not join, `FailedPrecondition` when it
-    /// was stopped before.
-    pub async fn record(&self, mode: String, request: Request, options: Options) -> Result<Recording> {
-        self.ask(|reply| Order::Start { id: None, mode, request, options: Box::new(options), reply }).await?
-    }
-
-    /// The same under a name that somebody else has given; when it is known already, nothing starts and the recording is given
-    /// back.
-    pub async fn record_as(
-        &self,
-        id: RecordingId,
-        mode: String,
-        request: Request,
-        options: Options,
-    ) -> Result<Recording> {
-        self.ask(|reply| Order::Start { id: Some(id), mode, request, options: Box::new(options), reply }).await?
+    /// Starts a recording, if it is admitted, and waits until it has begun. One that is known already, by its id or its
+    /// idempotency key, is given back. Errors before it begins, which leave nothing behind: those of [`Admission`], such as
+    /// `AlreadyExists` when the room is being recorded or the key is another recording's, `ResourceExhausted` (to the LiveKit
+    /// server `Unavailable`) when the machine is full, `InvalidArgument` when the storage cannot be written. Errors of one that
+    /// began: `NotFound` when there is no such room, `Unavailable` with the reason when the recorder could not join,
+    /// `FailedPrecondition` when it was stopped before.
+    pub async fn start(&self, start: Start) -> Result<Recording> {
+        let mut start = Box::new(start);
+        let known = start.id.as_ref().map(|id| self.db.get(id)).transpose()?.flatten();
+        match known {
+            Some(known) if known.state != State::Starting => return Ok(known),
+            Some(_) => {}
+            None => self.admission.check(&mut start, &self.db).await?,
+        }
+        self.ask(|reply| Order::Start { start, reply }).await?
     }
 
     /// Asks the room's recording to end; does not wait for the file. `NotFound` when there is none.

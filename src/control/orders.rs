@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use super::admission;
 use super::driver::{Driver, Live, Unable};
 use super::ledger::{Owed, Written};
 use crate::control::{AtClose, Order, new_id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recorder::Progress;
-use crate::recording::{Command, Options, Outcome, Recording, Report, Request, State};
+use crate::recording::{Command, Outcome, Recording, Report, Start, State};
 use crate::scene::Layout;
 
 /// So many expired recordings are removed in one go.
@@ -20,7 +21,7 @@ impl Driver {
     /// Does what was ordered, and answers.
     pub(super) fn order(&mut self, order: Order) {
         match order {
-            Order::Start { id, mode, request, options, reply } => match self.begin(id, mode, request, *options) {
+            Order::Start { start, reply } => match self.begin(*start) {
                 Ok(Begun::Joining(id)) => {
                     if let Some(live) = self.live.get_mut(&id) {
                         live.starters.push(reply);
@@ -90,7 +91,8 @@ impl Driver {
         }
     }
 
-    fn begin(&mut self, id: Option<RecordingId>, mode: String, request: Request, options: Options) -> Result<Begun> {
+    fn begin(&mut self, start: Start) -> Result<Begun> {
+        let Start { id, mode, request, options, .. } = start;
         if let Some(id) = &id
             && let Some(known) = self.load(id)?
         {
@@ -105,22 +107,20 @@ impl Driver {
         if let Some(error) = self.ledger.refused() {
             return Err(error.clone());
         }
-        // LiveKit's API knows no such rule: a backend may want a picture and a transcript of the same room.
-        if options.asked.is_none()
-            && let Some(other) = self.live.values().find(|live| live.holds(&request.room))
-        {
-            let message = format!("A recording is already in progress for room {}", request.room);
-            tracing::debug!(room = request.room, recording = %other.recording.id, "refused a second recording");
-            return Err(Error::new(ErrorKind::AlreadyExists, message));
+        let holder = self.live.values().find(|live| live.holds(&request.room)).map(|live| &live.recording);
+        admission::check_room(&options.origin, &request.room, holder)?;
+        if let Some(key) = options.key.as_ref().filter(|_| options.store.is_none()) {
+            let owner = self.owner_of_key(key)?;
+            admission::check_key(&options.origin, &request.room, key, owner.as_ref())?;
         }
-        self.check_key(&request, &options)?;
-        self.check_room()?;
+        admission::check_disk(self.spool.room())?;
         let id = id.unwrap_or_else(new_id);
+        let place = self.admission.place(&id, &request, &options.origin)?;
         let now = Timestamp::now();
         let (recording, effects) = Recording::begin(id.clone(), mode, request, options, &self.policy, now);
         let jobs = self.jobs(&recording, &effects);
         tracing::info!(recording = %id, room = recording.request.room, mode = recording.mode, "starting");
-        self.live.insert(id.clone(), Live::new(recording.clone()));
+        self.live.insert(id.clone(), Live { place: Some(place), ..Live::new(recording.clone()) });
         self.owe(Owed { jobs, effects, begins: true, ..Owed::change(recording) });
         Ok(Begun::Joining(id))
     }
@@ -153,42 +153,14 @@ impl Driver {
         Ok(owner.filter(|owner| !owner.left_nothing() && !matches!(owner.state, State::Removing { .. })))
     }
 
-    /// Recordings that run need what is left of the disk.
-    fn check_room(&self) -> Result<()> {
-        match self.spool.room() {
-            Ok(room) if room.is_low() => {
-                let free = room.free >> 20;
-                tracing::warn!(free_mib = free, "data_dir: the disk is nearly full; nothing new is recorded");
-                let message = format!("data_dir: only {free} MiB are free; free some, or choose another folder");
-                Err(Error::new(ErrorKind::ResourceExhausted, message))
-            }
-            Ok(_) => Ok(()),
-            // That it cannot be asked is no reason to record nothing.
-            Err(error) => {
-                tracing::warn!(%error, "data_dir: the file system does not say how much is free");
-                Ok(())
-            }
-        }
-    }
-
-    /// LiveKit's clients may write over what was recorded of the same room, as LiveKit Egress lets them; nobody over another
-    /// room's.
-    fn check_key(&self, request: &Request, options: &Options) -> Result<()> {
-        let Some(key) = options.key.as_ref().filter(|_| options.store.is_none()) else { return Ok(()) };
-        let Some(owner) = self.owner_of_key(key)? else { return Ok(()) };
-        let message = match options.asked {
-            Some(_) if owner.request.room == request.room => return Ok(()),
-            Some(_) => format!("filepath: {key:?} is the file of another room's recording; name another one"),
-            None => format!("options.output_key: {key:?} is the key of another recording"),
-        };
-        Err(Error::new(ErrorKind::AlreadyExists, message))
-    }
-
-    /// The one that holds the room, rather one that was not asked for by LiveKit's API; else the one that is on its way to its
+    /// The one that holds the room, rather the room's only one of our REST API; else the one that is on its way to its
     /// end, so that stopping twice does no harm. Of several the newest.
     fn stop(&mut self, room: &str) -> Result<(Recording, Written)> {
         let of_room = self.live.values().filter(|live| live.recording.request.room == room);
-        let rank = |live: &&Live| (live.holds(room), live.recording.options.asked.is_none(), live.recording.created_at);
+        let rank = |live: &&Live| {
+            let recording = &live.recording;
+            (live.holds(room), admission::is_the_rooms(&recording.options.origin), recording.created_at)
+        };
         let id = of_room.max_by_key(rank).map(|live| live.recording.id.clone()).ok_or_else(no_recording)?;
         let written = self.command(&id, Command::Stop).map_err(|_| no_recording())?;
         let recording = self.live.get(&id).map(|live| live.recording.clone()).ok_or_else(no_recording)?;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::admission::class_of;
 use super::driver::{Driver, Fact, spool_error};
-use crate::control::Launch;
+use super::metered::Metered;
+use crate::control::{Launch, Running as _};
 use crate::ids::RecordingId;
 use crate::recording::{Effect, Failure, Recording, Report};
 use crate::spool::Spool;
@@ -50,8 +52,11 @@ impl Driver {
         match self.spool.create(id, recording.extension()) {
             Ok(path) => {
                 let (id, request, reports) = (id.clone(), recording.request.clone(), self.listen(id));
+                let reservation = self.admission.capacity.reserve(id.as_str(), class_of(&request));
                 let running = (self.launcher)(Launch { id: id.clone(), request, path, reports });
+                let running = Box::new(Metered { running, _reservation: reservation });
                 if let Some(live) = self.live.get_mut(&id) {
+                    live.place = None;
                     let stopped = !live.recording.state.holds_room();
                     if stopped {
                         running.drain();

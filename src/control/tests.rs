@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::outbox::Verdict;
-use crate::recording::{Limits, Output};
+use crate::recording::{Limits, Options, Output};
 
 /// Tells when it is to end.
 struct Fake(Mutex<std::sync::mpsc::Sender<()>>);
@@ -49,10 +49,19 @@ async fn a_stop_means_its_moment_though_the_disk_hangs() {
     let (news_sender, news) = mpsc::unbounded_channel();
     let (outbox, _post) = Outbox::start(db.clone(), perform, news_sender).unwrap();
     let (policy, patience) = (Policy::default(), Patience::default());
-    let parts = Parts { db: db.clone(), spool, launcher, outbox, news, policy, patience };
-    let (control, _driver) = Control::start(parts).unwrap();
+    let storage = crate::storage::Storage::local(folder.path().join("recordings"));
+    let vault = crate::vault::Vault::new(&crate::secret::Secret::new("secret"));
+    let admission = Admission {
+        stores: crate::storage::Stores::new(storage, HashMap::new(), folder.path(), vault),
+        capacity: crate::capacity::Capacity::start(100.0),
+        bucket_only: false,
+        api_key: String::new(),
+        targets: Arc::default(),
+    };
+    let parts = Parts { db: db.clone(), spool, launcher, outbox, news, policy, admission, patience };
+    let (control, _driver) = Control::open(parts).unwrap();
     let request = Request { room: "daily".into(), output: Output::ogg(), limits: Limits::default() };
-    let recording = control.record("transcript".into(), request, Options::default()).await.unwrap();
+    let recording = control.start(Start::new("transcript", request, Options::default())).await.unwrap();
 
     let ((hangs, hung), (let_go, until)) = (channel(), channel());
     let disk = {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::recording::{
-    Asked, Failure, Limit, Limits, Media, Options, Outcome, Owner, Reason, Recording, Request, SealedStore, State,
+    EgressRequest, Failure, Limit, Limits, Media, Options, Origin, Outcome, Owner, Reason, Recording, Request,
+    SealedStore, State,
 };
 
 use super::health::HealthRow;
@@ -238,11 +239,7 @@ impl OptionsRow {
         let expires_after_s = options.expires_after.map(|kept| kept.as_secs());
         let idempotency_key = options.idempotency_key.clone();
         let store = options.store.clone().map(|SealedStore(bytes)| Base64(bytes));
-        let asked = |Asked { room_id, request, manifest, location, by_server, webhook }| {
-            let request = Base64(request);
-            AskedRow { room_id, request, manifest, location, by_server, webhook }
-        };
-        let asked = options.asked.clone().map(asked);
+        let asked = AskedRow::of(&options.origin);
         Self {
             language,
             transcribe,
@@ -263,15 +260,7 @@ impl OptionsRow {
         let expires_after = self.expires_after_s.map(SignedDuration::from_secs);
         let idempotency_key = self.idempotency_key;
         let store = self.store.map(|Base64(bytes)| SealedStore(bytes));
-        let asked = |AskedRow { room_id, request: Base64(request), manifest, location, by_server, webhook }| Asked {
-            room_id,
-            request,
-            manifest,
-            location,
-            by_server,
-            webhook,
-        };
-        let asked = self.asked.map(asked);
+        let origin = self.asked.map_or(Origin::Rest, AskedRow::origin);
         Options {
             language,
             transcribe,
@@ -282,8 +271,27 @@ impl OptionsRow {
             expires_after,
             idempotency_key,
             store,
-            asked,
+            origin,
         }
+    }
+}
+
+impl AskedRow {
+    /// Nothing for our REST API, which was the only one at first.
+    fn of(origin: &Origin) -> Option<Self> {
+        let (request, by_server, webhook) = match origin {
+            Origin::Rest => return None,
+            Origin::Server(request) => (request.clone(), true, None),
+            Origin::Twirp { request, webhook } => (request.clone(), false, webhook.clone()),
+        };
+        let EgressRequest { room_id, request, manifest, location } = request;
+        Some(Self { room_id, request: Base64(request), manifest, location, by_server, webhook })
+    }
+
+    fn origin(self) -> Origin {
+        let Self { room_id, request: Base64(request), manifest, location, by_server, webhook } = self;
+        let request = EgressRequest { room_id, request, manifest, location };
+        if by_server { Origin::Server(request) } else { Origin::Twirp { request, webhook } }
     }
 }
 

@@ -255,3 +255,31 @@ fn lists_are_read_by_room_and_by_place() {
     let db = Db::open(dir.path()).unwrap();
     assert_eq!(ids(&db.page_of_room("a", 0, 100).unwrap().recordings), newest("a")[..8].to_vec());
 }
+
+/// `testdata/rows` was written before there was an [`Origin`].
+#[test]
+fn rows_of_every_origin_are_read_and_written_as_ever() {
+    use crate::recording::{EgressRequest, Origin};
+    let rows = include_str!("../../testdata/rows/recordings.jsonl");
+    let request = || EgressRequest {
+        room_id: "RM_1".into(),
+        request: vec![18, 2, 10, 0],
+        manifest: true,
+        location: Some("https://minio/meet/a.mp4".into()),
+    };
+    let mine = EgressRequest { room_id: String::new(), manifest: false, location: None, ..request() };
+    let webhook = Some("https://example.org/hook".into());
+    let origins = [Origin::Rest, Origin::Server(request()), Origin::Twirp { request: mine, webhook }, Origin::Rest];
+    assert_eq!(rows.lines().count(), origins.len());
+    for (line, origin) in rows.lines().zip(origins) {
+        let bytes = [&[1], line.as_bytes()].concat();
+        let recording = row::decode(&bytes).unwrap();
+        assert_eq!(recording.options.origin, origin, "{line}");
+        assert_eq!(String::from_utf8(row::encode(&recording).unwrap()).unwrap(), String::from_utf8(bytes).unwrap());
+    }
+    let line = include_str!("../../testdata/rows/jobs.jsonl").trim_end();
+    let bytes = [&[1], line.as_bytes()].concat();
+    let job = job::decode(&bytes).unwrap();
+    let Task::Tell { about, .. } = &job.task else { panic!("{job:?}") };
+    assert!(about.options.origin.notifies_server());
+}

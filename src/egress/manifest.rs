@@ -16,7 +16,7 @@ pub struct Manifest {
 
 /// The manifest of this recording; `None` when none was asked for.
 pub fn manifest(recording: &Recording) -> Option<Manifest> {
-    let asked = recording.options.asked.as_ref().filter(|asked| asked.manifest)?;
+    let asked = recording.options.origin.egress().filter(|asked| asked.manifest)?;
     let ns = |at: Option<jiff::Timestamp>| at.and_then(|at| i64::try_from(at.as_nanosecond()).ok());
     let location = asked.location.clone().unwrap_or_else(|| recording.key.clone());
     let mut json = json!({

@@ -14,5 +14,5 @@ mod targets;
 pub use health::health;
 pub use info::Status;
 pub use manifest::{Manifest, manifest};
-pub use request::{Start, read};
+pub use request::{from_caller, from_server};
 pub use targets::{Targets, Verdict};

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use livekit_protocol as proto;
 use prost::Message as _;
 use proto::egress_info::{Request, Result as Single};
+use proto::start_egress_request::Source;
 
 use crate::egress::Status;
 use crate::egress::manifest::beside;
 use crate::recording::{Container, Outcome, Reason, Recording, State};
+use crate::scene::Layout;
 use crate::secret::shown_url;
 
 /// HTTP-like codes of `EgressInfo.error_code`, as LiveKit Egress gives them.
@@ -18,7 +20,7 @@ const INTERNAL: i32 = 500;
 /// What LiveKit is told about this recording. `location` is where the object is, or will be (a URL, or the key itself),
 /// unless the recording knows better.
 pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
-    let asked = recording.options.asked.as_ref();
+    let asked = recording.options.origin.egress();
     let location = asked.and_then(|asked| asked.location.as_deref()).unwrap_or(location);
     let file = file(recording, location);
     let has_file = recording.state.outcome().is_some_and(Outcome::has_file);
@@ -26,6 +28,7 @@ pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
     let end = End::of(&recording.state);
     // What LiveKit asked for is told back as it was asked.
     let told_back = asked.and_then(|asked| proto::EgressInfo::decode(asked.request.as_slice()).ok()?.request);
+    let told_back = told_back.map(|request| laid_out(request, recording));
     let request = told_back.unwrap_or_else(|| Request::RoomComposite(request(recording)));
     // `ended_at` only on the last update: LiveKit forgets a recording that has one.
     let ended_at = recording.state.outcome().and(recording.ended_at);
@@ -49,6 +52,28 @@ pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
         manifest_location: if manifest { beside(location, recording.id.as_str()) } else { String::new() },
         ..proto::EgressInfo::default()
     }
+}
+
+/// As it was requested, but for the layout once that was changed.
+fn laid_out(mut request: Request, recording: &Recording) -> Request {
+    let name = match &mut request {
+        Request::RoomComposite(request) => Some(&mut request.layout),
+        Request::Egress(request) => match &mut request.source {
+            Some(Source::Template(template)) => Some(&mut template.layout),
+            Some(Source::Web(_) | Source::Media(_)) | None => None,
+        },
+        Request::Web(_)
+        | Request::Participant(_)
+        | Request::TrackComposite(_)
+        | Request::Track(_)
+        | Request::Replay(_) => None,
+    };
+    if let (Some(name), Some(video)) = (name, recording.request.output.video())
+        && Layout::from_name(name) != video.layout
+    {
+        video.layout.name().clone_into(name);
+    }
+    request
 }
 
 /// The same for everybody but the LiveKit server, which calls the webhooks of a request itself: their URLs without what may be

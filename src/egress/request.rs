@@ -8,7 +8,6 @@ use livekit_protocol::room_composite_egress_request::{Options as Encoding, Outpu
 use livekit_protocol::start_egress_request::{Encoding as Encoding2, Source};
 use livekit_protocol::storage_config::Provider;
 use prost::Message as _;
-use serde_json::Value;
 
 use crate::egress::filename::{Names, invalid, resolve};
 use crate::egress::rpc::Asked as Rpc;
@@ -16,25 +15,8 @@ use crate::egress::store::{self, unimplemented};
 use crate::egress::{encoding, rpc};
 use crate::error::{Error, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Asked, Limits, Options, Request};
+use crate::recording::{EgressRequest, Limits, Options, Origin, Request, Start};
 use crate::scene::Layout;
-
-/// What was asked for, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Start {
-    /// The egress id.
-    pub id: RecordingId,
-    /// `screen_recording` or `transcript`.
-    pub mode: &'static str,
-    /// What to make.
-    pub request: Request,
-    /// What goes with it; the storage is still to be sealed into it.
-    pub options: Options,
-    /// The storage that the request brings along, as the configuration writes it: it holds secrets.
-    pub store: Option<Value>,
-    /// The name of the API key that its webhook is to be signed with, when the server does not sign it.
-    pub signing_key: Option<String>,
-}
 
 /// One file of a room, whichever way it was asked for.
 struct Composite {
@@ -51,8 +33,36 @@ struct Composite {
     webhooks: Vec<proto::WebhookConfig>,
 }
 
-/// Reads a request. `InvalidArgument` in LiveKit's words, `Unimplemented` with what to use instead.
-pub fn read(start: rpc::StartEgressRequest, limits: Limits, by_server: bool, now: &Zoned) -> Result<Start> {
+/// Reads a request that the LiveKit server passes on; it calls the request's webhooks itself. `InvalidArgument` in LiveKit's
+/// words, `Unimplemented` with what to use instead.
+pub fn from_server(start: rpc::StartEgressRequest, limits: Limits, now: &Zoned) -> Result<Start> {
+    let (mut start, request, _) = read(start, limits, now)?;
+    start.options.origin = Origin::Server(request);
+    Ok(start)
+}
+
+/// Reads a request made at our own address, by a caller who may touch this room only, if one is named. Errors as of
+/// [`from_server`].
+pub fn from_caller(
+    start: rpc::StartEgressRequest,
+    caller_room: Option<String>,
+    limits: Limits,
+    now: &Zoned,
+) -> Result<Start> {
+    let (mut start, request, config) = read(start, limits, now)?;
+    let webhook = config.as_ref().map(webhook).transpose()?;
+    start.options.origin = Origin::Twirp { request, webhook };
+    start.signing_key = config.map(|config| config.signing_key);
+    start.caller_room = caller_room;
+    Ok(start)
+}
+
+/// What both have in common, the request as it is given back, and its webhook: LiveKit's server too takes no more than one.
+fn read(
+    start: rpc::StartEgressRequest,
+    limits: Limits,
+    now: &Zoned,
+) -> Result<(Start, EgressRequest, Option<proto::WebhookConfig>)> {
     let rpc::StartEgressRequest { egress_id, room_id, request } = start;
     let (composite, told) = match request.ok_or_else(|| invalid("request"))? {
         Rpc::RoomComposite(request) => (room_composite(&request)?, Told::RoomComposite(redacted(request))),
@@ -87,15 +97,13 @@ pub fn read(start: rpc::StartEgressRequest, limits: Limits, by_server: bool, now
     let store = composite.store.as_ref().map(store::section).transpose()?;
     let told = proto::EgressInfo { request: Some(told), ..Default::default() };
     let location = store.as_ref().and_then(|store| store::location(store, &key));
-    // The server tells them itself; it too takes no more than one.
-    let webhook = if by_server { None } else { composite.webhooks.first().map(webhook).transpose()? };
-    let (request, manifest) = (told.encode_to_vec(), composite.manifest);
-    let asked = Asked { room_id, request, manifest, location, by_server, webhook: webhook.clone() };
-    let options = Options { key: Some(key), asked: Some(asked), ..Options::default() };
+    let given_back = EgressRequest { room_id, request: told.encode_to_vec(), manifest: composite.manifest, location };
+    let options = Options { key: Some(key), ..Options::default() };
     let mode = if composite.audio_only { "transcript" } else { "screen_recording" };
     let request = Request { room: composite.room_name, output, limits };
-    let signing_key = webhook.and(composite.webhooks.first()).map(|config| config.signing_key.clone());
-    Ok(Start { id: RecordingId::new(egress_id), mode, request, options, store, signing_key })
+    let id = Some(RecordingId::new(egress_id));
+    let start = Start { id, store, ..Start::new(mode, request, options) };
+    Ok((start, given_back, composite.webhooks.into_iter().next()))
 }
 
 /// Where a webhook of the request goes.
@@ -245,19 +253,19 @@ mod tests {
     fn start(request: proto::RoomCompositeEgressRequest) -> Result<Start> {
         let request = Some(Rpc::RoomComposite(request));
         let start = rpc::StartEgressRequest { egress_id: "EG_1".into(), room_id: "RM_1".into(), request };
-        read(start, Limits::default(), true, &now())
+        from_server(start, Limits::default(), &now())
     }
 
     #[test]
     fn meets_video_request_is_understood_and_its_secrets_go_no_further() {
         let start = start(composite()).unwrap();
-        assert_eq!((start.mode, start.options.key.as_deref()), ("screen_recording", Some("recordings/x.mp4")));
+        assert_eq!((start.mode.as_str(), start.options.key.as_deref()), ("screen_recording", Some("recordings/x.mp4")));
         let video = start.request.output.video().unwrap();
         assert_eq!((video.size.width.get(), video.framerate, video.bitrate), (1280, 30, 3000));
         assert_eq!(start.store.unwrap()["s3"]["secret"], "SK");
-        let location = start.options.asked.as_ref().unwrap().location.as_deref();
+        let location = start.options.origin.egress().unwrap().location.as_deref();
         assert_eq!(location, Some("https://minio:9000/meet/recordings/x.mp4"), "https, as LiveKit Egress writes it");
-        let asked = start.options.asked.unwrap();
+        let asked = start.options.origin.egress().unwrap();
         assert!(!asked.request.windows(2).any(|two| two == b"SK" || two == b"AK"));
         let told = proto::EgressInfo::decode(asked.request.as_slice()).unwrap();
         let Some(Told::RoomComposite(told)) = told.request else { panic!() };
@@ -272,7 +280,7 @@ mod tests {
         request.file_outputs[0].file_type = 2;
         request.file_outputs[0].filepath = "recordings/y.ogg".into();
         let start = start(request).unwrap();
-        assert_eq!((start.mode, start.request.output.container()), ("transcript", Container::Ogg));
+        assert_eq!((start.mode.as_str(), start.request.output.container()), ("transcript", Container::Ogg));
     }
 
     #[test]
@@ -289,9 +297,9 @@ mod tests {
         );
         request.video_only = false;
         let sound = start(request).unwrap();
-        assert_eq!((sound.mode, sound.options.key.as_deref()), ("transcript", Some("recordings/x.mp4")));
+        assert_eq!((sound.mode.as_str(), sound.options.key.as_deref()), ("transcript", Some("recordings/x.mp4")));
         assert!(sound.request.output.video().is_none());
-        let told = proto::EgressInfo::decode(sound.options.asked.unwrap().request.as_slice()).unwrap();
+        let told = proto::EgressInfo::decode(sound.options.origin.egress().unwrap().request.as_slice()).unwrap();
         let Some(Told::RoomComposite(told)) = told.request else { panic!() };
         assert!(told.audio_only && !told.video_only);
     }
@@ -345,10 +353,10 @@ mod tests {
         };
         let request = Some(Rpc::Egress(request));
         let start = rpc::StartEgressRequest { egress_id: "EG_1".into(), room_id: String::new(), request };
-        let start = read(start, Limits::default(), false, &now()).unwrap();
+        let start = from_caller(start, None, Limits::default(), &now()).unwrap();
         assert_eq!(start.options.key.as_deref(), Some("a/daily-2026-11-22T210506.mp4"));
-        let asked = start.options.asked.unwrap();
-        assert!(!asked.manifest && !asked.by_server && !asked.request.windows(2).any(|two| two == b"SK"));
+        let Origin::Twirp { request: asked, webhook: None } = &start.options.origin else { panic!() };
+        assert!(!asked.manifest && !asked.request.windows(2).any(|two| two == b"SK"));
         assert_eq!(start.store.unwrap()["s3"]["bucket"], "meet");
     }
 }

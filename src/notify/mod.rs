@@ -66,7 +66,7 @@ impl Notifier {
             Target::Mail => mailer.send(event, about, &links.page(about)).await,
             Target::Webhook(url) => {
                 let configured = settings.webhooks.as_ref().filter(|hooks| hooks.urls.contains(url));
-                let asked_for = about.options.asked.as_ref().is_some_and(|asked| asked.webhook.as_ref() == Some(url));
+                let asked_for = about.options.origin.webhook() == Some(url.as_str());
                 let key = match configured {
                     Some(hooks) => hooks.key(livekit)?,
                     None if asked_for => Webhooks::default().key(livekit)?,

@@ -17,7 +17,7 @@ pub(super) struct NotAnObject;
 /// The room's metadata after this event; `None` when it stays as it is. Other keys are kept. Whoever had it recorded through
 /// LiveKit's API hears of it by LiveKit's webhooks and writes these keys itself.
 pub(super) fn metadata(current: &str, event: Event, about: &Recording) -> Result<Option<String>, NotAnObject> {
-    if about.options.asked.is_some() {
+    if !about.options.origin.notifies_people() {
         return Ok(None);
     }
     let mut keys: Map<String, Value> = match serde_json::from_str(current) {
@@ -67,7 +67,7 @@ pub(super) fn message(event: Event, about: &Recording, now: Timestamp) -> Option
             Some(message)
         }
         // Said at once, not when the file has been stored; and by the backend itself, when it learns by LiveKit's webhook.
-        (Event::Ending, State::Ending { then: Outcome::LimitReached(_) }) if about.options.asked.is_none() => {
+        (Event::Ending, State::Ending { then: Outcome::LimitReached(_) }) if about.options.origin.notifies_people() => {
             Some(json!({ "type": format!("{what}LimitReached") }))
         }
         (Event::Ending | Event::Accepted | Event::Joined | Event::Started | Event::Ended, _) => None,
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
     use crate::ids::RecordingId;
-    use crate::recording::{Asked, Limits, Options, Output, Policy, Request};
+    use crate::recording::{EgressRequest, Limits, Options, Origin, Output, Policy, Request};
 
     fn recording(id: &str) -> Recording {
         let limits = Limits { max_duration: Some(Duration::from_secs(600)), ..Limits::default() };
@@ -155,14 +155,7 @@ mod tests {
     #[test]
     fn a_backend_that_asked_through_livekit_says_it_itself_but_for_the_warning() {
         let mut one = recording("EG_a");
-        one.options.asked = Some(Asked {
-            room_id: String::new(),
-            request: vec![],
-            manifest: false,
-            location: None,
-            by_server: true,
-            webhook: None,
-        });
+        one.options.origin = Origin::Server(EgressRequest::default());
         assert_eq!(metadata("{}", Event::Accepted, &one), Ok(None));
         assert!(message(Event::LimitNear(Limit::Size), &one, at(0)).is_some());
         one.state = State::Ending { then: Outcome::LimitReached(Limit::Size) };

@@ -238,7 +238,7 @@ impl Upload<'_> {
     /// appears before that would find it unprepared.
     async fn settle(&self) -> Result<()> {
         let Some(recording) = self.db.get(self.id)? else { return Ok(()) };
-        if recording.options.asked.is_some_and(|asked| asked.by_server)
+        if recording.options.origin.notifies_server()
             && let Some(ready) = recording.ended_at.and_then(|at| at.checked_add(SETTLING).ok())
         {
             let wait = ready.duration_since(Timestamp::now());

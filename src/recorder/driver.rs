@@ -147,7 +147,10 @@ impl Driver {
                 self.watch();
             }
             room::Event::Metadata(metadata) => match metadata::layout(&metadata) {
-                Some(layout) => self.arrange(layout),
+                Some(layout) => {
+                    self.arrange(layout);
+                    self.tell(Report::LayoutChanged(layout));
+                }
                 None => tracing::debug!(metadata, "metadata that means nothing to us"),
             },
             room::Event::Media { track, codec, unit } => self.media(&track, codec, unit),

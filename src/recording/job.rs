@@ -113,8 +113,7 @@ impl Target {
     /// Does it want to hear of this?
     pub fn wants(&self, event: Event, about: &Recording) -> bool {
         let saved = || about.state.outcome().is_some_and(crate::recording::Outcome::has_file);
-        // Whoever asked through LiveKit's own API tells people himself.
-        let ours = about.options.asked.is_none();
+        let ours = about.options.origin.notifies_people();
         match self {
             Self::Mail => ours && event == Event::Ended && about.options.owner.is_some() && saved(),
             Self::Transcription => {
@@ -124,9 +123,7 @@ impl Target {
             Self::Room => ours && event != Event::Joined,
             Self::Webhook(_) => event != Event::Joined,
             // It hears of an egress once we are in the room; what failed before is answered as an error.
-            Self::LiveKit => {
-                about.started_at.is_some() && about.options.asked.as_ref().is_some_and(|asked| asked.by_server)
-            }
+            Self::LiveKit => about.started_at.is_some() && about.options.origin.notifies_server(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::ErrorKind;
 use crate::recording::{Event, Failure, Health, Limit, Media, Outcome, Reason};
+use crate::scene::Layout;
 
 /// Where a recording is in its life. `Ending` and `Saving` carry the verdict they will become: the end is decided once,
 /// where it is known.
@@ -66,6 +67,8 @@ pub enum Report {
     Health(Box<Health>),
     /// A job of this recording will not be tried again: what, and why, without secrets.
     GaveUp(String),
+    /// It is shown in another layout from now on, by order of the LiveKit server.
+    LayoutChanged(Layout),
     /// A limit is about to be reached.
     LimitNear(Limit),
     /// A limit was reached.
@@ -175,6 +178,7 @@ impl State {
                 | Report::MediaFlowing
                 | Report::Health(_)
                 | Report::GaveUp(_)
+                | Report::LayoutChanged(_)
                 | Report::RoomClosed(_)
                 | Report::ConnectionLost(_)
                 | Report::LimitNear(_)
@@ -232,7 +236,7 @@ impl State {
             Report::MediaFlowing if *self == Self::Starting => {
                 Step { state: Self::Active, effects: vec![Effect::Upload, Effect::Tell(Event::Started)] }
             }
-            Report::MediaFlowing | Report::Health(_) | Report::GaveUp(_) => self.stay(),
+            Report::MediaFlowing | Report::Health(_) | Report::GaveUp(_) | Report::LayoutChanged(_) => self.stay(),
             Report::RoomClosed(why) => ending(Outcome::Complete(Reason::RoomClosed(why))),
             Report::ConnectionLost(why) => ending(Outcome::CutShort(Failure::new(ErrorKind::Unavailable, why))),
             Report::LimitNear(limit) => {
@@ -262,6 +266,7 @@ impl State {
             | Report::MediaFlowing
             | Report::Health(_)
             | Report::GaveUp(_)
+            | Report::LayoutChanged(_)
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
@@ -285,6 +290,7 @@ impl State {
             | Report::MediaFlowing
             | Report::Health(_)
             | Report::GaveUp(_)
+            | Report::LayoutChanged(_)
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
@@ -306,6 +312,7 @@ impl State {
             | Report::MediaFlowing
             | Report::Health(_)
             | Report::GaveUp(_)
+            | Report::LayoutChanged(_)
             | Report::RoomClosed(_)
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::recording::Request;
+use crate::recording::{Origin, Request};
 
 /// The recording options of the feature; all optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,30 +25,13 @@ pub struct Options {
     pub idempotency_key: Option<String>,
     /// Where the file goes, when not to the configured storage.
     pub store: Option<SealedStore>,
-    /// What LiveKit asked for, when it was LiveKit.
-    pub asked: Option<Asked>,
+    /// Who requested it.
+    pub origin: Origin,
 }
 
 /// A storage with its credentials, encrypted: only the vault of the same sidecar can open it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedStore(pub Vec<u8>);
-
-/// A request of LiveKit's egress API, as it is told back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// `room_id`.
-    pub room_id: String,
-    /// An encoded `livekit.EgressInfo` that holds the request, without secrets, and nothing else.
-    pub request: Vec<u8>,
-    /// Write a manifest beside the file.
-    pub manifest: bool,
-    /// Where the object will be found, when the request brought its own storage: a URL.
-    pub location: Option<String>,
-    /// By psrpc: the LiveKit server is told how it goes.
-    pub by_server: bool,
-    /// `webhooks`: who hears of it besides those that are configured, when it is not the server who tells them.
-    pub webhook: Option<String>,
-}
 
 /// Whose recording it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -36,7 +36,7 @@ impl Default for Policy {
 impl Policy {
     /// The jobs by which everybody who wants to hears of this.
     pub fn tell(&self, event: Event, about: &Recording, now: Timestamp) -> Vec<Job> {
-        let of_request = about.options.asked.as_ref().and_then(|asked| asked.webhook.clone()).map(Target::Webhook);
+        let of_request = about.options.origin.webhook().map(|url| Target::Webhook(url.to_owned()));
         let of_request = of_request.filter(|target| !self.targets.contains(target));
         // The service that makes the transcript of sound alone writes to the owner itself.
         let service_writes = !about.class_is_video()

@@ -105,7 +105,7 @@ impl Recording {
 
     /// The mode whose own storage, if it has one, takes the file. LiveKit's clients name no mode.
     pub fn storing_mode(&self) -> Option<&str> {
-        self.options.asked.is_none().then_some(self.mode.as_str())
+        self.options.origin.names_mode().then_some(self.mode.as_str())
     }
 
     /// The file's ending, without a dot.

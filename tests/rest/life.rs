@@ -31,7 +31,7 @@ async fn a_recording_lives_from_start_to_file() {
     assert_eq!((&saved["size"], &saved["duration"]), (&json!(10), &json!(2.5)));
     assert_eq!((&saved["egress_status"], &saved["error"]), (&json!("EGRESS_COMPLETE"), &Value::Null));
     assert_eq!((&saved["room"]["name"], &saved["progress"]), (&json!("daily"), &Value::Null));
-    assert_eq!(stage.spooled(), 0);
+    stage.freed().await;
 
     let (status, answer) = stage.stop("daily").await;
     assert_eq!((status, &answer["detail"]), (404, &json!("No active recording found for this room.")));
@@ -102,7 +102,7 @@ async fn whatever_fails_says_why_and_frees_the_room() {
         assert_eq!((&item["status"], &item["egress_status"]), (&json!("failed_to_start"), &json!("EGRESS_FAILED")));
         assert!(item["ended_at"].is_string() && item["error"].is_string() && item["path"].is_null());
     }
-    assert_eq!(stage.spooled(), 0, "nothing is left behind");
+    stage.freed().await;
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
@@ -298,7 +298,7 @@ async fn what_a_crash_left_behind_is_finished_honestly() {
         assert_eq!(fs::read(whole["path"].as_str().unwrap()).unwrap(), b"whole");
         assert_eq!((&whole["error"], &whole["duration"]), (&Value::Null, &json!(4.0)));
     }
-    assert_eq!(stage.spooled(), 0);
+    stage.freed().await;
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
 
@@ -321,5 +321,32 @@ async fn a_token_is_asked_for_when_there_is_one() {
     assert_eq!(stage.call("GET", "/api/v1.0/recordings/", None).await.0, 401);
     assert_eq!(stage.start("daily", "transcript").await.0, 401);
     assert_eq!(stage.call("GET", "/health", None).await.0, 200, "health is open");
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_machine_refuses_a_start_says_why_and_keeps_no_trace_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // Of such a machine one recording uses everything; the first is taken all the same.
+    let stage = Stage::configured(folder, None, "max_cpu_utilization: 0.01").await;
+    let body = json!({"mode": "screen_recording", "options": {"idempotency_key": "once"}});
+    let path = |room: &str| format!("/api/v1.0/rooms/{room}/start-recording/");
+    let (status, first) = stage.call("POST", &path("daily"), Some(body.clone())).await;
+    assert_eq!(status, 201, "{first}");
+    let start = Some(json!({"mode": "transcript"}).to_string());
+    let (status, headers, refused) = stage.send("POST", &path("weekly"), &[], start.clone()).await;
+    assert_eq!(status, 503, "{refused}");
+    assert!(refused["error"].as_str().unwrap().starts_with("not enough CPU: 0.00 cores are free, "), "{refused}");
+    let wait: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait} s");
+    // The same start again is no second recording, however full the machine is.
+    let (status, again) = stage.call("POST", &path("daily"), Some(body)).await;
+    assert_eq!((status, &again["id"]), (201, &first["id"]));
+    let (_, list) = stage.call("GET", "/api/v1.0/recordings/", None).await;
+    assert_eq!(list["count"], 1, "what was refused leaves nothing behind: {list}");
+    // Its place is free once its recorder has ended.
+    stage.stop("daily").await;
+    stage.until(id(&first), "saved").await;
+    assert_eq!(stage.send("POST", &path("weekly"), &[], start).await.0, 201);
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }

@@ -28,6 +28,7 @@ async fn a_recording_from_start_to_end_in_protobuf() {
 
     let layout = proto::UpdateLayoutRequest { egress_id: id.clone(), layout: "grid".into() };
     assert_eq!(call(&stage, "UpdateLayout", &layout).await.message::<EgressInfo>().egress_id, id);
+    until_layout(&stage, &one, "grid-dark").await;
 
     let stop = proto::StopEgressRequest { egress_id: id.clone() };
     let info: EgressInfo = call(&stage, "StopEgress", &stop).await.message();
@@ -347,4 +348,35 @@ async fn a_long_list_comes_in_pages_and_filters_look_at_all_of_it() {
     let wrong = call(&stage, "ListEgress", &proto::ListEgressRequest { page_token: token, ..Default::default() }).await;
     assert_eq!((wrong.status, wrong.code().as_str()), (400, "invalid_argument"));
     close(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_layout_that_livekits_server_sets_is_said_by_every_answer() {
+    let stage = Stage::new().await;
+    let started: EgressInfo = call(&stage, "StartRoomCompositeEgress", &file_of("daily")).await.message();
+    // The server sets it in our participant's metadata: only the recorder learns of it.
+    let layout = greffier::scene::Layout::from_name("grid-light");
+    stage.happens("daily", Report::LayoutChanged(layout));
+    let by_id = proto::ListEgressRequest { egress_id: started.egress_id.clone(), ..Default::default() };
+    until_layout(&stage, &by_id, "grid-light").await;
+    // The row says it to the next process.
+    let stage = stage.restart().await;
+    until_layout(&stage, &by_id, "grid-light").await;
+    close(stage).await;
+}
+
+/// Until the request in its EgressInfo has this layout.
+async fn until_layout(stage: &Stage, one: &proto::ListEgressRequest, layout: &str) {
+    let seen = async {
+        loop {
+            let info = listed(stage, one.clone()).await.remove(0);
+            let Some(proto::egress_info::Request::RoomComposite(request)) = &info.request else { panic!("{info:?}") };
+            if request.layout == layout {
+                return;
+            }
+            assert_eq!(request.layout, "speaker-light");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), seen).await.expect("EgressInfo says it");
 }

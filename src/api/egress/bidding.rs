@@ -58,10 +58,11 @@ pub fn bid(egress: &Egress, raw: &Bytes) -> f32 {
         // The server asks again because it did not hear the answer: who has it answers.
         return AT_ONCE;
     }
-    match egress::read(request, egress.limits, true, &Zoned::now()) {
+    let id = request.egress_id.clone();
+    match egress::from_server(request, egress.limits, &Zoned::now()) {
         Ok(start) => {
             let class = Class::of(start.request.output.video().is_some());
-            egress.capacity.bid(start.id.as_str(), class)
+            egress.capacity.bid(&id, class)
         }
         Err(error) if error.kind == ErrorKind::Unimplemented => egress.unsupported.bid(),
         // Whoever is asked says the same: the sooner the better.

@@ -1,28 +1,23 @@
 //! LiveKit's egress API, whichever way it is asked: start, stop, list, another layout.
 
 mod bidding;
-mod caller;
 mod psrpc;
 mod twirp;
 
 pub use bidding::Unsupported;
-pub use caller::By;
 pub use psrpc::{Open, serve};
 pub(super) use twirp::{renamed, routes};
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Zoned;
 use livekit_protocol as proto;
 
-use crate::capacity::{Capacity, Class};
+use crate::capacity::Capacity;
 use crate::control::{Control, Cursor};
-use crate::egress::{self, rpc};
+use crate::egress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Event, Limits, Outcome, Recording, SealedStore, State, Target};
-use crate::storage::Stores;
+use crate::recording::{Event, Limits, Outcome, Recording, Start, State, Target};
 
 /// How long the server is given to take in that there is an egress, before the start is answered: it must hear that before
 /// anything else, and it waits no longer than 10 s itself.
@@ -37,77 +32,32 @@ const LISTED: usize = 1000;
 pub struct Egress {
     /// Who records.
     pub control: Control,
-    /// Where files go.
-    pub stores: Stores,
     /// Whether one more fits.
     pub capacity: Capacity,
     /// What ends recordings by itself: `session_limits`.
     pub limits: Limits,
-    /// `disallow_local_storage`.
-    pub bucket_only: bool,
-    /// The name of LiveKit's key: the only one that webhooks of requests are signed with.
-    pub api_key: String,
     /// `unsupported_requests`.
     pub unsupported: Unsupported,
-    /// Where requests over HTTP may send us.
-    pub targets: Arc<egress::Targets>,
 }
 
 impl Egress {
-    /// Starts what was asked for and answers once media flows, or says what is wrong; then nothing has begun. The same egress
-    /// id again is the same recording. The answer says STARTING, as LiveKit Egress' does.
-    pub async fn start(&self, request: rpc::StartEgressRequest, by: By) -> Result<proto::EgressInfo> {
-        let known = RecordingId::new(request.egress_id.clone());
-        let known = self.control.get(&known).ok();
-        if let Some(recording) = known.as_ref().filter(|recording| recording.state != State::Starting) {
-            // The server asks again with the same id when it did not get the answer.
-            return self.answer(recording);
-        }
-        let by_server = by.is_server();
-        let start = egress::read(request, self.limits, by_server, &Zoned::now())?;
-        if !by_server {
-            self.check_targets(&start).await?;
-        }
-        let egress::Start { id, mode, request, mut options, store, signing_key } = start.clone();
-        if let Some(key) = signing_key.filter(|key| *key != self.api_key) {
-            let message = format!("webhooks.signing_key: {key:?} is not known here; use {:?}", self.api_key);
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
-        }
-        let class = Class::of(request.output.video().is_some());
-        // One that is on its way already has its place.
-        let _place = match known {
-            None => Some(self.capacity.admit(id.as_str(), class).map_err(|(free, cost)| {
-                tracing::warn!(egress = %id, free, cost, "refused: the machine is full");
-                let message = format!("not enough CPU: {free:.2} cores are free, {cost:.2} needed");
-                Error::new(ErrorKind::Unavailable, message)
-            })?),
-            Some(_) => None,
-        };
-        options.store = store.as_ref().map(|store| self.stores.seal(store).map(SealedStore)).transpose()?;
-        let storage = self.stores.of(options.sealed_store(), None)?;
-        if self.bucket_only && storage.bucket().is_none() {
-            return Err(Error::new(ErrorKind::InvalidArgument, "request has missing or invalid field: output"));
-        }
-        let key = options.key.clone().unwrap_or_default();
-        self.check_key(&by, &start, &storage, &key).await?;
-        let tried = storage.check_key_writable(&key, request.output.container().content_type()).await;
-        tried.map_err(|e| if store.is_some() && !by_server { caller::not_taken(&e) } else { not_writable(e) })?;
-        if let Some(asked) = options.asked.as_mut().filter(|asked| asked.location.is_none()) {
-            asked.location = match storage.local_path(&key) {
-                Some(path) => Some(path.display().to_string()),
-                None => storage.object_url(&key).await.ok().map(String::from),
-            };
-        }
-        let recording = match self.control.record_as(id.clone(), mode.to_owned(), request, options).await {
+    /// Starts what was requested and answers once we are in the room, or says what is wrong; then nothing has begun. The same
+    /// egress id again is the same recording. The answer says STARTING, as LiveKit Egress' does.
+    pub async fn start(&self, start: Start) -> Result<proto::EgressInfo> {
+        let id = start.id.clone();
+        let recording = match self.control.start(start).await {
             Ok(recording) => recording,
             Err(error) if error.kind == ErrorKind::NotFound => return Err(error),
-            // It was tried: to the server `unavailable` would mean that it should ask again, eight times.
-            Err(error) => return self.control.get(&id).map_or(Err(error), |recording| self.answer(&recording)),
+            Err(error) => {
+                // It was tried: to the server `unavailable` would mean that it should ask again, eight times.
+                let tried = id.and_then(|id| self.control.get(&id).ok());
+                return tried.map_or(Err(error), |recording| self.answer(&recording));
+            }
         };
-        if by_server {
+        if recording.options.origin.notifies_server() {
             self.created(&recording.id).await;
         }
-        Ok(self.starting(&recording))
+        self.answer(&recording)
     }
 
     /// Ends it. The answer says ENDING wherever there will be a file, also when it has been there for long: clients take any
@@ -204,9 +154,4 @@ impl Egress {
 /// LiveKit Egress' words.
 fn not_found(error: Error) -> Error {
     if error.kind == ErrorKind::NotFound { Error::new(ErrorKind::NotFound, "egress not found") } else { error }
-}
-
-/// What is wrong with the storage of a request is the request's fault.
-fn not_writable(error: Error) -> Error {
-    if error.kind == ErrorKind::Unimplemented { error } else { Error::new(ErrorKind::InvalidArgument, error.message) }
 }

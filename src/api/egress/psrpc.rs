@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use livekit_protocol as proto;
 use prost::Message;
 
-use super::{By, Egress, bidding};
-use crate::egress::rpc;
+use super::{Egress, bidding};
+use crate::egress::{from_server, rpc};
 use crate::error::{Error, ErrorKind};
 use crate::psrpc::{Bus, Kind, Method, Server, Serving};
 use crate::recording::Recording;
@@ -57,7 +57,8 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
             async move {
                 let request = rpc::StartEgressRequest::decode(raw).map_err(malformed)?;
                 let id = request.egress_id.clone();
-                let info = egress.start(request, By::Server).await?;
+                let start = from_server(request, egress.limits, &Zoned::now())?;
+                let info = egress.start(start).await?;
                 // Whoever has the answer may stop it.
                 register(&server, &handlers, &egress, &id).await;
                 Ok(encoded(&info))
@@ -134,7 +135,7 @@ async fn sweep(handlers: Handlers, egress: Egress) {
 }
 
 fn is_asked_for(recording: &Recording, now: Timestamp) -> bool {
-    recording.options.asked.as_ref().is_some_and(|asked| asked.by_server)
+    recording.options.origin.notifies_server()
         && (!recording.state.is_final() || now.duration_since(recording.updated_at) < LINGER)
 }
 

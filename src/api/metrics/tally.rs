@@ -98,8 +98,8 @@ fn seconds(ns: u64) -> f64 {
 
 /// LiveKit Egress' word for what was asked for. We make room composites; the second version of the API calls them templates.
 pub fn kind(recording: &Recording) -> &'static str {
-    let asked = recording.options.asked.as_ref();
-    let told = asked.and_then(|asked| EgressInfo::decode(asked.request.as_slice()).ok()?.request);
+    let request = recording.options.origin.egress();
+    let told = request.and_then(|one| EgressInfo::decode(one.request.as_slice()).ok()?.request);
     if matches!(told, Some(Asked::Egress(_))) { "template" } else { "room_composite" }
 }
 

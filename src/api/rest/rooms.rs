@@ -10,9 +10,10 @@ use crate::api::rest::start::{EXAMPLE, Start};
 use crate::api::rest::{Ask, enabled};
 use crate::api::{Door, reply};
 use crate::error::{Error, ErrorKind, Result};
-use crate::recording::{Limits, Outcome, Recording, Request};
+use crate::recording::{self, Limits, Outcome, Recording, Request};
 
-/// Starts a recording: 201 once media flows; 400, 409, or 502 with the reason. Repeated with the same idempotency key it is the
+/// Starts a recording: 201 once media flows; 400, 409, 502 with the reason, or 503 when the machine is
+/// full. Repeated with the same idempotency key it is the
 /// same start.
 pub(super) async fn start(door: &Door, caller: &Caller, ask: &Ask, body: Body) -> Result<Response> {
     let room = body::room(&ask.segment)?;
@@ -25,15 +26,12 @@ pub(super) async fn start(door: &Door, caller: &Caller, ask: &Ask, body: Body) -
     }
     let output = door.modes.of(&start.mode)?.output(&start.encoding, "options.")?;
     start.check_key(output.container())?;
-    if let Some(key) = &start.options.key {
-        may_write(door, caller, &start.mode, key).await?;
-    }
     let limits = limits(door.limits, &start)?;
     let request = Request { room: room.clone(), output, limits };
-    let options = start.options.clone();
+    let wanted = recording::Start::new(start.mode.clone(), request, start.options.clone());
     let recording = door
         .control
-        .record(start.mode.clone(), request, options)
+        .start(recording::Start { caller_room: caller.room.clone(), ..wanted })
         .await
         .map_err(|e| if e.kind == ErrorKind::Unavailable { failed(&room, &e.message) } else { e })?;
     if recording.mode != start.mode || recording.options != start.options {
@@ -56,19 +54,6 @@ pub(super) async fn stop(door: &Door, caller: &Caller, ask: &Ask) -> Result<Resp
     let recording = door.control.stop(&room).await?;
     let (id, status) = (recording.id.as_str(), Status::of(&recording).name());
     Ok(reply::json(200, &json!({"message": format!("Recording stopped for room {room}."), "id": id, "status": status})))
-}
-
-/// May the caller's recording have this key? Whoever is let into one room writes over nothing that is not known to be that
-/// room's.
-async fn may_write(door: &Door, caller: &Caller, mode: &str, key: &str) -> Result<()> {
-    let storage = door.stores.of(None, Some(mode))?;
-    storage.check_key(key).map_err(|e| Error::new(e.kind, format!("options.output_{}", e.message)))?;
-    let is_taken = caller.room.is_some() && door.control.with_key(key)?.is_none() && storage.is_there(key).await;
-    if is_taken {
-        let why = format!("options.output_key: {key:?} is there already, and not a recording of this room");
-        return Err(Error::new(ErrorKind::AlreadyExists, why));
-    }
-    Ok(())
 }
 
 fn failed(room: &str, why: &str) -> Error {

@@ -9,6 +9,7 @@ pub(in crate::api) use json::renamed;
 
 use std::time::Instant;
 
+use jiff::Zoned;
 use livekit_protocol as proto;
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
@@ -17,10 +18,11 @@ use warp::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use warp::path::FullPath;
 use warp::reply::Response;
 
-use super::{By, Egress};
+use super::Egress;
 use crate::api::auth::{Asker, Caller, Guard, Scope, asker};
 use crate::api::body::{self, Body};
 use crate::control::new_id;
+use crate::egress::from_caller;
 use crate::egress::rpc::{self, Asked};
 use crate::error::{Error, ErrorKind};
 use crate::ids::RecordingId;
@@ -120,7 +122,8 @@ async fn answer(
     caller.enter(room(&asked)).map_err(|_| Failure::denied())?;
     let egress_id = new_id().to_string();
     let request = rpc::StartEgressRequest { egress_id, request: Some(asked), ..Default::default() };
-    Ok(wire.info(&egress.start(request, By::Caller { room: caller.room }).await.map_err(no_room)?))
+    let start = from_caller(request, caller.room, egress.limits, &Zoned::now())?;
+    Ok(wire.info(&egress.start(start).await.map_err(no_room)?))
 }
 
 impl Method {
