@@ -30,7 +30,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{News, Outbox};
 use crate::recorder::Recorder;
-use crate::recording::{Event, Job, Options, Policy, Recording, Report, Request, Target, Task};
+use crate::recording::{Event, Options, Policy, Recording, Report, Request, Target};
 use crate::scene::Layout;
 use crate::spool::Spool;
 
@@ -100,6 +100,7 @@ impl Default for Patience {
 pub struct Control {
     orders: mpsc::Sender<Order>,
     db: Db,
+    outbox: Outbox,
 }
 
 /// What control is made of.
@@ -184,11 +185,11 @@ impl Control {
     /// dropped. Must be called within a tokio runtime.
     pub fn start(parts: Parts) -> Result<(Self, JoinHandle<()>)> {
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let db = parts.db.clone();
+        let (db, outbox) = (parts.db.clone(), parts.outbox.clone());
         let mut driver = driver::Driver::new(parts);
         driver.recover()?;
         let task = tokio::spawn(driver.run(inbox));
-        Ok((Self { orders, db }, task))
+        Ok((Self { orders, db, outbox }, task))
     }
 
     /// Starts a recording and waits until media flows. Errors: `AlreadyExists` when the room is being recorded or
@@ -232,13 +233,9 @@ impl Control {
         self.db.with_key(key)
     }
 
-    /// Is somebody still to be told of this? False for what was never to be told.
-    pub fn owes(&self, id: &RecordingId, to: &Target, event: Event) -> Result<bool> {
-        let is_it = |job: &Job| match &job.task {
-            Task::Tell { event: of, to: whom, .. } => *of == event && whom == to,
-            Task::Upload | Task::Remove { .. } => false,
-        };
-        Ok(self.db.jobs_of(id)?.iter().any(is_it))
+    /// Waits until the target has been notified of this, or the notice was given up. At once when there is no such notice.
+    pub async fn notified(&self, id: &RecordingId, event: Event, to: &Target) {
+        self.outbox.delivered(id, event, to).await;
     }
 
     /// `limit` recordings after the first `skip`, newest first.
