@@ -17,7 +17,7 @@ use greffier::error::{Error, ErrorKind};
 use greffier::ids::RecordingId;
 use greffier::outbox::{Outbox, Perform, Verdict};
 use greffier::recording::{
-    EgressRequest, Job, Limits, Options, Origin, Outcome, Output, Owner, Policy, Recording, Report, Request, Start,
+    EgressRequest, Event, Job, Limits, Options, Origin, Outcome, Output, Owner, Policy, Recording, Report, Request, Start,
     State, Target, Task,
 };
 use greffier::secret::Secret;
@@ -35,9 +35,14 @@ type Tried = Arc<Mutex<Vec<String>>>;
 fn name(job: &Job) -> String {
     match &job.task {
         Task::Upload => "upload".to_owned(),
+        Task::Publish => "publish".to_owned(),
         Task::Remove { object } => format!("remove {object}"),
         Task::Tell { event, to, .. } => format!("{} {}", to.name(), event.name()),
     }
+}
+
+fn is_storing(job: &Job) -> bool {
+    matches!(job.task, Task::Upload | Task::Publish)
 }
 
 struct House {
@@ -70,7 +75,7 @@ impl House {
         let (outbox, post) = Outbox::start(db.clone(), perform, news_sender).unwrap();
         let policy = Policy {
             expires_after: Some(SignedDuration::from_hours(24)),
-            targets: vec![Target::Mail, Target::Webhook("http://127.0.0.1/".into())],
+            targets: vec![Target::Mail, Target::Webhook("http://127.0.0.1/".into()), Target::LiveKit],
             ..Policy::default()
         };
         let patience = Patience { drain: Duration::from_millis(400), grace, ..Patience::default() };
@@ -91,7 +96,11 @@ impl House {
 
     /// Started as through LiveKit's API, in this room, into the file of this name.
     async fn asked(&self, room: &str, key: &str) -> greffier::error::Result<Recording> {
-        let origin = Origin::Twirp { request: EgressRequest::default(), webhook: None };
+        self.requested(room, key, Origin::Twirp { request: EgressRequest::default(), webhook: None }).await
+    }
+
+    /// The same, by this way.
+    async fn requested(&self, room: &str, key: &str, origin: Origin) -> greffier::error::Result<Recording> {
         let options = Options { origin, key: Some(key.into()), ..Options::default() };
         let request = Request { room: room.into(), output: Output::ogg(), limits: Limits::default() };
         self.control.start(Start::new("", request, options)).await
@@ -152,7 +161,7 @@ async fn what_was_ordered_is_done_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
     let tried = Tried::default();
     // The store is there, nobody who is told is.
-    let refuse = |job: &Job| if job.task == Task::Upload { Verdict::Done } else { busy() };
+    let refuse = |job: &Job| if is_storing(job) { Verdict::Done } else { busy() };
     let house = House::open(folder.path(), refuse, &tried).await;
     let id = house.record().await.id;
     house.until(&id, |recording| recording.is_some_and(|recording| recording.state.is_final())).await;
@@ -172,7 +181,9 @@ async fn what_was_ordered_is_done_by_the_next_process() {
     let events: Vec<_> = webhooks.iter().map(|name| name.rsplit(' ').next().unwrap()).collect();
     assert_eq!(events, ["accepted", "started", "ending", "ended"], "in order, once each");
     assert_eq!(tried.lock().unwrap().iter().filter(|name| *name == "mail ended").count(), 1);
-    assert!(!tried.lock().unwrap().contains(&"upload".to_owned()), "what is stored is not stored again");
+    for done in ["upload", "publish"] {
+        assert!(!tried.lock().unwrap().contains(&done.to_owned()), "what is stored is not stored again");
+    }
     house.control.close(AtClose::Stop).await.unwrap();
 }
 
@@ -270,7 +281,7 @@ async fn nobody_leaves_before_people_are_told_and_nobody_waits_for_ever() {
         let tried = tried.clone();
         move |job: &Job| {
             let before = tried.lock().unwrap().iter().filter(|of| **of == name(job)).count();
-            if job.task == Task::Upload || before > 1 { Verdict::Done } else { busy() }
+            if is_storing(job) || before > 1 { Verdict::Done } else { busy() }
         }
     };
     let house = House::patient(folder.path(), once, &tried, Duration::from_secs(60)).await;
@@ -290,13 +301,41 @@ async fn nobody_leaves_before_people_are_told_and_nobody_waits_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_appears_once_livekits_server_knows_of_the_end_and_the_stop_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let tried = Tried::default();
+    // The first try of each notice fails.
+    let second = {
+        let tried = tried.clone();
+        move |job: &Job| {
+            let before = tried.lock().unwrap().iter().filter(|of| **of == name(job)).count();
+            if is_storing(job) || before > 1 { Verdict::Done } else { busy() }
+        }
+    };
+    let house = House::open(folder.path(), second, &tried).await;
+    let id = house.requested("daily", "daily.ogg", Origin::Server(EgressRequest::default())).await.unwrap().id;
+    let times = |of: &str| tried.lock().unwrap().iter().filter(|name| *name == of).count();
+    let notified = house.control.notified(&id, Event::Started, &Target::LiveKit);
+    tokio::time::timeout(Duration::from_secs(30), notified).await.expect("it is delivered");
+    assert_eq!(times("livekit started"), 2, "and only then it is known");
+    let stopped = house.control.finish(&id).await.unwrap();
+    house.until(&id, |one| one.is_some_and(|one| one.state.is_final())).await;
+    let settled = Timestamp::now().duration_since(stopped.ended_at.unwrap());
+    assert!(settled >= SignedDuration::from_millis(1900), "{settled:?}");
+    house.control.notified(&id, Event::Ended, &Target::LiveKit).await;
+    let tried = tried.lock().unwrap();
+    let end = ["livekit ending", "livekit ending", "publish", "livekit ended", "livekit ended"];
+    assert_eq!(tried.iter().filter(|name| end.contains(&name.as_str())).collect::<Vec<_>>(), end, "{tried:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_up_shows_in_the_row() {
     let folder = tempfile::tempdir().unwrap();
     let never = |job: &Job| match &job.task {
         Task::Tell { to: Target::Mail, .. } => {
             Verdict::Never(Error::new(ErrorKind::InvalidArgument, "550 no such user"))
         }
-        Task::Tell { .. } | Task::Upload | Task::Remove { .. } => Verdict::Done,
+        Task::Tell { .. } | Task::Upload | Task::Publish | Task::Remove { .. } => Verdict::Done,
     };
     let house = House::open(folder.path(), never, &Tried::default()).await;
     let id = house.record().await.id;

@@ -110,7 +110,7 @@ impl Driver {
         let now = Timestamp::now();
         let job = |task| vec![Job::new(recording.id.clone(), task, now)];
         let jobs = |effect: &Effect| match effect {
-            Effect::Upload => job(Task::Upload),
+            Effect::Upload => self.policy.store(recording, now),
             Effect::Remove { object } => job(Task::Remove { object: *object }),
             Effect::Tell(event) => self.policy.tell(*event, recording, now),
             Effect::Record | Effect::Drain | Effect::Seal(_) | Effect::Free | Effect::Discard | Effect::Forget => {

@@ -34,7 +34,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{News, Outbox};
 use crate::recorder::Recorder;
-use crate::recording::{Event, Job, Policy, Recording, Report, Request, Start, State, Target, Task};
+use crate::recording::{Event, Policy, Recording, Report, Request, Start, State, Target};
 use crate::scene::Layout;
 use crate::spool::Spool;
 
@@ -105,6 +105,7 @@ pub struct Control {
     orders: mpsc::Sender<Order>,
     db: Db,
     admission: Admission,
+    outbox: Outbox,
 }
 
 /// What control is made of.
@@ -188,11 +189,11 @@ impl Control {
     /// dropped. Must be called within a tokio runtime.
     pub fn open(parts: Parts) -> Result<(Self, JoinHandle<()>)> {
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let (db, admission) = (parts.db.clone(), parts.admission.clone());
+        let (db, admission, outbox) = (parts.db.clone(), parts.admission.clone(), parts.outbox.clone());
         let mut driver = driver::Driver::new(parts);
         driver.recover()?;
         let task = tokio::spawn(driver.run(inbox));
-        Ok((Self { orders, db, admission }, task))
+        Ok((Self { orders, db, admission, outbox }, task))
     }
 
     /// Starts a recording, if it is admitted, and waits until it has begun. One that is known already, by its id or its
@@ -234,13 +235,9 @@ impl Control {
         self.db.with_key(key)
     }
 
-    /// Is somebody still to be told of this? False for what was never to be told.
-    pub fn owes(&self, id: &RecordingId, to: &Target, event: Event) -> Result<bool> {
-        let is_it = |job: &Job| match &job.task {
-            Task::Tell { event: of, to: whom, .. } => *of == event && whom == to,
-            Task::Upload | Task::Remove { .. } => false,
-        };
-        Ok(self.db.jobs_of(id)?.iter().any(is_it))
+    /// Waits until the target has been notified of this, or the notice was given up. At once when there is no such notice.
+    pub async fn notified(&self, id: &RecordingId, event: Event, to: &Target) {
+        self.outbox.delivered(id, event, to).await;
     }
 
     /// `limit` recordings after the first `skip`, newest first.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::outbox::Verdict;
-use crate::recording::{Limits, Options, Output};
+use crate::recording::{Job, Limits, Options, Output};
 
 /// Tells when it is to end.
 struct Fake(Mutex<std::sync::mpsc::Sender<()>>);

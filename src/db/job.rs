@@ -1,17 +1,23 @@
 //! Pure. Jobs and checkpoints as bytes, like recordings: a version, then JSON.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::row::{self, Row, moment};
 use crate::ids::RecordingId;
-use crate::recording::{Checkpoint, Event, Job, Part, Stored, Target, Task};
+use crate::recording::{After, Checkpoint, Event, Job, Part, Stored, Target, Task};
 
-/// The job's key: lanes together, and within a lane in order. The same job has the same key.
+/// The job's key: lanes together. The same job has the same key.
 pub fn key(job: &Job) -> Vec<u8> {
     let lane = job.lane();
     let mut key = format!("{}\0{}\0", lane.recording, lane.name).into_bytes();
-    key.push(job.rank());
+    // Rows that exist have these numbers; the order in a lane is the schedule's business.
+    key.push(match &job.task {
+        Task::Upload => 0,
+        Task::Remove { .. } => 1,
+        Task::Publish => 2,
+        Task::Tell { event, .. } => event.rank(),
+    });
     key
 }
 
@@ -71,6 +77,16 @@ struct JobRow {
     attempts: u32,
     #[serde(with = "moment")]
     not_before: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<AfterRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AfterRow {
+    event: String,
+    to: TargetRow,
+    settled_ms: i64,
+    at_most_ms: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +95,7 @@ enum TaskRow {
     Upload,
     Tell { event: String, to: TargetRow, about: Box<Row> },
     Remove { object: bool },
+    Publish,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,27 +134,55 @@ impl JobRow {
     fn of(job: &Job) -> Self {
         let task = match &job.task {
             Task::Upload => TaskRow::Upload,
+            Task::Publish => TaskRow::Publish,
             Task::Tell { event, to, about } => {
                 TaskRow::Tell { event: event.name().to_owned(), to: TargetRow::of(to), about: Box::new(Row::of(about)) }
             }
             Task::Remove { object } => TaskRow::Remove { object: *object },
         };
         let (created_at, attempts, not_before) = (job.created_at, job.attempts, job.not_before);
-        Self { recording: job.recording.to_string(), task, created_at, attempts, not_before }
+        let after = job.after.as_ref().map(AfterRow::of);
+        Self { recording: job.recording.to_string(), task, created_at, attempts, not_before, after }
     }
 
     fn job(self) -> Result<Job, String> {
         let task = match self.task {
             TaskRow::Upload => Task::Upload,
+            TaskRow::Publish => Task::Publish,
             TaskRow::Tell { event, to, about } => {
-                let event = Event::named(&event).ok_or_else(|| format!("there is no event {event:?}"))?;
-                Task::Tell { event, to: to.target(), about: Box::new(about.recording()?) }
+                Task::Tell { event: named(&event)?, to: to.target(), about: Box::new(about.recording()?) }
             }
             TaskRow::Remove { object } => Task::Remove { object },
         };
+        let after = self.after.map(AfterRow::after).transpose()?;
         let Self { created_at, attempts, not_before, .. } = self;
-        Ok(Job { recording: RecordingId::new(self.recording), task, created_at, attempts, not_before })
+        Ok(Job { recording: RecordingId::new(self.recording), task, created_at, attempts, not_before, after })
     }
+}
+
+impl AfterRow {
+    fn of(after: &After) -> Self {
+        let milliseconds = |of: SignedDuration| i64::try_from(of.as_millis()).unwrap_or(i64::MAX);
+        Self {
+            event: after.event.name().to_owned(),
+            to: TargetRow::of(&after.to),
+            settled_ms: milliseconds(after.settled),
+            at_most_ms: milliseconds(after.at_most),
+        }
+    }
+
+    fn after(self) -> Result<After, String> {
+        Ok(After {
+            event: named(&self.event)?,
+            to: self.to.target(),
+            settled: SignedDuration::from_millis(self.settled_ms),
+            at_most: SignedDuration::from_millis(self.at_most_ms),
+        })
+    }
+}
+
+fn named(event: &str) -> Result<Event, String> {
+    Event::named(event).ok_or_else(|| format!("there is no event {event:?}"))
 }
 
 impl TargetRow {

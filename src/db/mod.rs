@@ -147,7 +147,7 @@ impl Db {
                     }
                     for job in change.done {
                         queue.remove(job::key(job))?;
-                        if job.task == Task::Upload {
+                        if job.task == Task::Publish {
                             checkpoints.remove(key_of_id(&job.recording))?;
                         }
                     }

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::error::ErrorKind;
 use crate::recording::{
-    Encoding, Failure, Limits, Media, Options, Outcome, Policy, Reason, Recording, Request, State, WorkerClasses,
+    After, Encoding, Event, Failure, Limits, Media, Options, Outcome, Policy, Reason, Recording, Request, State,
+    Target, WorkerClasses,
 };
 
 fn recording(name: &str, second: i64, mode: &str, state: State) -> Recording {
@@ -139,6 +140,41 @@ fn a_row_that_cannot_be_read_stands_in_nobodys_way_and_comes_back() {
     db.store.write(|trees| trees.undecodable.insert(b"recording\0EG_2", row).map(|_| ())).unwrap();
     drop(db);
     assert_eq!(Db::open(dir.path()).unwrap().unended().unwrap(), [good, bad], "this program can");
+}
+
+#[test]
+fn jobs_of_the_version_before_are_read_and_taken_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).unwrap();
+    let times = r#""created_at":"1970-01-01T00:00:01Z","attempts":2,"not_before":"1970-01-01T00:00:03Z""#;
+    let rows = [(r#""upload""#, b'\0'), (r#"{"remove":{"object":true}}"#, b'\x01')];
+    for (task, rank) in rows {
+        let row = format!("\x01{{\"recording\":\"EG_1\",\"task\":{task},{times}}}");
+        let key = [&b"EG_1\0object\0"[..], &[rank]].concat();
+        db.store.write(|trees| trees.jobs.insert(&key, row.as_bytes()).map(|_| ())).unwrap();
+    }
+    let second = |n| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(n);
+    let of = |task| Job { attempts: 2, not_before: second(3), ..Job::new(RecordingId::new("EG_1"), task, second(1)) };
+    let jobs = db.jobs().unwrap();
+    assert_eq!(jobs, [of(Task::Upload), of(Task::Remove { object: true })]);
+    db.commit(Change { done: &jobs.iter().collect::<Vec<_>>(), ..Change::default() }).unwrap();
+    assert!(db.jobs().unwrap().is_empty());
+}
+
+#[test]
+fn what_a_job_waits_for_is_kept() {
+    let one = recording("EG_1", 1, "transcript", State::Active);
+    let after = After {
+        event: Event::Ending,
+        to: Target::LiveKit,
+        settled: SignedDuration::from_millis(2100),
+        at_most: SignedDuration::from_secs(4),
+    };
+    let job = Job { after: Some(after), ..Job::new(one.id, Task::Publish, Timestamp::UNIX_EPOCH) };
+    assert_eq!(job::decode(&job::encode(&job).unwrap()).unwrap(), job);
+    // What waits for nothing is written as before.
+    let bytes = job::encode(&Job { after: None, ..job }).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("after"));
 }
 
 #[test]

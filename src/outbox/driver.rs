@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::clock::Clock;
 use super::schedule::{Schedule, Settled};
-use super::{News, Order, Perform, Verdict};
+use super::{News, Notice, Order, Perform, Verdict};
 use crate::db::{Change, Db};
 use crate::error::{Error, ErrorKind};
 use crate::recording::{Job, Report, Task};
@@ -25,6 +25,8 @@ pub(super) struct Driver {
     pub tasks: JoinSet<Verdict>,
     /// Who wait until everybody is told.
     pub waiting: Vec<oneshot::Sender<()>>,
+    /// Who wait for one notice.
+    pub awaited: Vec<(Notice, oneshot::Sender<()>)>,
 }
 
 impl Driver {
@@ -40,6 +42,7 @@ impl Driver {
                         jobs.into_iter().for_each(|job| self.schedule.add(job, now));
                     }
                     Some(Order::Told(reply)) => self.waiting.push(reply),
+                    Some(Order::Delivered(notice, reply)) => self.awaited.push((notice, reply)),
                     None => break,
                 },
                 Some(done) = self.tasks.join_next_with_id() => {
@@ -58,6 +61,15 @@ impl Driver {
                     let _ = waiting.send(());
                 }
             }
+            self.answer_delivered();
+        }
+    }
+
+    /// Those whose notice does not wait any more, or who do not wait for it any more themselves, go.
+    fn answer_delivered(&mut self) {
+        let waits = |notice: &Notice| self.schedule.has(&notice.recording, notice.event, &notice.to);
+        for (_, reply) in self.awaited.extract_if(.., |(notice, reply)| reply.is_closed() || !waits(notice)) {
+            let _ = reply.send(());
         }
     }
 
@@ -94,8 +106,10 @@ impl Driver {
     async fn gone(&mut self, job: Job, error: Option<Error>) {
         let id = job.recording.clone();
         let report = match (&job.task, error) {
-            (Task::Upload, None) => Report::Stored,
-            (Task::Upload, Some(error)) => Report::StoreLost(error.into()),
+            (Task::Publish, None) => Report::Stored,
+            (Task::Publish, Some(error)) => Report::StoreLost(error.into()),
+            // What becomes of the file is said by whoever publishes it.
+            (Task::Upload, _) => return self.take_out(job).await,
             // What cannot be removed is left behind, and has been said above.
             (Task::Remove { .. }, _) => Report::Removed,
             (Task::Tell { to, .. }, error) => {
@@ -103,12 +117,11 @@ impl Driver {
                     let report = Report::GaveUp(format!("{}: {}", to.kind(), error.message));
                     let _ = self.news.send(News { recording: id.clone(), report, done: None });
                 }
-                let done = job.clone();
-                self.keep(move |db| db.commit(Change { done: &[&done], ..Change::default() })).await;
+                self.take_out(job.clone()).await;
                 let left = self.db.jobs_of(&id).unwrap_or_default();
                 let waits = |job: &Job| match &job.task {
                     Task::Tell { to, .. } => to.is_notification(),
-                    Task::Upload | Task::Remove { .. } => false,
+                    Task::Upload | Task::Publish | Task::Remove { .. } => false,
                 };
                 if to.is_notification() && error.is_none() && !left.iter().any(waits) {
                     let _ = self.news.send(News { recording: id, report: Report::Notified, done: None });
@@ -117,6 +130,10 @@ impl Driver {
             }
         };
         let _ = self.news.send(News { recording: id, report, done: Some(job) });
+    }
+
+    async fn take_out(&self, job: Job) {
+        self.keep(move |db| db.commit(Change { done: &[&job], ..Change::default() })).await;
     }
 
     async fn keep(&self, write: impl FnOnce(&Db) -> crate::error::Result<()> + Send + 'static) {

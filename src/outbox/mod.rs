@@ -8,7 +8,7 @@ mod schedule;
 mod upload;
 mod work;
 
-pub use upload::upload;
+pub use upload::{publish, upload};
 pub use work::Worker;
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Job, Report};
+use crate::recording::{Event, Job, Report, Target};
 
 /// What became of one try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,16 @@ enum Order {
     Perform(Vec<Job>),
     /// To be answered once nobody is to be told anything any more.
     Told(oneshot::Sender<()>),
+    /// To be answered once this notice does not wait any more.
+    Delivered(Notice, oneshot::Sender<()>),
+}
+
+/// One notice of one recording.
+#[derive(Debug)]
+struct Notice {
+    recording: RecordingId,
+    event: Event,
+    to: Target,
 }
 
 impl Outbox {
@@ -67,13 +77,14 @@ impl Outbox {
     /// handle.
     pub fn start(db: Db, perform: Perform, news: mpsc::UnboundedSender<News>) -> Result<(Self, JoinHandle<()>)> {
         let (mut schedule, clock) = (schedule::Schedule::default(), clock::Clock::start());
-        db.jobs()?.into_iter().for_each(|job| schedule.add(job, clock.now()));
+        schedule.take_up(db.jobs()?, clock.now());
         if schedule.len() > 0 {
             tracing::info!(jobs = schedule.len(), "the last run left work to be done");
         }
         let (orders, inbox) = mpsc::unbounded_channel();
-        let (running, tasks, waiting) = (HashMap::new(), JoinSet::new(), Vec::new());
-        let driver = driver::Driver { db, perform, news, schedule, clock, running, tasks, waiting };
+        let (running, tasks) = (HashMap::new(), JoinSet::new());
+        let (waiting, awaited) = (Vec::new(), Vec::new());
+        let driver = driver::Driver { db, perform, news, schedule, clock, running, tasks, waiting, awaited };
         Ok((Self { orders }, tokio::spawn(driver.run(inbox))))
     }
 
@@ -87,5 +98,14 @@ impl Outbox {
         let (reply, told) = oneshot::channel();
         let _ = self.orders.send(Order::Told(reply));
         let _ = told.await;
+    }
+
+    /// Waits until this notice has been delivered or given up. At once when none of those that [`wake`](Self::wake) was called
+    /// for is it.
+    pub async fn delivered(&self, recording: &RecordingId, event: Event, to: &Target) {
+        let (reply, delivered) = oneshot::channel();
+        let notice = Notice { recording: recording.clone(), event, to: to.clone() };
+        let _ = self.orders.send(Order::Delivered(notice, reply));
+        let _ = delivered.await;
     }
 }

@@ -1,10 +1,12 @@
-//! Pure. Which job is next: one at a time in a lane, in order; what failed waits longer each time.
+//! Pure. Which job is next: one at a time in a lane, in order, after the notice that it waits for; what failed waits longer each
+//! time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::recording::{ANSWERED, Event, Job, Lane, SETTLING, Target, Task, settled};
+use crate::ids::RecordingId;
+use crate::recording::{Event, Job, LONGEST_WAIT, Lane, Target, Task};
 
 /// Jobs that tell somebody something and are performed at once.
 const TELLING: usize = 16;
@@ -12,16 +14,26 @@ const TELLING: usize = 16;
 /// Whoever did not answer so many times, over some seconds, is not waited for when the process is to end.
 const SILENT: u32 = 4;
 
+/// So long is remembered when a job went; no other has to keep a greater distance from it.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
+
 /// Jobs that wait or are being performed.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    lanes: BTreeMap<Lane, BTreeMap<u8, Job>>,
+    lanes: BTreeMap<Lane, BTreeMap<u8, Waiting>>,
     /// Lanes whose first job is being performed.
     busy: BTreeSet<Lane>,
     /// How many of those tell somebody something.
     telling: usize,
-    /// When LiveKit's server took in that there is an egress, until it hears that it runs.
-    created: BTreeMap<Lane, Timestamp>,
+    /// When those went that are here no more, by lane and rank.
+    gone: BTreeMap<(Lane, u8), Timestamp>,
+}
+
+/// A job, and since when it is known here.
+#[derive(Debug)]
+struct Waiting {
+    job: Job,
+    since: Timestamp,
 }
 
 /// What became of a job that was tried.
@@ -34,39 +46,48 @@ pub enum Settled {
 }
 
 impl Schedule {
+    /// Takes up the jobs that another process left. Nobody knows when a notice that is not among them went: just now, for those
+    /// that have to keep a distance from it.
+    pub fn take_up(&mut self, jobs: Vec<Job>, now: Timestamp) {
+        jobs.into_iter().for_each(|job| self.add(job, now));
+        let waiting = self.lanes.values().flat_map(BTreeMap::values);
+        let awaited = waiting.filter_map(|Waiting { job, .. }| Some(job.after.as_ref()?.place(&job.recording)));
+        let gone: Vec<_> = awaited.filter(|place| !self.is_here(place)).map(|place| (place, now)).collect();
+        self.gone.extend(gone);
+    }
+
     /// Adds a job; one that is there already is only woken. Whatever clock its time was taken from, it waits no longer than it
     /// was to wait.
     pub fn add(&mut self, mut job: Job, now: Timestamp) {
-        job.not_before = job.not_before.min(now + longest_wait(&job));
-        if let Some(at) = self.created.get(&job.lane()).filter(|_| job.rank() == Event::Started.rank()) {
-            settled_by(&mut job, *at);
-        }
+        job.not_before = job.not_before.min(later(now, longest_wait(&job)));
         let lane = self.lanes.entry(job.lane()).or_default();
         let not_before = job.not_before;
-        let known = lane.entry(job.rank()).or_insert(job);
-        known.not_before = known.not_before.min(not_before);
+        let known = lane.entry(job.rank()).or_insert(Waiting { job, since: now });
+        known.job.not_before = known.job.not_before.min(not_before);
     }
 
     /// The jobs to perform now; each must be settled.
     pub fn due(&mut self, now: Timestamp) -> Vec<Job> {
+        let ready = self.idle().filter(|(_, waiting)| self.ready_at(waiting) <= now);
+        let ready: Vec<_> = ready.map(|(lane, waiting)| (lane.clone(), waiting.job.clone())).collect();
         let mut due = Vec::new();
-        for (lane, jobs) in &self.lanes {
-            let Some(job) = jobs.values().next() else { continue };
-            let tells = tells(job);
-            if job.not_before > now || self.busy.contains(lane) || (tells && self.telling >= TELLING) {
+        for (lane, job) in ready {
+            let tells = tells(&job);
+            if tells && self.telling >= TELLING {
                 continue;
             }
-            self.busy.insert(lane.clone());
+            self.busy.insert(lane);
             self.telling += usize::from(tells);
-            due.push(job.clone());
+            due.push(job);
         }
         due
     }
 
     /// When to look again, if nothing happens before.
     pub fn next_at(&self) -> Option<Timestamp> {
-        let idle = self.lanes.iter().filter(|(lane, _)| !self.busy.contains(lane));
-        idle.filter_map(|(_, jobs)| jobs.values().next()).map(|job| job.not_before).min()
+        // While as many are told as may be, one of them has to end first.
+        let may = self.idle().filter(|(_, waiting)| self.telling < TELLING || !tells(&waiting.job));
+        may.map(|(_, waiting)| self.ready_at(waiting)).min()
     }
 
     /// What becomes of a job that was performed. `again` says that it failed and may be tried again; `jitter` is from 0 to 1.
@@ -75,38 +96,60 @@ impl Schedule {
         self.busy.remove(&lane);
         self.telling -= usize::from(tells(job));
         let jobs = self.lanes.get_mut(&lane)?;
-        let known = jobs.get_mut(&job.rank())?;
+        let known = &mut jobs.get_mut(&job.rank())?.job;
         if again
             && (now.duration_since(known.created_at) < patience(&known.task) || known.attempts < least(&known.task))
         {
             known.attempts += 1;
-            known.not_before = now + pause(known, jitter);
+            known.not_before = later(now, pause(known, jitter));
             return Some(Settled::Postponed(known.clone()));
         }
         let gone = jobs.remove(&job.rank());
-        if gone.as_ref().is_some_and(is_creation) {
-            // The start is answered from now on, however long the server took: what follows settles from here.
-            jobs.values_mut().filter(|job| job.rank() == Event::Started.rank()).for_each(|job| settled_by(job, now));
-            self.created.insert(lane.clone(), now);
-        } else {
-            self.created.remove(&lane);
-        }
         if jobs.is_empty() {
             self.lanes.remove(&lane);
         }
-        gone.map(Settled::Gone)
+        self.gone.retain(|_, at| now.duration_since(*at) < REMEMBERED);
+        self.gone.insert((lane, job.rank()), now);
+        gone.map(|gone| Settled::Gone(gone.job))
+    }
+
+    /// Is this notice still to be delivered?
+    pub fn has(&self, recording: &RecordingId, event: Event, to: &Target) -> bool {
+        self.is_here(&(Lane { recording: recording.clone(), name: to.name() }, event.rank()))
+    }
+
+    fn is_here(&self, (lane, rank): &(Lane, u8)) -> bool {
+        self.lanes.get(lane).is_some_and(|jobs| jobs.contains_key(rank))
+    }
+
+    /// The first job of each lane in which none is being performed.
+    fn idle(&self) -> impl Iterator<Item = (&Lane, &Waiting)> {
+        let idle = self.lanes.iter().filter(|(lane, _)| !self.busy.contains(lane));
+        idle.filter_map(|(lane, jobs)| Some((lane, jobs.values().next()?)))
+    }
+
+    /// From when on it may be performed, as far as is known.
+    fn ready_at(&self, Waiting { job, since }: &Waiting) -> Timestamp {
+        let Some(after) = &job.after else { return job.not_before };
+        let place = after.place(&job.recording);
+        let from = if self.is_here(&place) {
+            later(*since, after.at_most)
+        } else {
+            self.gone.get(&place).map_or(Timestamp::MIN, |gone| later(*gone, after.settled.min(REMEMBERED)))
+        };
+        job.not_before.max(from)
     }
 
     /// Somebody is still to be told something, and answers as far as is known.
     pub fn is_telling(&self) -> bool {
         // Nobody hears a second thing before the first: whoever did not answer that one is silent.
-        self.lanes.values().filter_map(|jobs| jobs.values().next()).any(|job| match &job.task {
+        self.lanes.values().filter_map(|jobs| jobs.values().next()).any(|Waiting { job, .. }| match &job.task {
             // That is of the moment.
             Task::Tell { to: Target::Room, .. } => job.attempts == 0,
             // For it, what it was not told goes on for ever.
             Task::Tell { to: Target::LiveKit, .. } => true,
             Task::Tell { .. } => job.attempts < SILENT,
-            Task::Upload | Task::Remove { .. } => false,
+            Task::Upload | Task::Publish | Task::Remove { .. } => false,
         })
     }
 
@@ -116,23 +159,15 @@ impl Schedule {
     }
 }
 
-/// It waits until whoever was answered after `created` has taken that in.
-fn settled_by(job: &mut Job, created: Timestamp) {
-    job.not_before = job.not_before.max(settled(created));
+/// Beyond the calendar's end is its end.
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 fn tells(job: &Job) -> bool {
     match job.task {
         Task::Tell { .. } => true,
-        Task::Upload | Task::Remove { .. } => false,
-    }
-}
-
-/// By it LiveKit's server learns that there is an egress.
-fn is_creation(job: &Job) -> bool {
-    match &job.task {
-        Task::Tell { event, to, .. } => *event == Event::Joined && *to == Target::LiveKit,
-        Task::Upload | Task::Remove { .. } => false,
+        Task::Upload | Task::Publish | Task::Remove { .. } => false,
     }
 }
 
@@ -141,7 +176,7 @@ fn is_creation(job: &Job) -> bool {
 fn pause(job: &Job, jitter: f64) -> SignedDuration {
     let longest = match job.task {
         // A recording that is not stored yet keeps a disk full; what the server does not know looks as if it went on for ever.
-        Task::Upload | Task::Tell { to: Target::LiveKit, .. } => 60,
+        Task::Upload | Task::Publish | Task::Tell { to: Target::LiveKit, .. } => 60,
         Task::Tell { .. } | Task::Remove { .. } => 600,
     };
     let seconds = 1_i64.checked_shl(job.attempts.saturating_sub(1)).unwrap_or(longest).clamp(1, longest);
@@ -151,7 +186,7 @@ fn pause(job: &Job, jitter: f64) -> SignedDuration {
 /// The longest that a job may have to wait for its next try.
 fn longest_wait(job: &Job) -> SignedDuration {
     match job.attempts {
-        0 => ANSWERED + SETTLING,
+        0 => LONGEST_WAIT,
         _ => pause(job, 1.0),
     }
 }
@@ -159,7 +194,7 @@ fn longest_wait(job: &Job) -> SignedDuration {
 /// So often a job is tried before it is given up: a clock that was set must not be what ends it.
 const fn least(task: &Task) -> u32 {
     match task {
-        Task::Upload | Task::Remove { .. } => 0,
+        Task::Upload | Task::Publish | Task::Remove { .. } => 0,
         Task::Tell { to: Target::Room, .. } => 0,
         Task::Tell { .. } => 20,
     }
@@ -168,7 +203,9 @@ const fn least(task: &Task) -> u32 {
 /// After this long a job is given up.
 fn patience(task: &Task) -> SignedDuration {
     match task {
-        Task::Upload | Task::Remove { .. } | Task::Tell { to: Target::LiveKit, .. } => SignedDuration::MAX,
+        Task::Upload | Task::Publish | Task::Remove { .. } | Task::Tell { to: Target::LiveKit, .. } => {
+            SignedDuration::MAX
+        }
         // What is shown in the room is of the moment, but for the end: what it leaves would be shown for ever.
         Task::Tell { to: Target::Room, event: Event::Ended, .. } => SignedDuration::from_hours(1),
         Task::Tell { to: Target::Room, .. } => SignedDuration::from_mins(1),
@@ -178,9 +215,10 @@ fn patience(task: &Task) -> SignedDuration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::ids::RecordingId;
-    use crate::recording::{Limits, Options, Output, Policy, Recording, Request};
+    use crate::recording::{After, Limits, Options, Output, Policy, Recording, Request};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
@@ -221,27 +259,49 @@ mod tests {
         assert_eq!(schedule.due(at(1))[0].rank(), Event::Started.rank());
     }
 
+    /// Started, told after LiveKit's server knows the egress.
+    fn started() -> Job {
+        let after =
+            After { event: Event::Joined, to: Target::LiveKit, settled: LONGEST_WAIT, at_most: SignedDuration::ZERO };
+        Job { not_before: at(2), after: Some(after), ..tell("a", Event::Started, Target::LiveKit) }
+    }
+
     #[test]
     fn active_is_told_two_seconds_after_the_server_could_answer_the_start() {
         let mut schedule = Schedule::default();
         let created = tell("a", Event::Joined, Target::LiveKit);
-        let started = Job { not_before: at(2), ..tell("a", Event::Started, Target::LiveKit) };
         schedule.add(created.clone(), at(0));
-        schedule.add(started, at(0));
+        schedule.add(started(), at(0));
         assert_eq!(schedule.due(at(0)).len(), 1);
         schedule.settle(&created, false, at(3), 0.0);
-        assert_eq!(schedule.next_at(), Some(at(5) + ANSWERED));
+        assert_eq!(schedule.next_at(), Some(at(3) + LONGEST_WAIT));
         assert!(schedule.due(at(5)).is_empty());
-        let due = schedule.due(at(5) + ANSWERED);
+        let due = schedule.due(at(3) + LONGEST_WAIT);
         assert_eq!(due.len(), 1);
         schedule.settle(&due[0], false, at(6), 0.0);
-        assert!(schedule.created.is_empty());
         // Also when media flows only after that.
-        schedule.add(created.clone(), at(0));
-        schedule.due(at(10));
-        schedule.settle(&created, false, at(10), 0.0);
-        schedule.add(tell("a", Event::Started, Target::LiveKit), at(10));
-        assert_eq!(schedule.next_at(), Some(at(12) + ANSWERED));
+        schedule.add(created.clone(), at(100));
+        schedule.due(at(110));
+        schedule.settle(&created, false, at(110), 0.0);
+        schedule.add(started(), at(110));
+        assert_eq!(schedule.next_at(), Some(at(110) + LONGEST_WAIT));
+        assert_eq!(schedule.gone.len(), 1, "what is long gone is forgotten");
+        // A process that takes it up does not know when the server learnt of the egress.
+        let mut schedule = Schedule::default();
+        schedule.take_up(vec![started()], at(1000));
+        assert_eq!(schedule.next_at(), Some(at(1000) + LONGEST_WAIT));
+    }
+
+    #[test]
+    fn as_many_are_told_as_may_be_and_the_rest_is_not_looked_at_meanwhile() {
+        let mut schedule = Schedule::default();
+        for n in 0..=TELLING {
+            schedule.add(tell(&n.to_string(), Event::Accepted, hook()), at(0));
+        }
+        let due = schedule.due(at(0));
+        assert_eq!((due.len(), schedule.next_at()), (TELLING, None));
+        schedule.settle(&due[0], false, at(1), 0.0);
+        assert_eq!((schedule.due(at(1)).len(), schedule.next_at()), (1, None));
     }
 
     #[test]
@@ -263,7 +323,7 @@ mod tests {
         // Ordered by a clock that was an hour ahead.
         let job = Job { not_before: at(0) + hour, created_at: at(0) + hour, ..tell("a", Event::Accepted, hook()) };
         schedule.add(job.clone(), at(0));
-        assert_eq!(schedule.next_at(), Some(at(2) + ANSWERED));
+        assert_eq!(schedule.next_at(), Some(at(0) + LONGEST_WAIT));
         assert_eq!(schedule.due(at(3)).len(), 1);
         let Some(Settled::Postponed(job)) = schedule.settle(&job, true, at(3), 1.0) else { panic!() };
         assert_eq!(job.not_before, at(4) + SignedDuration::from_millis(500));
@@ -318,5 +378,105 @@ mod tests {
         let settled = schedule.settle(&upload, true, at(1_000_000_000), 1.0);
         let Some(Settled::Postponed(job)) = settled else { panic!("{settled:?}") };
         assert_eq!(job.not_before, at(1_000_000_090));
+    }
+
+    /// One step of a day of the schedule, `ms` after the one before.
+    #[derive(Clone, Debug)]
+    enum Act {
+        Add(usize),
+        /// This one of those that are performed ends: done, given up, or to be tried again.
+        End(usize, bool),
+        Pass,
+        /// The process dies; the next one takes up what is in the store.
+        Crash,
+    }
+
+    fn act() -> impl Strategy<Value = (i64, Act)> {
+        let act = prop_oneof![
+            4 => (0..LIFE.len()).prop_map(Act::Add),
+            6 => (0..4_usize, any::<bool>()).prop_map(|(n, again)| Act::End(n, again)),
+            2 => Just(Act::Pass),
+            1 => Just(Act::Crash),
+        ];
+        (0..3000_i64, act)
+    }
+
+    /// What happens to one recording, in this order.
+    const LIFE: [fn() -> Job; 6] = [
+        || tell("a", Event::Joined, Target::LiveKit),
+        started,
+        || tell("a", Event::Ending, Target::LiveKit),
+        || Job::new(RecordingId::new("a"), Task::Upload, at(0)),
+        || {
+            let (event, to, at_most) = (Event::Ending, Target::LiveKit, SignedDuration::from_secs(4));
+            let after = After { event, to, settled: SignedDuration::ZERO, at_most };
+            Job { after: Some(after), ..Job::new(RecordingId::new("a"), Task::Publish, at(0)) }
+        },
+        || tell("a", Event::Ended, Target::LiveKit),
+    ];
+
+    proptest! {
+        #[test]
+        fn nothing_is_done_too_early_and_nothing_waits_for_ever(acts in proptest::collection::vec(act(), 1..60)) {
+            let (mut schedule, mut now, mut added) = (Schedule::default(), at(0), 0);
+            // What a store holds, what is being performed, when each went and since when a process knows it.
+            let mut store: BTreeMap<(Lane, u8), Job> = BTreeMap::new();
+            let mut running: Vec<Job> = Vec::new();
+            let mut went: BTreeMap<(Lane, u8), Timestamp> = BTreeMap::new();
+            let mut since: BTreeMap<(Lane, u8), Timestamp> = BTreeMap::new();
+            let place = |job: &Job| (job.lane(), job.rank());
+            // In the end everything answers: each is tried until it is done.
+            let rest = (0..LIFE.len()).map(|n| (0, Act::Add(n))).chain((0..60).map(|_| (70_000, Act::End(0, false))));
+            for (ms, act) in acts.into_iter().chain(rest) {
+                now += SignedDuration::from_millis(ms);
+                match act {
+                    // Later things happen after earlier ones.
+                    Act::Add(n) if n == added => {
+                        let job = LIFE[n]();
+                        store.insert(place(&job), job.clone());
+                        since.insert(place(&job), now);
+                        schedule.add(job, now);
+                        added += 1;
+                    }
+                    Act::Add(_) | Act::Pass => {}
+                    Act::End(n, again) => {
+                        if !running.is_empty() {
+                            let job = running.remove(n % running.len());
+                            match schedule.settle(&job, again, now, 0.5) {
+                                Some(Settled::Gone(job)) => {
+                                    store.remove(&place(&job));
+                                    went.insert(place(&job), now);
+                                }
+                                Some(Settled::Postponed(job)) => drop(store.insert(place(&job), job)),
+                                None => prop_assert!(false, "it was not there"),
+                            }
+                        }
+                    }
+                    Act::Crash => {
+                        running.clear();
+                        schedule = Schedule::default();
+                        schedule.take_up(store.values().cloned().collect(), now);
+                        since.extend(store.keys().map(|place| (place.clone(), now)));
+                    }
+                }
+                for job in schedule.due(now) {
+                    prop_assert!(running.iter().all(|other| other.lane() != job.lane()), "two in one lane");
+                    let first = store.range((job.lane(), 0)..=(job.lane(), u8::MAX)).next().map(|(place, _)| place.clone());
+                    prop_assert_eq!(first, Some(place(&job)), "out of order");
+                    prop_assert!(store[&place(&job)].not_before.min(since[&place(&job)] + LONGEST_WAIT) <= now);
+                    if let Some(after) = &job.after {
+                        let awaited = after.place(&job.recording);
+                        match went.get(&awaited) {
+                            Some(gone) => prop_assert!(*gone + after.settled <= now, "too early"),
+                            None => prop_assert!(since[&place(&job)] + after.at_most <= now, "it was not waited for"),
+                        }
+                    }
+                    running.push(job);
+                }
+                // Whatever waits has a time or something that ends.
+                prop_assert!(schedule.len() == 0 || !running.is_empty() || schedule.next_at().is_some());
+            }
+            prop_assert!(store.is_empty() && schedule.len() == 0, "stuck: {:?}", store.keys());
+        }
     }
 }

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 
 use super::parts;
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Checkpoint, Event, Job, Part, Recording, SETTLING, Target, Task};
+use crate::recording::{Checkpoint, Part, Recording, State};
 use crate::spool::Spool;
 use crate::storage::Storage;
 
@@ -24,11 +23,30 @@ const COMPARED: usize = 3;
 /// A key that may not look takes an object for stored after so many uploads whose completion was not answered.
 const TRUSTED: u32 = 2;
 
-/// Waits while the file grows, and returns once the object is complete and verified. `DataLoss` when there is nothing to
-/// store, and never will be; after every other failure another try goes on where this one ended.
+/// Sends what there is while the file grows, and returns once it is whole and all its parts are in the store, as far as it has
+/// parts: the object does not appear yet. After a failure another try goes on where this one ended.
 pub async fn upload(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Result<()> {
+    perform(Step::Send, db, spool, storage, id).await
+}
+
+/// Waits until the file is whole, and returns once the object is complete and verified. `DataLoss` when there is nothing to
+/// store, and never will be; after every other failure another try goes on where this one ended.
+pub async fn publish(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Result<()> {
+    perform(Step::Publish, db, spool, storage, id).await
+}
+
+/// How far it is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Everything is in the store.
+    Send,
+    /// And it is an object.
+    Publish,
+}
+
+async fn perform(step: Step, db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Result<()> {
     let recording = db.get(id)?.ok_or_else(|| gone(id, "the recording is gone"))?;
-    let upload = Upload { db, spool, storage, id, recording };
+    let upload = Upload { step, db, spool, storage, id, recording };
     let done = if storage.takes_parts() { upload.in_parts().await } else { upload.whole().await };
     done.map_err(|e| {
         // Settings can be mended: only what is lost is given up.
@@ -38,6 +56,7 @@ pub async fn upload(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId)
 }
 
 struct Upload<'a> {
+    step: Step,
     db: &'a Db,
     spool: &'a Spool,
     storage: &'a Storage,
@@ -66,8 +85,10 @@ impl Upload<'_> {
         loop {
             match self.look()? {
                 Look::Whole(file, _) => {
-                    self.settle().await?;
-                    return self.storage.put_file(&file, self.key(), self.recording.content_type()).await;
+                    return match self.step {
+                        Step::Send => Ok(()),
+                        Step::Publish => self.storage.put_file(&file, self.key(), self.recording.content_type()).await,
+                    };
                 }
                 Look::Growing(..) => tokio::time::sleep(LOOK).await,
                 Look::Nothing => return self.nothing(&Checkpoint::default()).await,
@@ -156,25 +177,36 @@ impl Upload<'_> {
                         tokio::time::sleep(LOOK).await;
                     }
                 }
-                Look::Whole(file, size) if size <= sent.part => return self.finish_small(&file, size, sent).await,
-                Look::Whole(file, size) => return self.finish(&file, size, sent).await,
+                Look::Whole(file, size) => {
+                    return match (self.step, size <= sent.part) {
+                        (Step::Send, true) => Ok(()),
+                        (Step::Send, false) => self.send_rest(&file, size, sent).await,
+                        (Step::Publish, true) => self.finish_small(&file, size, sent).await,
+                        (Step::Publish, false) => self.finish(&file, size, sent).await,
+                    };
+                }
                 Look::Nothing => return self.nothing(sent).await,
             }
         }
     }
 
-    /// The file is whole: sends what is missing, the first part last, and puts them together.
-    async fn finish(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
+    /// The file is whole: sends what is missing, the first part last.
+    async fn send_rest(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
         self.forget_changed(file, size, sent).await?;
         for index in parts::missing(&sent.parts, sent.part, size) {
             if !self.send(file, index, parts::range_in(index, sent.part, size), sent).await? {
                 return Err(self.changed(file));
             }
         }
+        Ok(())
+    }
+
+    /// Puts the parts together.
+    async fn finish(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
+        self.send_rest(file, size, sent).await?;
         let mut ids = sent.parts.clone();
         ids.sort_by_key(|part| part.index);
         let ids: Vec<_> = ids.into_iter().map(|part| part.id).collect();
-        self.settle().await?;
         let before = sent.unanswered;
         // Kept before it is asked: a process may end before it hears the answer.
         self.keep(sent, Checkpoint { unanswered: before + 1, ..sent.clone() }).await?;
@@ -210,7 +242,6 @@ impl Upload<'_> {
         if matches!(self.stored().await?, Stored::Bytes(there) if there == size) && self.is_stored(&bytes).await? {
             return Ok(());
         }
-        self.settle().await?;
         self.storage.put(self.key(), bytes, self.recording.content_type()).await?;
         self.verify(size, sent).await
     }
@@ -234,38 +265,14 @@ impl Upload<'_> {
         Err(Error::new(ErrorKind::Unavailable, format!("storage: {stored} under {} instead of {size}", self.key())))
     }
 
-    /// A backend that asked through LiveKit writes down that it stopped the egress only once the stop was answered: a file that
-    /// appears before that would find it unprepared.
-    async fn settle(&self) -> Result<()> {
-        let Some(recording) = self.db.get(self.id)? else { return Ok(()) };
-        if recording.options.origin.notifies_server()
-            && let Some(ready) = recording.ended_at.and_then(|at| at.checked_add(SETTLING).ok())
-        {
-            let wait = ready.duration_since(Timestamp::now());
-            // A clock that was set meanwhile must not hold it up.
-            tokio::time::sleep(Duration::try_from(wait.min(SETTLING)).unwrap_or_default()).await;
-            // Whoever hears of the object asks the server when it ended; a server that is away does not keep the file back.
-            let until = Timestamp::now().checked_add(SETTLING).unwrap_or_default();
-            while Timestamp::now() < until && self.owes_the_end()? {
-                tokio::time::sleep(LOOK).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// The server has not been told yet that it ends.
-    fn owes_the_end(&self) -> Result<bool> {
-        let is_it = |job: &Job| match &job.task {
-            Task::Tell { event, to, .. } => *event == Event::Ending && *to == Target::LiveKit,
-            Task::Upload | Task::Remove { .. } => false,
-        };
-        Ok(self.db.jobs_of(self.id)?.iter().any(is_it))
-    }
-
     /// There is no file: done before a crash, or never to be.
     async fn nothing(&self, sent: &Checkpoint) -> Result<()> {
-        let media = self.db.get(self.id)?.and_then(|recording| recording.media);
-        if let Some(media) = media
+        let recording = self.db.get(self.id)?;
+        if self.step == Step::Send && recording.as_ref().is_some_and(|of| matches!(of.state, State::Saving { .. })) {
+            // It is to be published, and that says what became of it.
+            return Ok(());
+        }
+        if let Some(media) = recording.and_then(|recording| recording.media)
             && matches!(self.stored().await?, Stored::Bytes(bytes) if bytes == media.bytes)
         {
             return Ok(());
@@ -277,7 +284,10 @@ impl Upload<'_> {
                 Ok(()) => {}
             }
         }
-        Err(gone(self.id, "its file is neither in the spool nor stored"))
+        match self.step {
+            Step::Send => Ok(()),
+            Step::Publish => Err(gone(self.id, "its file is neither in the spool nor stored")),
+        }
     }
 
     /// Sends this part; false when the file does not have it any more.

@@ -42,7 +42,11 @@ impl Worker {
         match &job.task {
             Task::Upload => {
                 let storage = self.storage_of(&job.recording)?;
-                upload::upload(&self.db, &self.spool, &storage, &job.recording).await?;
+                upload::upload(&self.db, &self.spool, &storage, &job.recording).await
+            }
+            Task::Publish => {
+                let storage = self.storage_of(&job.recording)?;
+                upload::publish(&self.db, &self.spool, &storage, &job.recording).await?;
                 let Some(recording) = self.db.get(&job.recording)? else { return Ok(()) };
                 self.remember(&recording, &storage).await;
                 if let Some(manifest) = egress::manifest(&recording) {
@@ -117,7 +121,9 @@ impl Worker {
 /// with its storage may be put right.
 fn verdict(task: &Task, error: Error) -> Verdict {
     match error.kind {
-        ErrorKind::InvalidArgument | ErrorKind::Unimplemented if *task == Task::Upload => Verdict::Again(error),
+        ErrorKind::InvalidArgument | ErrorKind::Unimplemented if matches!(task, Task::Upload | Task::Publish) => {
+            Verdict::Again(error)
+        }
         ErrorKind::InvalidArgument | ErrorKind::DataLoss | ErrorKind::Unimplemented => Verdict::Never(error),
         ErrorKind::NotFound
         | ErrorKind::AlreadyExists
@@ -139,8 +145,9 @@ mod tests {
     fn a_film_is_given_up_only_when_it_is_gone() {
         let wrong = || Error::new(ErrorKind::InvalidArgument, "key: wrong");
         assert_eq!(verdict(&Task::Upload, wrong()), Verdict::Again(wrong()));
+        assert_eq!(verdict(&Task::Publish, wrong()), Verdict::Again(wrong()));
         assert_eq!(verdict(&Task::Remove { object: true }, wrong()), Verdict::Never(wrong()));
         let gone = || Error::new(ErrorKind::DataLoss, "gone");
-        assert_eq!(verdict(&Task::Upload, gone()), Verdict::Never(gone()));
+        assert_eq!(verdict(&Task::Publish, gone()), Verdict::Never(gone()));
     }
 }

@@ -1,6 +1,6 @@
 //! Work that must outlive the process: one job per thing to do and target, in order within a lane.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::ids::RecordingId;
 use crate::recording::{Event, Recording};
@@ -26,8 +26,10 @@ pub enum Target {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Bring the file to its final place, while it grows and when it is whole.
+    /// Bring the file to its storage, while it grows and when it is whole. Nothing appears under its key yet.
     Upload,
+    /// Make the file appear at its final place.
+    Publish,
     /// Tell somebody of an event; `about` is the recording as it was then.
     Tell {
         /// What happened.
@@ -57,6 +59,21 @@ pub struct Job {
     pub attempts: u32,
     /// Not to be tried before.
     pub not_before: Timestamp,
+    /// Not to be tried before this notice either.
+    pub after: Option<After>,
+}
+
+/// The notice of the same recording that a job waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After {
+    /// Of what.
+    pub event: Event,
+    /// To whom.
+    pub to: Target,
+    /// So long ago it must have been delivered, or given up.
+    pub settled: SignedDuration,
+    /// A receiver that is away holds the job up for so long at most.
+    pub at_most: SignedDuration,
 }
 
 /// Where jobs wait for each other: one recording, one target.
@@ -131,14 +148,14 @@ impl Target {
 impl Job {
     /// A job to be done at once.
     pub fn new(recording: RecordingId, task: Task, now: Timestamp) -> Self {
-        Self { recording, task, created_at: now, attempts: 0, not_before: now }
+        Self { recording, task, created_at: now, attempts: 0, not_before: now, after: None }
     }
 
     /// Where it waits.
     pub fn lane(&self) -> Lane {
         let name = match &self.task {
             // Nothing is removed while it is still being stored.
-            Task::Upload | Task::Remove { .. } => "object".to_owned(),
+            Task::Upload | Task::Publish | Task::Remove { .. } => "object".to_owned(),
             Task::Tell { to, .. } => to.name(),
         };
         Lane { recording: self.recording.clone(), name }
@@ -147,7 +164,7 @@ impl Job {
     /// Its lane as it is shown.
     pub fn shown(&self) -> String {
         match &self.task {
-            Task::Upload | Task::Remove { .. } => self.lane().name,
+            Task::Upload | Task::Publish | Task::Remove { .. } => self.lane().name,
             Task::Tell { to, .. } => to.shown(),
         }
     }
@@ -156,9 +173,17 @@ impl Job {
     pub fn rank(&self) -> u8 {
         match &self.task {
             Task::Upload => 0,
-            Task::Remove { .. } => 1,
+            Task::Publish => 1,
+            Task::Remove { .. } => 2,
             Task::Tell { event, .. } => event.rank(),
         }
+    }
+}
+
+impl After {
+    /// Where the notice of this recording waits, and its place there.
+    pub fn place(&self, recording: &RecordingId) -> (Lane, u8) {
+        (Lane { recording: recording.clone(), name: self.to.name() }, self.event.rank())
     }
 }
 

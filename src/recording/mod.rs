@@ -20,14 +20,14 @@ mod words;
 
 pub use event::Event;
 pub use health::{Health, Hole, HoleCause, Notable, TrackFlaw, some};
-pub use job::{Checkpoint, Job, Lane, Part, Stored, Target, Task};
+pub use job::{After, Checkpoint, Job, Lane, Part, Stored, Target, Task};
 pub use lifecycle::{Command, Effect, Refused, Report, State, Step};
 pub use limits::Limits;
 pub use options::{Options, Owner, SealedStore};
 pub use origin::{EgressRequest, Origin};
 pub use outcome::{Failure, Limit, Media, Outcome, Reason};
 pub use output::{AudioSettings, Container, Output, Profile, VideoSettings, even};
-pub use policy::{ANSWERED, Policy, SETTLING, settled};
+pub use policy::{LONGEST_WAIT, Policy};
 pub use preset::Preset;
 pub use quality::Quality;
 pub use record::Recording;

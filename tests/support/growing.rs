@@ -87,11 +87,14 @@ impl Growing {
         self.spool.seal(&self.recording.id, self.recording.extension()).expect("sealed")
     }
 
-    /// Tries the upload once.
+    /// Tries once to bring it to the store and to publish it there.
     pub fn upload(&self, storage: &Storage) -> impl Future<Output = Result<()>> + Send + 'static {
         let (db, spool, storage) = (self.db.clone(), self.spool.clone(), storage.clone());
         let id = self.recording.id.clone();
-        async move { outbox::upload(&db, &spool, &storage, &id).await }
+        async move {
+            outbox::upload(&db, &spool, &storage, &id).await?;
+            outbox::publish(&db, &spool, &storage, &id).await
+        }
     }
 
     /// Returns once the store has so many parts.

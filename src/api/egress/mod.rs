@@ -22,8 +22,6 @@ use crate::recording::{Event, Limits, Outcome, Recording, Start, State, Target};
 /// How long the server is given to take in that there is an egress, before the start is answered: it must hear that before
 /// anything else, and it waits no longer than 10 s itself.
 const CREATED: Duration = Duration::from_secs(4);
-/// How often is looked whether it has.
-const LOOK: Duration = Duration::from_millis(10);
 /// Recordings of one answer to a list.
 const LISTED: usize = 1000;
 
@@ -139,12 +137,8 @@ impl Egress {
 
     /// Until the server has been told that the egress exists, or for so long.
     async fn created(&self, id: &RecordingId) {
-        let told = async {
-            while self.control.owes(id, &Target::LiveKit, Event::Joined).unwrap_or(false) {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        if tokio::time::timeout(CREATED, told).await.is_err() {
+        let notified = self.control.notified(id, Event::Joined, &Target::LiveKit);
+        if tokio::time::timeout(CREATED, notified).await.is_err() {
             // It makes one itself when the start is answered.
             tracing::warn!(egress = %id, "the server does not take in that there is an egress; it is started all the same");
         }
