@@ -181,7 +181,7 @@ fn meets_video_is_recorded_as_by_livekits_own_egress() {
     world.backend.call("update_layout", json!({ "egress_id": id, "layout": "grid-light" })).ok();
     let ourselves = world.ask_room("GetParticipant", room, json!({ "identity": id }));
     assert_eq!(ourselves["metadata"], r#"{"layout":"grid-light"}"#);
-    std::thread::sleep(Duration::from_secs(2));
+    sidecar.until_recorded(&id, 3.5);
 
     let stopped_at = Instant::now();
     let stop = world.stop(&id);
