@@ -35,10 +35,12 @@ demo-build:
 test: debian ## everything: unit, golden, law, pipeline and live tests
 	$(MAKE) -j2 --no-print-directory test-build tools
 	rm -f "$(ATTEMPTS)"
-	cargo test --locked --lib --bins --examples $(addprefix --test ,$(TESTS))
-	cargo test --locked $(addprefix --test ,$(WAITING)) -- --test-threads 16
-	cargo test --locked --doc
-	awk -f tests/attempts.awk "$(ATTEMPTS)"
+	code=0; \
+	cargo test --locked --lib --bins --examples $(addprefix --test ,$(TESTS)) \
+		&& cargo test --locked $(addprefix --test ,$(WAITING)) -- --test-threads 16 \
+		&& cargo test --locked --doc || code=$$?; \
+	awk -f tests/attempts.awk "$(ATTEMPTS)" || code=$$?; \
+	exit $$code
 
 # Cargo shares out the cores itself: what make says of jobs is not for it.
 demo-build test-build: export MAKEFLAGS :=
