@@ -8,6 +8,7 @@ TOOLS := $(CURDIR)/target/tools
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 LIVEKIT_SERVER_VERSION := v1.13.5
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
+CARGO_DENY_VERSION := 0.20.2
 
 # What the program links to and runs with; what the tests and the demo need besides.
 DEBIAN_BUILD := $(shell sed -n 's/^build *//p' docker/packages.txt)
@@ -15,27 +16,53 @@ DEBIAN_RUN := gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-p
 	gstreamer1.0-libav fonts-dejavu-core fonts-noto-core fonts-noto-color-emoji fonts-droid-fallback ca-certificates
 DEBIAN_TEST := gstreamer1.0-tools ffmpeg chromium python3-venv curl procps redis-server
 
-.PHONY: help demo test live check bench bless media tools debian fmt image image-test
+# These tests do little but wait: they run side by side, and the others do not run beside them.
+WAITING := network
+TESTS := $(filter-out $(WAITING),$(basename $(notdir $(wildcard tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
+ATTEMPTS := $(TARGET)/tmp/attempts.log
+
+.PHONY: help demo demo-build test test-build unit live check bench bless media tools debian fmt image image-test
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: debian $(TOOLS)/livekit-server ## record a sample room for 20 s on a real LiveKit server and check the file
-	cargo build --locked --bin greffier --example sample_room
+demo: debian ## record a sample room for 20 s on a real LiveKit server and check the file
+	$(MAKE) -j2 --no-print-directory demo-build $(TOOLS)/livekit-server
 	GREFFIER_TOOLS="$(TOOLS)" TARGET="$(TARGET)" bash examples/demo.sh
 
-test: tools ## everything: unit, golden, law, pipeline and live tests
+demo-build:
+	cargo build --locked --bin greffier --example sample_room
+
+test: debian ## everything: unit, golden, law, pipeline and live tests
+	$(MAKE) -j2 --no-print-directory test-build tools
+	rm -f "$(ATTEMPTS)"
+	code=0; \
+	cargo test --locked --lib --bins --examples $(addprefix --test ,$(TESTS)) \
+		&& cargo test --locked $(addprefix --test ,$(WAITING)) -- --test-threads 16 \
+		&& cargo test --locked --doc || code=$$?; \
+	awk -f tests/attempts.awk "$(ATTEMPTS)" || code=$$?; \
+	exit $$code
+
+# Cargo shares out the cores itself: what make says of jobs is not for it.
+demo-build test-build: export MAKEFLAGS :=
+demo-build test-build: export MFLAGS :=
+test-build:
 	cargo build --locked --bins --examples
-	cargo test --locked
+	cargo test --locked --no-run --lib --bins --examples --tests
+
+unit: debian ## decisions, goldens and the law: an answer in a minute
+	cargo test --locked --lib --test architecture --test lifecycle --test scenes --test compositor
 
 live: tools ## only the tests against the real server
 	cargo build --locked --bins --examples
+	rm -f "$(ATTEMPTS)"
 	cargo test --locked --test live
+	awk -f tests/attempts.awk "$(ATTEMPTS)"
 
-check: debian ## format, lints, docs
+check: debian $(TOOLS)/bin/cargo-deny ## format, lints, docs, dependencies
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
-	if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not installed: cargo install cargo-deny"; fi
+	$(TOOLS)/bin/cargo-deny --locked --offline check bans licenses sources
 
 bench: debian $(TOOLS)/livekit-server ## cost of a recording, side by side with its limit (ARGS="--rounds 1 ours")
 	cargo build --locked --release --bin greffier --example sample_room
@@ -91,10 +118,18 @@ $(TOOLS)/minio:
 		GOBIN=$(TOOLS) go install github.com/minio/minio@$(MINIO_VERSION); \
 	else echo "Go is missing: install it from your distribution or https://go.dev/dl, then run make again"; exit 1; fi
 
-# The independent publisher of the live tests: LiveKit's Python SDK, which is libwebrtc.
-# And the mail server of the letters' tests, and the server SDK of the drop-in and Twirp tests at the version that Meet pins.
-$(TOOLS)/venv/ready: tests/publisher/requirements.txt tests/smtp/requirements.txt tests/rest/requirements.txt \
-	tests/dropin/requirements.txt
+# The tests' Python programs: an independent publisher (LiveKit's SDK, which is libwebrtc), a backend, a mail server.
+$(TOOLS)/venv/ready: tests/python/requirements.txt
 	python3 -m venv $(TOOLS)/venv
-	$(TOOLS)/venv/bin/pip install -q $(addprefix -r ,$^)
+	$(TOOLS)/venv/bin/pip install -q -r $<
 	touch $@
+
+# Built without optimisation: it reads one lock file, once.
+$(TOOLS)/bin/cargo-deny: export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
+$(TOOLS)/bin/cargo-deny: export CARGO_PROFILE_RELEASE_LTO := off
+$(TOOLS)/bin/cargo-deny: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16
+$(TOOLS)/bin/cargo-deny:
+	mkdir -p $(TOOLS)/bin
+	@if command -v cargo-deny >/dev/null; then ln -sf "$$(command -v cargo-deny)" $@; \
+	else echo "building cargo-deny $(CARGO_DENY_VERSION) (some minutes)"; \
+		cargo install -q --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY_VERSION); fi

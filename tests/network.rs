@@ -48,7 +48,7 @@ fn beeps(take: &Take) -> Vec<f64> {
 
 /// Cuts datagrams for `cut`; sound goes on afterwards, and the hole is told as long as it is.
 fn cut_media(room: &str, up: bool, down: bool, cut: Duration) {
-    let server = LiveKit::start();
+    let server = LiveKit::beside_others();
     let (network, _publisher, mut recorder) = start(&server, room);
     network.media(!up, !down);
     std::thread::sleep(cut);
@@ -99,7 +99,7 @@ fn datagrams_that_reach_the_server_no_more_end_nothing() {
 
 #[test]
 fn a_room_without_a_way_for_media_is_not_recorded() {
-    let server = LiveKit::start();
+    let server = LiveKit::beside_others();
     let network = Network::start(server.port, server.udp, 7);
     network.media(false, false);
     let _publisher = Publisher::start(Kind::SampleRoom, &server, "walled", 1, &[]);
@@ -112,15 +112,29 @@ fn a_room_without_a_way_for_media_is_not_recorded() {
 
 #[test]
 fn an_empty_room_is_recorded() {
-    let server = LiveKit::start();
+    let server = LiveKit::beside_others();
     server.create_room("empty");
     let take = Recorder::start(&server, "empty", "empty.ogg", &["--audio-only"]).run_for(4.0);
     assert!(take.log.contains("recording room"), "{}", take.log);
 }
 
 #[test]
+fn a_server_that_is_gone_leaves_a_file_and_a_reason() {
+    let mut server = LiveKit::beside_others();
+    let room = Publisher::start(Kind::SampleRoom, &server, "gone", 1, &[]);
+    let mut recorder = Recorder::start(&server, "gone", "gone.mp4", &[]);
+    recorder.wait_until(4.0);
+    server.kill();
+    drop(room);
+    assert_eq!(recorder.wait(90.0).code(), Some(3), "what was recorded is kept, but it broke");
+    let take = recorder.take(Vec::new(), support::wall());
+    assert!(take.log.contains("the server is gone"), "{}", take.log);
+    assert!(beeps(&take).len() >= 2);
+}
+
+#[test]
 fn signalling_may_be_away_as_long_as_media_flows() {
-    let server = LiveKit::start();
+    let server = LiveKit::beside_others();
     let (network, _publisher, mut recorder) = start(&server, "signal");
     network.signalling(false);
     std::thread::sleep(Duration::from_secs(70));

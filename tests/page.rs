@@ -32,6 +32,8 @@ use tempfile::TempDir;
 const TOKEN: &str = "0123456789abcdef";
 const SECRET: &str = "secret";
 const AGENT: &str = "tests of greffier";
+/// The name of a room as a path has it.
+const LONG: &str = "A%20room%20with%20a%20rather%20long%20name%20that%20somebody%20typed%20at%20length";
 
 /// A minute of H.264 and AAC, some 40 MB, with the index at the end as our recorder writes it.
 fn video() -> &'static Path {
@@ -593,7 +595,7 @@ async fn the_dashboard_follows_what_happens() {
     browser.eval("window.stayed = true");
 
     stage.start("daily");
-    let long = stage.start("A%20room%20with%20a%20rather%20long%20name%20that%20somebody%20typed%20at%20length");
+    let long = stage.start(LONG);
     browser.until("document.querySelectorAll('.cards li').length === 2");
     browser.until("document.querySelector('.cards').innerText.includes('Ada Lovelace')");
     stage.fake("daily").progress.lock().unwrap().speaker = Some("Grace Hopper".into());
@@ -619,5 +621,8 @@ async fn the_dashboard_follows_what_happens() {
     browser.until("document.querySelectorAll('tbody tr').length === 5");
     browser.screenshot("dashboard-page-2");
     is_clean(&browser, &stage);
+    // Its fake ends when it is told to; a sidecar that leaves waits for whoever records.
+    stage.stop(LONG);
+    stage.fake("A room with a rather long name that somebody typed at length").drained();
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -38,9 +38,13 @@ fn raw(text: &str) -> Bytes {
 
 /// Serves `Test.Do` by answering `<who> did <what>`, and counts.
 async fn serve(bus: &Bus, who: &'static str, kind: Kind) -> (Serving, Arc<AtomicUsize>) {
+    serve_by(&Server::new(bus.clone()), who, kind).await
+}
+
+async fn serve_by(server: &Server, who: &'static str, kind: Kind) -> (Serving, Arc<AtomicUsize>) {
     let done = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&done);
-    let mut serving = Server::new(bus.clone()).serve(Method::new("Test", "Do", ""), kind, move |what: Bytes| {
+    let mut serving = server.serve(Method::new("Test", "Do", ""), kind, move |what: Bytes| {
         count.fetch_add(1, Ordering::SeqCst);
         async move { Ok(raw(&format!("{who} did {}", String::from_utf8_lossy(&what)))) }
     });
@@ -86,12 +90,16 @@ impl ByHand {
     }
 }
 
+/// Nanoseconds since 1970.
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap()
+}
+
 fn request(id: &str, valid_for: Duration) -> Request {
-    let expiry = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + valid_for;
     Request {
         request_id: id.into(),
         client_id: "CLI_hand".into(),
-        expiry: i64::try_from(expiry.as_nanos()).unwrap(),
+        expiry: now() + i64::try_from(valid_for.as_nanos()).unwrap(),
         raw_request: raw(id),
         ..Request::default()
     }
@@ -228,25 +236,24 @@ async fn no_work_before_the_grant_after_the_expiry_or_twice() {
 async fn a_bid_is_forgotten_when_the_request_expires() {
     let redis = Redis::start();
     let bus = bus(&redis);
-    let (_serving, done) = serve(&bus, "server", Kind::claim(|_| 1.0)).await;
+    // The server's clock is ahead by this many nanoseconds: what expires is decided here, and not by how fast the machine is.
+    let ahead = Arc::new(AtomicI64::new(0));
+    let clock = Arc::clone(&ahead);
+    let server = Server::with_clock(bus.clone(), move || now() + clock.load(Ordering::SeqCst));
+    let (_serving, done) = serve_by(&server, "server", Kind::claim(|_| 1.0)).await;
     let mut hand = ByHand::client(&bus).await;
-    let short = request("REQ_short", Duration::from_millis(300));
-    hand.ask(&short).await;
-    let expired = UNIX_EPOCH + Duration::from_nanos(short.expiry.try_into().unwrap());
-    while let Ok(left) = expired.duration_since(SystemTime::now()) {
-        tokio::time::sleep(left).await;
-    }
-    hand.ask(&request("REQ_next", LONG)).await;
-    // It was bid for and has expired since; on a slow machine it came too late even for the bid.
-    let mut bid: ClaimRequest = hand.next(0).await;
-    if bid.request_id == "REQ_short" {
-        hand.grant("REQ_short", &bid.server_id).await;
-        bid = hand.next(0).await;
-    }
-    hand.grant("REQ_next", &bid.server_id).await;
+    hand.ask(&request("REQ_short", LONG)).await;
+    let short: ClaimRequest = hand.next(0).await;
+    assert_eq!(short.request_id, "REQ_short");
+    ahead.store(i64::try_from(LONG.as_nanos()).unwrap(), Ordering::SeqCst);
+    hand.grant("REQ_short", &short.server_id).await;
+    // Later than the grant on the same connection: when it is done, the grant has been read.
+    hand.ask(&request("REQ_next", 3 * LONG)).await;
+    let next: ClaimRequest = hand.next(0).await;
+    hand.grant("REQ_next", &next.server_id).await;
     let answer: Response = hand.next(1).await;
     assert_eq!(answer.request_id, "REQ_next");
-    assert_eq!(done.load(Ordering::SeqCst), 1);
+    assert_eq!(done.load(Ordering::SeqCst), 1, "what has expired is not done");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 mod support;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -362,18 +362,17 @@ async fn google_and_azure_are_opened() {
     assert!(message.starts_with("storage.azure.account_key: ") && !message.contains("but a"), "{message}");
 }
 
-/// Why the first part waits: with it, players find an ordinary file; the others are what would be there without waiting.
+/// As a recording: it grows, its parts leave, and it is made an ordinary file, the first part last. What players make of it
+/// otherwise is printed by `cargo bench --bench storage`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_film_plays_and_is_sought_in() {
     let minio = Minio::start();
     let storage = open(&minio.settings(&minio.url()));
     let (folder, place) = (tempfile::tempdir().unwrap(), "recordings/ordinary.mp4");
-    let path = |name: &str| folder.path().join(name);
-    players::fragmented(&path("fragmented.mp4"), &path("early.mp4"));
-    let early = std::fs::read(path("early.mp4")).unwrap();
-    let fragmented = std::fs::read(path("fragmented.mp4")).unwrap();
+    let made = folder.path().join("fragmented.mp4");
+    players::fragmented(&made, &folder.path().join("early.mp4"));
+    let fragmented = std::fs::read(&made).unwrap();
     assert!(fragmented.len() as u64 > 2 * PART, "{}", fragmented.len());
-    // As a recording: it grows, its parts leave, it is made an ordinary file.
     let growing = Growing::new(place);
     let upload = tokio::spawn(growing.upload(&storage));
     fragmented.chunks(100_000).for_each(|chunk| growing.append(chunk));
@@ -381,62 +380,11 @@ async fn a_stored_film_plays_and_is_sought_in() {
     finish_interrupted(Container::Mp4, &growing.part, &AtomicU64::new(0)).unwrap();
     let file = growing.seal();
     upload.await.unwrap().unwrap();
-    let ordinary = read(&storage, place).await;
-    assert!(ordinary == std::fs::read(&file).unwrap());
-    // The first part sent as it was at first, the rest as it is at the end.
-    let head = |bytes: &[u8]| bytes.windows(4).position(|four| four == b"moof").unwrap();
-    assert_eq!(head(&early), head(&fragmented));
-    let mixed = [&early[..head(&early)], &ordinary[head(&early)..]].concat();
-    let all = [("ordinary.mp4", ordinary), ("fragmented.mp4", fragmented), ("early.mp4", early), ("mixed.mp4", mixed)];
-    let (proxy, distant) = behind_proxy(&minio);
-    for (name, bytes) in all {
-        let key = format!("recordings/{name}");
-        std::fs::write(path(name), &bytes).unwrap();
-        storage.put(&key, bytes.into(), "video/mp4").await.unwrap();
-        let url = distant.sign_get(&key, Duration::from_secs(600)).await.unwrap().to_string();
-        let before = proxy.returned();
-        let (ffmpeg, gstreamer) = (players::ffmpeg(&url, 15.0), players::gstreamer(&path(name), 15));
-        let between = proxy.returned();
-        let chromium = players::chromium(&url, 15.0);
-        let read = [between - before, proxy.returned() - between].map(|bytes| bytes / 1000);
-        println!(
-            "{name}: ffmpeg {ffmpeg:?} {} kB; GStreamer {gstreamer:?}; Chromium: {chromium} {} kB",
-            read[0], read[1]
-        );
-        if name == "ordinary.mp4" {
-            assert!(ffmpeg.0.starts_with("20.") && ffmpeg.1, "{ffmpeg:?}");
-            assert!(gstreamer.0.starts_with("20.") && gstreamer.1, "{gstreamer:?}");
-            assert!(chromium.starts_with("duration 20.") && chromium.ends_with(" seeked 15 playing"), "{chromium}");
-        }
-    }
-}
-
-/// Figures, without a verdict: how long the end of a recording takes to be stored. `GREFFIER_FIGURES=1` adds the hour.
-#[tokio::test(flavor = "multi_thread")]
-async fn figures_of_the_end() {
-    let minio = Minio::start();
-    let storage = open(&minio.settings(&minio.url()));
-    // 3 Mbit/s, and the index that a file of this length has.
-    let minute = 3_000_000 / 8 * 60;
-    let lengths = [("1 minute", minute, 25_000), ("60 minutes", 60 * minute, 1_400_000)];
-    let hour = std::env::var_os("GREFFIER_FIGURES").is_some();
-    for (name, bytes, index) in lengths.into_iter().take(if hour { 2 } else { 1 }) {
-        let key = format!("recordings/{}.mp4", name.replace(' ', "-"));
-        let mut growing = Growing::new(&key);
-        let began = Instant::now();
-        let upload = tokio::spawn(growing.upload(&storage));
-        let mut size = 0;
-        while size < bytes {
-            growing.grow(PART.min(bytes - size));
-            size += PART.min(bytes - size);
-            // All whole parts but the first leave before the file grows on: the link is faster than the recording.
-            growing.until_parts(usize::try_from(size / PART).unwrap().saturating_sub(1)).await;
-        }
-        let grown = began.elapsed();
-        growing.finish(index);
-        let stopped = Instant::now();
-        upload.await.unwrap().unwrap();
-        let took = stopped.elapsed();
-        println!("{name}: {size} bytes grown and sent in {grown:.1?}; stop → complete {took:.3?}");
-    }
+    assert!(read(&storage, place).await == std::fs::read(&file).unwrap());
+    let url = storage.sign_get(place, Duration::from_secs(600)).await.unwrap().to_string();
+    let (ffmpeg, gstreamer) = (players::ffmpeg(&url, 15.0), players::gstreamer(&file, 15));
+    assert!(ffmpeg.0.starts_with("20.") && ffmpeg.1, "{ffmpeg:?}");
+    assert!(gstreamer.0.starts_with("20.") && gstreamer.1, "{gstreamer:?}");
+    let chromium = players::chromium(&url, 15.0);
+    assert!(chromium.starts_with("duration 20.") && chromium.ends_with(" seeked 15 playing"), "{chromium}");
 }

@@ -129,7 +129,7 @@ mod tests {
         for bytes in [1, PART, 3 << 30, 40 << 30, 100 << 30] {
             let part = length_for(Some(bytes), 0);
             assert!(bytes.div_ceil(part) <= 1000, "{bytes}: {part}");
-            assert!((PART..=LARGEST).contains(&part) && part % MIB == 0);
+            assert!((PART..=LARGEST).contains(&part) && part.is_multiple_of(MIB));
         }
         assert_eq!((length_for(None, 0), length_for(Some(0), 0)), (PART, PART));
         assert_eq!((length_for(None, 20 * MIB), length_for(Some(u64::MAX), 0)), (20 * MIB, LARGEST));

@@ -84,10 +84,17 @@ impl fmt::Debug for Kind {
 }
 
 /// One process that answers, under one id. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Server {
     bus: Bus,
     id: Arc<str>,
+    now: Arc<dyn Fn() -> i64 + Send + Sync>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("bus", &self.bus).field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// A method that is being served. Dropped, it is served no more; what runs already goes on and is answered.
@@ -115,7 +122,12 @@ impl Drop for Serving {
 impl Server {
     /// A server with a new id.
     pub fn new(bus: Bus) -> Self {
-        Self { bus, id: new_id("SRV_").into() }
+        Self::with_clock(bus, unix_nanos)
+    }
+
+    /// The same by a clock of its own, in nanoseconds since 1970: by it requests expire.
+    pub fn with_clock(bus: Bus, now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self { bus, id: new_id("SRV_").into(), now: Arc::new(now) }
     }
 
     /// `SRV_…`, which clients see.
@@ -149,7 +161,7 @@ impl Server {
         let mut response = Response {
             request_id: request.request_id.clone(),
             server_id: self.id.to_string(),
-            sent_at: unix_nanos(),
+            sent_at: (self.now)(),
             ..Response::default()
         };
         match answer {
@@ -207,7 +219,7 @@ where
             }
         }
         let (method, kind) = (&self.method, &self.kind);
-        let step = self.claims.request(request, unix_nanos(), |request| match kind {
+        let step = self.claims.request(request, (self.server.now)(), |request| match kind {
             _ if !(method.decodes)(&request.raw_request) => Reading::Malformed,
             Kind::Claim(affinity, _) => Reading::Bid(affinity(&request.raw_request)),
             Kind::Queue => Reading::Bid(1.0),
@@ -238,7 +250,7 @@ where
 
     fn grant(&mut self, payload: Bytes) {
         match frame::open::<ClaimResponse>(payload) {
-            Ok(grant) => match (self.claims.grant(&grant, unix_nanos()), &self.kind) {
+            Ok(grant) => match (self.claims.grant(&grant, (self.server.now)()), &self.kind) {
                 (Some(Chosen::Us(request)), _) => self.work(request),
                 (Some(Chosen::Another(request)), Kind::Claim(_, lost)) => lost(&request.raw_request),
                 (Some(Chosen::Another(_)), Kind::Queue | Kind::Multi) | (None, _) => {}

@@ -210,7 +210,7 @@ async fn an_answer_that_is_lost_or_late_is_given_again_by_whoever_has_the_record
 #[tokio::test]
 async fn a_server_that_restarts_hears_how_it_went_on() {
     let mut world = World::new(300);
-    let _sidecar = world.sidecar();
+    let sidecar = world.sidecar();
     let room = "restart";
     world.server.create_room(room);
     let id = id_of(&world.backend.call("start", world.transcript(room, "recordings/restart.ogg")).ok());
@@ -219,7 +219,7 @@ async fn a_server_that_restarts_hears_how_it_went_on() {
     let began = Instant::now();
     // It goes on: whoever asks the new server to stop it is answered as ever.
     assert_eq!(world.listed(&id)["status"].as_u64(), Some(1), "the list is in Redis");
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    sidecar.until_recorded(&id, 2.5);
     let stopped = loop {
         match world.stop(&id).result {
             Ok(info) => break info,

@@ -58,7 +58,9 @@ async fn two_share_the_work_and_one_that_dies_finishes_it_later() {
         ids.iter().filter(|id| log.contains(id.as_str())).cloned().collect()
     };
     assert!(shares.contains(&of_first), "{of_first:?} of {shares:?}");
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    for id in &of_first {
+        sidecars[0].until_recorded(id, 1.0);
+    }
     sidecars[0].kill_and_restart();
     for id in &of_first {
         world.hooks.until(id, "egress_ended COMPLETE");

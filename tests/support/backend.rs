@@ -71,7 +71,7 @@ impl Backend {
         let python = super::tool("venv/bin/python").expect("LiveKit's Python SDK is missing: run `make tools`");
         let folder = TempDir::new().expect("a temporary folder");
         let mut child = Command::new(python)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dropin/client.py"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/backend.py"))
             .args([url, key, secret])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,9 +1,11 @@
 //! What the live tests stand on: a real server, independent publishers, the recorder's binary, and a judge of files.
 #![allow(dead_code, unused_imports, reason = "every test file includes this module and uses its own part of it")]
 
+pub mod attempts;
 pub mod backend;
 pub mod content;
 pub mod growing;
+pub mod load;
 pub mod minio;
 pub mod network;
 pub mod players;

@@ -102,7 +102,7 @@ impl Drop for Publisher {
 fn python() -> Command {
     let interpreter = super::tool("venv/bin/python").expect("the Python publisher is missing: run `make tools`");
     let mut command = Command::new(interpreter);
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/publisher/publisher.py"));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/publisher.py"));
     command
 }
 

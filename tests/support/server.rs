@@ -10,8 +10,8 @@ use livekit_api::access_token::{AccessToken, VideoGrants};
 use tempfile::TempDir;
 
 /// A server of one test's own. It holds a lock that all live tests of this machine share, because real-time media
-/// tests that run side by side on few cores spoil each other's figures. Killed when dropped; its log is printed when
-/// the test panics.
+/// tests that run side by side on few cores spoil each other's figures; those that do little but wait stand side by side.
+/// Killed when dropped; its log is printed when the test panics.
 pub struct LiveKit {
     /// `ws://127.0.0.1:port`.
     pub url: String,
@@ -40,10 +40,21 @@ impl LiveKit {
         Self::configured(timeout, "")
     }
 
-    /// The same, with more YAML at the end of its configuration.
+    /// For a test that records sound alone and mostly waits: other such tests may run at the same time.
+    pub fn beside_others() -> Self {
+        let turn = lock_file();
+        turn.lock_shared().expect("the lock of the live tests");
+        Self::holding(turn, 20, "")
+    }
+
+    /// As [`LiveKit::start_with`], with more YAML at the end of its configuration.
     pub fn configured(timeout: u32, more: &str) -> Self {
-        let turn = File::create(std::env::temp_dir().join("greffier-live-tests.lock")).expect("a lock file");
+        let turn = lock_file();
         turn.lock().expect("the lock of the live tests");
+        Self::holding(turn, timeout, more)
+    }
+
+    fn holding(turn: File, timeout: u32, more: &str) -> Self {
         let port = free_port(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
         let udp = free_port(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
         let (api_key, api_secret) = ("live-tests".to_owned(), "a secret of thirty-two letters, or more".to_owned());
@@ -158,6 +169,10 @@ impl Drop for LiveKit {
             worries.for_each(|line| eprintln!("{}", line.chars().take(300).collect::<String>()));
         }
     }
+}
+
+fn lock_file() -> File {
+    File::create(std::env::temp_dir().join("greffier-live-tests.lock")).expect("a lock file")
 }
 
 fn free_port(bind: impl Fn() -> std::io::Result<std::net::SocketAddr>) -> u16 {

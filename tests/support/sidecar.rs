@@ -92,16 +92,26 @@ impl Sidecar {
 
     /// The recording, once it has this status.
     pub fn until(&self, id: &str, status: &str) -> Value {
+        self.until_it(id, &format!("status {status}"), |item| item["status"] == status)
+    }
+
+    /// The running recording, once this much has been written, in seconds of media.
+    pub fn until_recorded(&self, id: &str, seconds: f64) -> Value {
+        let enough = |item: &Value| item["progress"]["duration"].as_f64().is_some_and(|written| written >= seconds);
+        self.until_it(id, &format!("{seconds} s recorded"), enough)
+    }
+
+    fn until_it(&self, id: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {
             let item = ureq::get(format!("{}/api/v1.0/recordings/{id}/", self.url))
                 .call()
                 .and_then(|mut answer| answer.body_mut().read_json::<Value>())
                 .unwrap_or_else(|error| panic!("recording {id}: {error}"));
-            if item["status"] == status {
+            if is(&item) {
                 return item;
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "never became {status}: {item}");
+            assert!(began.elapsed() < Duration::from_secs(20), "never {what}: {item}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

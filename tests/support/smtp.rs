@@ -46,7 +46,7 @@ impl MailServer {
         let interpreter = super::tool("venv/bin/python").expect("the mail server is missing: run `make tools`");
         let mut command = Command::new(interpreter);
         command
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/smtp/server.py"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/mail_server.py"))
             .args(["--encryption", encryption])
             .args([Path::new("--certificate"), &certificate, Path::new("--key"), &key]);
         if password {

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use super::colour::Colour;
 use super::probe::VideoStream;
+use crate::support::load::tolerance;
 
 /// Decoded at a quarter of the size: a tile is judged by its mean, and a minute still fits into memory.
 const SHRINK: usize = 4;
 /// How long a flash (0.1 s) may last, if the publisher's encoder leaves out some pictures after it; what is pale for
-/// longer is no flash.
-const FLASH: f64 = 0.35;
+/// longer is no flash. On a busy machine it leaves out more.
+const FLASH: f64 = 0.25;
+const FLASH_WHEN_BUSY: f64 = 0.35;
 /// Pictures that the way from a colour to white, or back, may take.
 const FADE: usize = 3;
 
@@ -55,6 +57,8 @@ pub struct Picture {
     height: usize,
     times: Vec<f64>,
     pixels: Vec<Vec<u8>>,
+    /// The longest flash, seconds.
+    flash: f64,
 }
 
 impl Picture {
@@ -129,7 +133,7 @@ impl Picture {
             let left = if before.is_some() { early.unwrap_or(start) } else { start };
             let right = if after.is_some() { end + late } else { end };
             let lasted = self.times.get(end).copied().unwrap_or(self.end()) - self.times[start];
-            colours[left..right].fill(if lasted <= FLASH { before.or(after) } else { None });
+            colours[left..right].fill(if lasted <= self.flash { before.or(after) } else { None });
             from = right.max(end);
         }
     }
@@ -171,7 +175,8 @@ pub(super) fn decode(path: &Path, stream: &VideoStream) -> Picture {
     let raw = super::run("ffmpeg", &[&arguments[..], &["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]].concat());
     let pixels: Vec<Vec<u8>> = raw.chunks_exact(width * height * 3).map(<[u8]>::to_vec).collect();
     assert_eq!(pixels.len(), stream.times.len(), "as many pictures as packets");
-    Picture { width, height, times: stream.times.clone(), pixels }
+    let flash = tolerance("the longest flash, seconds", FLASH, FLASH_WHEN_BUSY);
+    Picture { width, height, times: stream.times.clone(), pixels, flash }
 }
 
 /// The least of the three: high in white only, because each of our colours lacks one.
