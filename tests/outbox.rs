@@ -17,8 +17,8 @@ use greffier::error::{Error, ErrorKind};
 use greffier::ids::RecordingId;
 use greffier::outbox::{Outbox, Perform, Verdict};
 use greffier::recording::{
-    EgressRequest, Event, Job, Limits, Options, Origin, Outcome, Output, Owner, Policy, Recording, Report, Request, Start,
-    State, Target, Task,
+    EgressRequest, Event, Job, Limits, Options, Origin, Outcome, Output, Owner, Policy, Recording, Report, Request,
+    Start, State, Target, Task,
 };
 use greffier::secret::Secret;
 use greffier::spool::Spool;
