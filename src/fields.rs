@@ -21,14 +21,14 @@ impl Fields {
             Value::Null => Ok(Self { path: path.to_owned(), ..Self::default() }),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 let name = if path.is_empty() { "the document" } else { path };
-                Err(Error::invalid(name, format!("expected names and values, found {}", kind(&value))))
+                Err(Error::invalid(name, format!("expected an object, found {}", kind(&value))))
             }
         }
     }
 
-    /// A text.
+    /// A string.
     pub fn text(&mut self, key: &str) -> Result<Option<String>> {
-        self.read(key, "a text (numbers in quotes)", |value| value.as_str().map(str::to_owned))
+        self.read(key, "a string (numbers in quotes)", |value| value.as_str().map(str::to_owned))
     }
 
     /// A whole number.
@@ -43,20 +43,20 @@ impl Fields {
         self.read(key, "a whole number of bytes", Value::as_u64)
     }
 
-    /// A number, also a broken one.
+    /// A decimal number.
     pub fn real(&mut self, key: &str) -> Result<Option<f64>> {
         self.read(key, "a number", Value::as_f64)
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub fn flag(&mut self, key: &str) -> Result<Option<bool>> {
         self.read(key, "true or false", Value::as_bool)
     }
 
-    /// A list of texts.
+    /// A list of strings.
     pub fn texts(&mut self, key: &str) -> Result<Option<Vec<String>>> {
         let texts = |value: &Value| value.as_array()?.iter().map(|one| one.as_str().map(str::to_owned)).collect();
-        self.read(key, "a list of texts", texts)
+        self.read(key, "a list of strings", texts)
     }
 
     /// An object within this one; empty when it is not there.
@@ -138,11 +138,11 @@ impl Fields {
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
+        Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
-        Value::Object(_) => "names and values",
+        Value::Object(_) => "an object",
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
         let mut root = Fields::of(json!({"a": {"n": "x", "t": "y", "more": 1}, "b": null}), "").unwrap();
         let mut a = root.section("a").unwrap();
         let error = a.number("n").unwrap_err().message;
-        assert_eq!(error, "a.n: expected a whole number from 0 to 4294967295, found a text");
+        assert_eq!(error, "a.n: expected a whole number from 0 to 4294967295, found a string");
         assert_eq!(a.text("t").unwrap().as_deref(), Some("y"));
         assert_eq!(a.left(), ["a.more"]);
         assert_eq!(root.flag("b").unwrap(), None);

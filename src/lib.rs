@@ -1,33 +1,33 @@
 //! Greffier records LiveKit rooms without a browser. The modules, in reading order:
 
 // Pure: no clock, no IO, no tasks.
-pub mod ids;
-pub mod error;
-pub mod secret;
-pub mod media;
-pub mod fields;
-pub mod timeline;
-pub mod scene;
-pub mod compositor;
-pub mod recording;
-pub mod egress;
-// Hands: one outside world each; they decide nothing.
-pub mod vault;
-pub mod capacity;
-pub mod spool;
-pub mod storage;
-pub mod db;
-pub mod psrpc;
-pub mod room;
-pub mod pipeline;
-pub mod notify;
+pub mod ids; // Identifiers of rooms, participants, tracks, recordings.
+pub mod error; // What went wrong: kind and message.
+pub mod secret; // Strings that cannot be printed.
+pub mod media; // What goes between room and pipeline: units, sender reports, tracks.
+pub mod fields; // Typed reading of a JSON object.
+pub mod timeline; // RTP time and arrival → recording time.
+pub mod scene; // Geometry: who is seen where.
+pub mod compositor; // Frames → one canvas.
+pub mod recording; // What a recording is, and its lifecycle as a table.
+pub mod egress; // LiveKit's egress messages ↔ ours.
+// Adapters: one outside world each; what they decide is in pure files.
+pub mod vault; // Sealing of credentials.
+pub mod capacity; // What the machine can still take, and what a start costs.
+pub mod spool; // Files in the making.
+pub mod storage; // Object stores and folders.
+pub mod db; // The embedded store.
+pub mod psrpc; // LiveKit's RPC over Redis.
+pub mod room; // One LiveKit session.
+pub mod pipeline; // Encoded media in, a file out, by GStreamer.
+pub mod notify; // Emails, webhooks, room notices, LiveKit itself: one attempt each.
 // Drivers: tasks that own something.
-pub mod recorder;
-pub mod outbox;
-pub mod control;
-// Doors: translate, nothing else.
-pub mod api;
+pub mod recorder; // One room and one pipeline.
+pub mod outbox; // Jobs that are done until they succeed.
+pub mod control; // The registry of recordings: the single writer.
+// API: reads requests, writes answers.
+pub mod api; // REST, pages, metrics, egress API.
 // Assembly.
-pub mod config;
-pub mod sidecar;
-pub mod cmd;
+pub mod config; // Files, variables and flags → settings.
+pub mod sidecar; // Puts `greffier serve` together.
+pub mod cmd; // The verbs of the command line.

@@ -1,14 +1,15 @@
-//! Pure. The table of every option, as the README shows it.
+//! Pure. The table of every option, as `docs/options.md` shows it.
 
 use std::fmt::Write as _;
 
 use super::table::{Entry, Kind, TABLE};
 
-/// Markdown: YAML key, variables and flag, default, meaning.
+/// Markdown: YAML key, variables and flag, type, default, meaning.
 pub fn reference() -> String {
-    let mut text = "| YAML | environment, flag | default | |\n|---|---|---|---|\n".to_owned();
+    let mut text = "| YAML | environment, flag | type | default | |\n|---|---|---|---|---|\n".to_owned();
     for entry in TABLE {
-        let _ = writeln!(text, "| `{}` | {} | {} | {} |", entry.path, setters(entry), default(entry), entry.doc);
+        let (path, setters, kind) = (entry.path, setters(entry), entry.kind.name());
+        let _ = writeln!(text, "| `{path}` | {setters} | {kind} | {} | {} |", default(entry), entry.doc);
     }
     text
 }
@@ -20,9 +21,12 @@ fn setters(entry: &Entry) -> String {
 }
 
 fn default(entry: &Entry) -> String {
-    match (entry.default, entry.kind) {
-        ("", Kind::Secret) => "(secret)".to_owned(),
-        ("", _) => String::new(),
-        (default, _) => format!("`{default}`"),
+    match (entry.default, entry.unset, entry.kind) {
+        ("", words, Kind::Secret | Kind::Tree | Kind::List) => words.to_owned(),
+        ("", value, _) if !value.contains(' ') && !["none", "never", "required", "AWS", "storage"].contains(&value) => {
+            format!("`{value}`")
+        }
+        ("", words, _) => words.to_owned(),
+        (default, _, _) => format!("`{default}`"),
     }
 }

@@ -188,7 +188,7 @@ fn lay_file(
     Ok(())
 }
 
-/// A text where names and values should be: whoever reads the section says so.
+/// A text where an object should be: whoever reads the section says so.
 fn is_above_an_entry(path: &str) -> bool {
     TABLE.iter().any(|entry| entry.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
@@ -204,13 +204,13 @@ fn drop_empty(values: &mut Map<String, Value>) {
     values.retain(|_, value| value.as_object().is_none_or(|section| !section.is_empty()));
 }
 
-/// The YAML text as names and values.
+/// The YAML text as an object.
 fn yaml(origin: &str, text: &str) -> Result<Map<String, Value>> {
     match parse(text).map_err(|why| Error::invalid(name_of(origin), format!("not valid YAML: {why}")))? {
         Value::Object(values) => Ok(values),
         Value::Null => Ok(Map::new()),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(Error::invalid(name_of(origin), "expected names and values, such as `listen: 127.0.0.1:7990`"))
+            Err(Error::invalid(name_of(origin), "expected an object, such as `listen: 127.0.0.1:7990`"))
         }
     }
 }
@@ -276,7 +276,7 @@ fn typed(kind: Kind, field: &str, text: &str) -> Result<Value> {
         },
         Kind::Tree => match parse(text) {
             Ok(Value::Object(values)) => Ok(values.into()),
-            Ok(_) | Err(_) => Err(wrong("names and values such as {\"name\": \"value\"}")),
+            Ok(_) | Err(_) => Err(wrong("an object such as {\"name\": \"value\"}")),
         },
     }
 }

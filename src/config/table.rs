@@ -1,4 +1,4 @@
-//! Pure. Every option there is: where it stands in the YAML, what variables and flags set it, its default, and what it means.
+//! Pure. Every option: its place in the YAML file, the variables and flags that set it, its default, and what it does.
 
 /// One option.
 #[derive(Clone, Copy, Debug)]
@@ -11,8 +11,11 @@ pub struct Entry {
     pub env: &'static [&'static str],
     /// The flag that sets it.
     pub flag: Option<&'static str>,
-    /// As one would write it; empty when there is none.
+    /// As one would write it; empty when there is none, or when the module that reads the option has it.
     pub default: &'static str,
+    /// What applies while the option is not set and `default` is empty: a value, which a test compares with the one that the
+    /// module uses, or words.
+    pub unset: &'static str,
     /// One line.
     pub doc: &'static str,
 }
@@ -20,25 +23,25 @@ pub struct Entry {
 /// What an option holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A text.
+    /// A string.
     Text,
-    /// A text that is never shown; its variables have a `…_FILE` form.
+    /// A string that is never shown; its variables have a `…_FILE` form.
     Secret,
     /// A whole number.
     Number,
-    /// A number, also a broken one.
+    /// A decimal number.
     Real,
-    /// Yes or no.
+    /// A boolean.
     Flag,
-    /// The opposite of the variable that sets it.
+    /// A boolean: the opposite of the variable that sets it.
     NotFlag,
-    /// Texts; in a variable separated by commas.
+    /// Strings; in a variable, separated by commas.
     List,
-    /// A length of time such as `1h30m`.
+    /// A duration such as `1h30m`.
     Length,
-    /// A length of time, in a variable in milliseconds.
+    /// A duration; in a variable, in milliseconds.
     Millis,
-    /// Names and values; in a variable JSON, or Python's way of writing the same.
+    /// An object; in a variable, JSON or Python's notation of the same.
     Tree,
 }
 
@@ -46,20 +49,20 @@ impl Kind {
     /// How the reference names it.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Text => "text",
+            Self::Text => "string",
             Self::Secret => "secret",
             Self::Number | Self::Real => "number",
-            Self::Flag | Self::NotFlag => "true or false",
+            Self::Flag | Self::NotFlag => "boolean",
             Self::List => "list",
             Self::Length | Self::Millis => "duration",
-            Self::Tree => "names and values",
+            Self::Tree => "object",
         }
     }
 }
 
 impl Entry {
     const fn new(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
-        Self { path, kind, env: &[], flag: None, default, doc }
+        Self { path, kind, env: &[], flag: None, default, unset: "", doc }
     }
 
     const fn env(self, env: &'static [&'static str]) -> Self {
@@ -68,6 +71,10 @@ impl Entry {
 
     const fn flag(self, flag: &'static str) -> Self {
         Self { flag: Some(flag), ..self }
+    }
+
+    const fn unset(self, unset: &'static str) -> Self {
+        Self { unset, ..self }
     }
 
     /// `GREFFIER_` and its path; none for an option with a name of the operator's in its path.
@@ -109,184 +116,131 @@ use Kind::{Flag, Length, List, Millis, NotFlag, Number, Real, Secret, Text, Tree
 /// Every option, in the order of the reference.
 pub const TABLE: &[Entry] = &[
     // LiveKit.
-    Entry::new("livekit.url", Text, "", "LiveKit server, such as ws://127.0.0.1:7880")
-        .env(&["LIVEKIT_URL", "LIVEKIT_WS_URL", "LIVEKIT_API_URL"])
-        .flag("--url"),
-    Entry::new("livekit.api_key", Text, "", "its API key").env(&["LIVEKIT_API_KEY"]).flag("--api-key"),
-    Entry::new("livekit.api_secret", Secret, "", "that key's secret").env(&["LIVEKIT_API_SECRET"]).flag("--api-secret"),
-    Entry::new("livekit.ca_file", Text, "", "PEM of a certificate authority to trust besides the system's")
-        .flag("--ca-file"),
-    Entry::new("livekit.insecure", NotFlag, "false", "accept any certificate (tests only)")
-        .env(&["LIVEKIT_VERIFY_SSL"])
-        .flag("--insecure"),
+    Entry::new("livekit.url", Text, "", "LiveKit server, for example ws://127.0.0.1:7880").env(&["LIVEKIT_URL", "LIVEKIT_WS_URL", "LIVEKIT_API_URL"]).flag("--url").unset("required"),
+    Entry::new("livekit.api_key", Text, "", "API key").env(&["LIVEKIT_API_KEY"]).flag("--api-key").unset("required"),
+    Entry::new("livekit.api_secret", Secret, "", "secret of that key").env(&["LIVEKIT_API_SECRET"]).flag("--api-secret").unset("required"),
+    Entry::new("livekit.ca_file", Text, "", "PEM file with a certificate authority to trust in addition to the system's").flag("--ca-file").unset("none"),
+    Entry::new("livekit.insecure", NotFlag, "false", "accept any certificate (tests only)").env(&["LIVEKIT_VERIFY_SSL"]).flag("--insecure"),
     // The sidecar itself.
-    Entry::new("listen", Text, "127.0.0.1:7990", "address and port of the HTTP door").flag("--listen"),
-    Entry::new("api_token", Secret, "", "what clients show; needed unless it listens on this machine alone")
-        .flag("--api-token"),
-    Entry::new("api_tokens", Tree, "", "more of them, with scopes: a list of name, sha256 and scopes"),
-    Entry::new("allow_unauthenticated_loopback", Flag, "", "programs on this machine need no token"),
-    Entry::new("media_url", Text, "/media/", "path below which a proxy serves files that media-auth is asked about"),
-    Entry::new("data_dir", Text, "greffier-data", "store, spool and local files").flag("--data-dir"),
-    Entry::new("public_url", Text, "", "where people reach the pages of this sidecar"),
-    Entry::new("health_port", Number, "0", "a port that answers every path with 200 and the load; 0 is off"),
-    Entry::new("prometheus_port", Number, "0", "a port for Prometheus; 0 is off"),
-    Entry::new("logging.level", Text, "info", "debug, info, warn or error; GREFFIER_LOG says it more finely"),
-    Entry::new("logging.json", Flag, "false", "one JSON object for each line of the log"),
+    Entry::new("listen", Text, "127.0.0.1:7990", "address and port of the HTTP API and the pages").flag("--listen"),
+    Entry::new("api_token", Secret, "", "bearer token of the REST API; required unless it listens on loopback only").flag("--api-token").unset("none"),
+    Entry::new("api_tokens", Tree, "", "further tokens with scopes: a list of name, sha256 and scopes").unset("none"),
+    Entry::new("allow_unauthenticated_loopback", Flag, "", "programs on this machine need no token").unset("true while there is no token"),
+    Entry::new("media_url", Text, "/media/", "path below which a reverse proxy serves files after asking media-auth"),
+    Entry::new("data_dir", Text, "greffier-data", "store, spool and local recordings").flag("--data-dir"),
+    Entry::new("public_url", Text, "", "address at which people reach the pages").unset("none"),
+    Entry::new("health_port", Number, "0", "port that answers every path with 200 and the load; 0 turns it off"),
+    Entry::new("prometheus_port", Number, "0", "port for Prometheus; 0 turns it off"),
+    Entry::new("logging.level", Text, "info", "debug, info, warn or error; GREFFIER_LOG is finer"),
+    Entry::new("logging.json", Flag, "false", "one JSON object per log line"),
     // Recordings.
-    Entry::new("recording.enabled", Flag, "true", "whether recordings may be started").env(&["RECORDING_ENABLE"]),
-    Entry::new("recording.output_folder", Text, "recordings", "what keys in the storage begin with")
-        .env(&["RECORDING_OUTPUT_FOLDER"]),
-    Entry::new("recording.expiration_days", Number, "", "days until a recording is removed; never without")
-        .env(&["RECORDING_EXPIRATION_DAYS"]),
-    Entry::new("recording.download_base_url", Text, "", "what links to recordings begin with, instead of public_url")
-        .env(&["RECORDING_DOWNLOAD_BASE_URL", "SCREEN_RECORDING_BASE_URL"]),
-    Entry::new("recording.event_parser", Text, "minio", "who sends storage events: minio or s3")
-        .env(&["RECORDING_EVENT_PARSER_CLASS"]),
-    Entry::new("recording.storage_event_enabled", Flag, "false", "take storage events")
-        .env(&["RECORDING_STORAGE_EVENT_ENABLE"]),
-    Entry::new("recording.storage_event_auth", Flag, "true", "storage events must show the token")
-        .env(&["RECORDING_ENABLE_STORAGE_EVENT_AUTH"]),
-    Entry::new("recording.storage_event_token", Secret, "", "the token of storage events")
-        .env(&["RECORDING_STORAGE_EVENT_TOKEN"]),
-    Entry::new("recording.encoding.enabled", Flag, "false", "whether the values below replace the defaults")
-        .env(&["RECORDING_ENCODING_ENABLED"]),
+    Entry::new("recording.enabled", Flag, "true", "whether recordings can be started").env(&["RECORDING_ENABLE"]),
+    Entry::new("recording.output_folder", Text, "recordings", "first part of every object key").env(&["RECORDING_OUTPUT_FOLDER"]),
+    Entry::new("recording.expiration_days", Number, "", "days after which a recording is removed").env(&["RECORDING_EXPIRATION_DAYS"]).unset("never"),
+    Entry::new("recording.download_base_url", Text, "", "first part of links to recordings").env(&["RECORDING_DOWNLOAD_BASE_URL", "SCREEN_RECORDING_BASE_URL"]).unset("public_url"),
+    Entry::new("recording.event_parser", Text, "minio", "who sends storage events: minio or s3").env(&["RECORDING_EVENT_PARSER_CLASS"]),
+    Entry::new("recording.storage_event_enabled", Flag, "false", "accept storage events").env(&["RECORDING_STORAGE_EVENT_ENABLE"]),
+    Entry::new("recording.storage_event_auth", Flag, "true", "storage events must carry the token").env(&["RECORDING_ENABLE_STORAGE_EVENT_AUTH"]),
+    Entry::new("recording.storage_event_token", Secret, "", "token of storage events").env(&["RECORDING_STORAGE_EVENT_TOKEN"]).unset("none"),
+    Entry::new("recording.encoding.enabled", Flag, "false", "whether the following values replace the defaults").env(&["RECORDING_ENCODING_ENABLED"]),
     Entry::new("recording.encoding.width", Number, "1280", "pixels, even").env(&["RECORDING_ENCODING_WIDTH"]),
     Entry::new("recording.encoding.height", Number, "720", "pixels, even").env(&["RECORDING_ENCODING_HEIGHT"]),
-    Entry::new("recording.encoding.framerate", Number, "30", "frames per second")
-        .env(&["RECORDING_ENCODING_FRAMERATE"]),
-    Entry::new("recording.encoding.video_bitrate_kbps", Number, "3000", "kbit/s")
-        .env(&["RECORDING_ENCODING_VIDEO_BITRATE_KBPS"]),
-    Entry::new("recording.encoding.audio_bitrate_kbps", Number, "128", "kbit/s")
-        .env(&["RECORDING_ENCODING_AUDIO_BITRATE_KBPS"]),
-    Entry::new("recording.encoding.key_frame_interval_s", Real, "4", "the most seconds between key frames")
-        .env(&["RECORDING_ENCODING_KEY_FRAME_INTERVAL_S"]),
-    Entry::new("worker_classes", Tree, "", "mode → class; the variable replaces every mode, YAML adds to them")
-        .env(&["RECORDING_WORKER_CLASSES"]),
-    Entry::new("worker_classes.*.class", Text, "", "video_composite or audio_composite"),
-    Entry::new("worker_classes.*.layout", Text, "", "speaker, grid, single-speaker, each also -light or -dark"),
-    Entry::new("worker_classes.*.preset", Text, "", "LiveKit's preset, such as H264_1080P_30"),
-    Entry::new("worker_classes.*.outputs", List, "", "[mp4] or [ogg], as the class makes it"),
-    Entry::new(
-        "worker_classes.*.storage",
-        Tree,
-        "",
-        "where its files go, when not to `storage`: the same options as there",
-    ),
-    // When it is enough.
-    Entry::new("limits.max_duration", Millis, "", "stop and save after this long").env(&["RECORDING_MAX_DURATION"]),
-    Entry::new("limits.max_size", Number, "", "stop and save at about this many bytes"),
-    Entry::new("limits.empty_room_timeout", Length, "", "stop when nobody was there for this long"),
-    Entry::new("limits.warning", Length, "60s", "tell the room this long before max_duration"),
-    // Where files go.
-    Entry::new("storage.prefix", Text, "", "put before every key"),
-    Entry::new("storage.ca_file", Text, "", "PEM of a certificate authority to trust besides the system's"),
-    Entry::new(
-        "storage.timeout",
-        Number,
-        "",
-        "seconds in which no byte of a request moves, after which it is tried again; 60 without",
-    ),
-    Entry::new("storage.local.path", Text, "", "a folder for finished files, when it is not data_dir"),
-    Entry::new("storage.s3.endpoint", Text, "", "such as http://minio:9000").env(&["AWS_S3_ENDPOINT_URL"]),
-    Entry::new("storage.s3.access_key", Text, "", "access key").env(&["AWS_S3_ACCESS_KEY_ID"]),
-    Entry::new("storage.s3.secret", Secret, "", "secret key").env(&["AWS_S3_SECRET_ACCESS_KEY"]),
-    Entry::new("storage.s3.session_token", Secret, "", "of temporary credentials"),
-    Entry::new("storage.s3.region", Text, "", "may be empty").env(&["AWS_S3_REGION_NAME"]),
-    Entry::new("storage.s3.bucket", Text, "", "bucket").env(&["AWS_STORAGE_BUCKET_NAME"]),
-    Entry::new("storage.s3.force_path_style", Flag, "", "the bucket in the path, not in the host name"),
-    Entry::new("storage.s3.part_size", Number, "", "MiB of a part at least, 5 to 5120; by expected length without"),
-    Entry::new("storage.s3.checksum", Text, "", "auto (default: when the store demands them), always or never"),
-    Entry::new("storage.s3.content_disposition", Text, "", "the header that objects are served with"),
-    Entry::new("storage.s3.metadata", Tree, "", "kept with the objects"),
-    Entry::new("storage.s3.proxy_config.url", Text, "", "an HTTP proxy"),
-    Entry::new("storage.s3.proxy_config.username", Text, "", "user at the proxy"),
-    Entry::new("storage.s3.proxy_config.password", Secret, "", "that user's password"),
-    Entry::new("storage.s3.assume_role_arn", Text, "", "not supported"),
-    Entry::new("storage.azure.account_name", Text, "", "Azure account"),
-    Entry::new("storage.azure.account_key", Secret, "", "its key"),
-    Entry::new("storage.azure.container_name", Text, "", "container"),
-    Entry::new("storage.gcp.credentials_json", Secret, "", "a service account's JSON"),
-    Entry::new("storage.gcp.bucket", Text, "", "bucket"),
-    Entry::new("storage.gcp.proxy_config.url", Text, "", "an HTTP proxy"),
-    Entry::new("storage.gcp.proxy_config.username", Text, "", "user at the proxy"),
-    Entry::new("storage.gcp.proxy_config.password", Secret, "", "that user's password"),
-    Entry::new("storage.alioss", Secret, "", "not supported; Alibaba's OSS speaks S3 too"),
-    // Who is told.
+    Entry::new("recording.encoding.framerate", Number, "30", "frames per second").env(&["RECORDING_ENCODING_FRAMERATE"]),
+    Entry::new("recording.encoding.video_bitrate_kbps", Number, "3000", "kbit/s").env(&["RECORDING_ENCODING_VIDEO_BITRATE_KBPS"]),
+    Entry::new("recording.encoding.audio_bitrate_kbps", Number, "128", "kbit/s").env(&["RECORDING_ENCODING_AUDIO_BITRATE_KBPS"]),
+    Entry::new("recording.encoding.key_frame_interval_s", Real, "4", "longest time between key frames, seconds").env(&["RECORDING_ENCODING_KEY_FRAME_INTERVAL_S"]),
+    Entry::new("worker_classes", Tree, "", "recording mode → worker class; the variable replaces every mode, the file adds to them").env(&["RECORDING_WORKER_CLASSES"]).unset("screen_recording: video_composite, transcript: audio_composite"),
+    Entry::new("worker_classes.*.class", Text, "", "video_composite or audio_composite").unset("required"),
+    Entry::new("worker_classes.*.layout", Text, "", "speaker, grid or single-speaker, each also with -light or -dark").unset("speaker-light"),
+    Entry::new("worker_classes.*.preset", Text, "", "LiveKit preset, for example H264_1080P_30").unset("recording.encoding"),
+    Entry::new("worker_classes.*.outputs", List, "", "[mp4] or [ogg], as the class makes it").unset("as the class makes it"),
+    Entry::new("worker_classes.*.storage", Tree, "", "storage of this mode, with the options of `storage`").unset("storage"),
+    // Limits.
+    Entry::new("limits.max_duration", Millis, "", "end and store a recording after this time").env(&["RECORDING_MAX_DURATION"]).unset("no limit"),
+    Entry::new("limits.max_size", Number, "", "end and store a recording at about this many bytes").unset("no limit"),
+    Entry::new("limits.empty_room_timeout", Length, "", "end a recording after the room has been empty for this long").unset("no limit"),
+    Entry::new("limits.warning", Length, "60s", "notify the room this long before max_duration"),
+    // Storage.
+    Entry::new("storage.prefix", Text, "", "put before every object key").unset("none"),
+    Entry::new("storage.ca_file", Text, "", "PEM file with a certificate authority to trust in addition to the system's").unset("none"),
+    Entry::new("storage.timeout", Number, "", "seconds without progress after which a request is tried again").unset("60"),
+    Entry::new("storage.local.path", Text, "", "folder for finished files").unset("data_dir"),
+    Entry::new("storage.s3.endpoint", Text, "", "for example http://minio:9000").env(&["AWS_S3_ENDPOINT_URL"]).unset("AWS"),
+    Entry::new("storage.s3.access_key", Text, "", "access key").env(&["AWS_S3_ACCESS_KEY_ID"]).unset("the machine's credentials"),
+    Entry::new("storage.s3.secret", Secret, "", "secret key").env(&["AWS_S3_SECRET_ACCESS_KEY"]).unset("the machine's credentials"),
+    Entry::new("storage.s3.session_token", Secret, "", "session token of temporary credentials").unset("none"),
+    Entry::new("storage.s3.region", Text, "", "region").env(&["AWS_S3_REGION_NAME"]).unset("us-east-1"),
+    Entry::new("storage.s3.bucket", Text, "", "bucket").env(&["AWS_STORAGE_BUCKET_NAME"]).unset("required with s3"),
+    Entry::new("storage.s3.force_path_style", Flag, "", "put the bucket into the path instead of the host name").unset("false"),
+    Entry::new("storage.s3.part_size", Number, "", "smallest part of an upload, MiB, 5 to 5120").unset("by expected length"),
+    Entry::new("storage.s3.checksum", Text, "", "auto (when the store demands them), always or never").unset("auto"),
+    Entry::new("storage.s3.content_disposition", Text, "", "Content-Disposition header with which objects are served").unset("none"),
+    Entry::new("storage.s3.metadata", Tree, "", "metadata stored with the objects").unset("none"),
+    Entry::new("storage.s3.proxy_config.url", Text, "", "HTTP proxy").unset("none"),
+    Entry::new("storage.s3.proxy_config.username", Text, "", "user name at the proxy").unset("none"),
+    Entry::new("storage.s3.proxy_config.password", Secret, "", "password at the proxy").unset("none"),
+    Entry::new("storage.s3.assume_role_arn", Text, "", "not supported").unset("none"),
+    Entry::new("storage.azure.account_name", Text, "", "storage account").unset("required with azure"),
+    Entry::new("storage.azure.account_key", Secret, "", "account key").unset("required with azure"),
+    Entry::new("storage.azure.container_name", Text, "", "container").unset("required with azure"),
+    Entry::new("storage.gcp.credentials_json", Secret, "", "JSON of a service account").unset("the machine's credentials"),
+    Entry::new("storage.gcp.bucket", Text, "", "bucket").unset("required with gcp"),
+    Entry::new("storage.gcp.proxy_config.url", Text, "", "HTTP proxy").unset("none"),
+    Entry::new("storage.gcp.proxy_config.username", Text, "", "user name at the proxy").unset("none"),
+    Entry::new("storage.gcp.proxy_config.password", Secret, "", "password at the proxy").unset("none"),
+    Entry::new("storage.alioss", Secret, "", "not supported; Alibaba Cloud OSS also speaks S3").unset("none"),
+    // Notifications.
     Entry::new("mail.transport", Text, "folder", "smtp, folder or none"),
-    Entry::new("mail.folder", Text, "", "where letters lie as .eml; `mail` in data_dir without"),
-    Entry::new("mail.from", Text, "", "sender, such as Meet <meet@example.org>"),
-    Entry::new("mail.brand", Text, "", "who writes, such as the name of the service"),
-    Entry::new("mail.support", Text, "", "address where people get help"),
-    Entry::new("mail.smtp.host", Text, "", "mail server"),
-    Entry::new("mail.smtp.port", Number, "", "25, 587 or 465 by encryption"),
-    Entry::new("mail.smtp.encryption", Text, "", "starttls (default), tls or none"),
-    Entry::new("mail.smtp.username", Text, "", "user"),
-    Entry::new("mail.smtp.password", Secret, "", "that user's password"),
-    Entry::new("mail.smtp.ca_file", Text, "", "PEM of a certificate authority to trust besides the system's"),
-    Entry::new(
-        "mail.smtp.ehlo_name",
-        Text,
-        "",
-        "who we say we are; the domain of mail.from, or of public_url, without",
-    ),
-    Entry::new("mail.smtp.timeout", Number, "", "seconds for a whole letter"),
-    Entry::new("webhooks.urls", List, "", "told of every change, in LiveKit's shape"),
-    Entry::new("webhooks.api_key", Text, "", "signs them; livekit.api_key without"),
-    Entry::new("webhooks.api_secret", Secret, "", "that key's secret"),
-    Entry::new("room_notices", Flag, "true", "tell participants by room metadata and data messages"),
-    Entry::new("storage_hook.url", Text, "", "a backend's storage hook, told of finished files as MinIO would"),
-    Entry::new("storage_hook.token", Secret, "", "sent there as bearer"),
-    Entry::new("storage_hook.bucket", Text, "", "the bucket the backend expects"),
-    Entry::new("transcription.endpoint", Text, "", "where transcripts are ordered").env(&["SUMMARY_SERVICE_ENDPOINT"]),
-    Entry::new("transcription.api_token", Secret, "", "sent there as bearer").env(&["SUMMARY_SERVICE_API_TOKEN"]),
-    Entry::new("transcription.webhook_token", Secret, "", "what the service shows when it is done")
-        .env(&["SUMMARY_SERVICE_WEBHOOK_API_TOKEN"]),
-    Entry::new("transcription.language", Text, "", "of those who name none"),
-    Entry::new("transcription.form_link", Text, "", "where people say how content they are")
-        .env(&["TRANSCRIPTION_SATISFACTION_FORM_BASE_URL"]),
-    Entry::new("transcription.auto_create_summary", Flag, "", "also a summary"),
+    Entry::new("mail.folder", Text, "", "folder for emails as .eml files").unset("`mail` in data_dir"),
+    Entry::new("mail.from", Text, "", "sender, for example Meet <meet@example.org>").unset("required with smtp"),
+    Entry::new("mail.brand", Text, "", "name of the service in emails").unset("Greffier"),
+    Entry::new("mail.support", Text, "", "address where people get help").unset("none"),
+    Entry::new("mail.smtp.host", Text, "", "mail server").unset("required with smtp"),
+    Entry::new("mail.smtp.port", Number, "", "port").unset("25, 587 or 465 by encryption"),
+    Entry::new("mail.smtp.encryption", Text, "", "starttls, tls or none").unset("starttls"),
+    Entry::new("mail.smtp.username", Text, "", "user name").unset("none"),
+    Entry::new("mail.smtp.password", Secret, "", "password").unset("none"),
+    Entry::new("mail.smtp.ca_file", Text, "", "PEM file with a certificate authority to trust in addition to the system's").unset("none"),
+    Entry::new("mail.smtp.ehlo_name", Text, "", "name sent in EHLO").unset("domain of mail.from, or of public_url"),
+    Entry::new("mail.smtp.timeout", Number, "", "seconds for one email").unset("30"),
+    Entry::new("webhooks.urls", List, "", "notified of every change, in LiveKit's format").unset("none"),
+    Entry::new("webhooks.api_key", Text, "", "key that signs webhooks").unset("livekit.api_key"),
+    Entry::new("webhooks.api_secret", Secret, "", "secret of that key").unset("livekit.api_secret"),
+    Entry::new("room_notices", Flag, "true", "notify participants by room metadata and data messages"),
+    Entry::new("storage_hook.url", Text, "", "storage hook of a backend, notified of finished files in MinIO's format").unset("none"),
+    Entry::new("storage_hook.token", Secret, "", "bearer token sent to the hook").unset("none"),
+    Entry::new("storage_hook.bucket", Text, "", "bucket that the backend expects").unset("meet-media-storage"),
+    Entry::new("transcription.endpoint", Text, "", "transcription service that is given finished transcripts").env(&["SUMMARY_SERVICE_ENDPOINT"]).unset("none"),
+    Entry::new("transcription.api_token", Secret, "", "bearer token sent to the service").env(&["SUMMARY_SERVICE_API_TOKEN"]).unset("none"),
+    Entry::new("transcription.webhook_token", Secret, "", "read and not used").env(&["SUMMARY_SERVICE_WEBHOOK_API_TOKEN"]).unset("none"),
+    Entry::new("transcription.language", Text, "", "language of recordings that name none").unset("none"),
+    Entry::new("transcription.form_link", Text, "", "link to a satisfaction form").env(&["TRANSCRIPTION_SATISFACTION_FORM_BASE_URL"]).unset("none"),
+    Entry::new("transcription.auto_create_summary", Flag, "", "also order a summary").unset("false"),
     // LiveKit's Redis.
-    Entry::new("redis.address", Text, "", "host:port of the Redis that LiveKit uses"),
-    Entry::new("redis.username", Text, "", "user"),
-    Entry::new("redis.password", Secret, "", "password"),
-    Entry::new("redis.db", Number, "", "database"),
-    Entry::new("redis.use_tls", Flag, "", "speak TLS"),
-    Entry::new("redis.tls.enabled", Flag, "", "speak TLS"),
-    Entry::new("redis.tls.insecure", Flag, "", "not supported"),
-    Entry::new("redis.tls.server_name", Text, "", "not supported"),
-    Entry::new("redis.tls.ca_cert_file", Text, "", "PEM"),
-    Entry::new("redis.tls.client_cert_file", Text, "", "PEM"),
-    Entry::new("redis.tls.client_key_file", Text, "", "PEM"),
-    Entry::new("redis.sentinel_master_name", Text, "", "master's name"),
-    Entry::new("redis.sentinel_addresses", List, "", "the Sentinels"),
-    Entry::new("redis.sentinel_username", Text, "", "user at the Sentinels"),
-    Entry::new("redis.sentinel_password", Secret, "", "password at the Sentinels"),
-    Entry::new("redis.cluster_addresses", List, "", "not supported"),
-    Entry::new("cluster_id", Text, "", "LiveKit Egress's: which server's requests are taken"),
+    Entry::new("redis.address", Text, "", "host:port of the Redis that LiveKit uses; turns on LiveKit's egress API over Redis").unset("none"),
+    Entry::new("redis.username", Text, "", "user name").unset("none"),
+    Entry::new("redis.password", Secret, "", "password").unset("none"),
+    Entry::new("redis.db", Number, "", "database number").unset("0"),
+    Entry::new("redis.use_tls", Flag, "", "use TLS").unset("false"),
+    Entry::new("redis.tls.enabled", Flag, "", "use TLS").unset("false"),
+    Entry::new("redis.tls.insecure", Flag, "", "not supported").unset("false"),
+    Entry::new("redis.tls.server_name", Text, "", "not supported").unset("none"),
+    Entry::new("redis.tls.ca_cert_file", Text, "", "PEM file with the certificate authority").unset("the system's"),
+    Entry::new("redis.tls.client_cert_file", Text, "", "PEM file with the client certificate").unset("none"),
+    Entry::new("redis.tls.client_key_file", Text, "", "PEM file with the client key").unset("none"),
+    Entry::new("redis.sentinel_master_name", Text, "", "name of the master at the Sentinels").unset("none"),
+    Entry::new("redis.sentinel_addresses", List, "", "addresses of the Sentinels").unset("none"),
+    Entry::new("redis.sentinel_username", Text, "", "user name at the Sentinels").unset("none"),
+    Entry::new("redis.sentinel_password", Secret, "", "password at the Sentinels").unset("none"),
+    Entry::new("redis.cluster_addresses", List, "", "not supported").unset("none"),
+    Entry::new("cluster_id", Text, "", "LiveKit Egress option: which server's requests are accepted").unset("none"),
     Entry::new(
         "max_cpu_utilization",
         Real,
         "0.9",
         "share of all cores that may be in use when another recording begins; a start beyond it is refused (503)",
     ),
-    Entry::new(
-        "disallow_local_storage",
-        Flag,
-        "false",
-        "LiveKit Egress's: refuse requests that would end on this disk",
-    ),
-    Entry::new(
-        "unsupported_requests",
-        Text,
-        "low_bid",
-        "web egress and others that are not done here: low_bid leaves them to LiveKit's own egress and refuses them when \
-         there is none, decline says nothing, reject refuses them at once",
-    ),
-    Entry::new(
-        "requests.allowed_hosts",
-        List,
-        "",
-        "hosts of the network within that webhooks and storages of requests over HTTP may name, such as minio, \
-         *.svc.cluster.local or *; those of this configuration may be anyway, and what comes by Redis is free",
-    ),
+    Entry::new("disallow_local_storage", Flag, "false", "LiveKit Egress option: refuse requests that would store on this machine's disk"),
+    Entry::new("unsupported_requests", Text, "low_bid", "requests that are not supported, such as web egress: low_bid leaves them to LiveKit's own egress and refuses them when there is none, decline does not answer, reject refuses them at once"),
+    Entry::new("requests.allowed_hosts", List, "", "internal hosts that webhooks and storages of HTTP requests may name, for example minio, *.svc.cluster.local or *; hosts in this configuration are always allowed, and requests over Redis are not restricted").unset("none"),
 ];

@@ -251,11 +251,11 @@ fn a_wrong_value_names_its_key() {
         (error("livekit: { url: 'nonsense', api_key: k, api_secret: s }"), "url: \"nonsense\" is not a URL"),
         (error("livekit: { url: 'ws://x', api_secret: s }"), "api_key: missing; "),
         (error("livekit: { url: 'ws://x', api_key: k }"), "api_secret: missing; "),
-        (error("livekit: { url: 'ws://x', api_key: 12, api_secret: s }"), "livekit.api_key: expected a text"),
-        (error("{ ws_url: 'ws://x', api_key: 12, api_secret: s }"), "api_key: expected a text"),
-        (error("livekit: [1]"), "livekit: expected names and values"),
+        (error("livekit: { url: 'ws://x', api_key: 12, api_secret: s }"), "livekit.api_key: expected a string"),
+        (error("{ ws_url: 'ws://x', api_key: 12, api_secret: s }"), "api_key: expected a string"),
+        (error("livekit: [1]"), "livekit: expected an object"),
         (error("livekit: {"), "--config-body: not valid YAML: "),
-        (error("- a"), "--config-body: expected names and values"),
+        (error("- a"), "--config-body: expected an object"),
         (yaml("listen: here"), "listen: "),
         (yaml("listen: 0.0.0.0:7990"), "listen: 0.0.0.0:7990 can be reached from elsewhere"),
         (yaml("health_port: 70000"), "health_port: 70000 is no port"),
@@ -280,7 +280,7 @@ fn a_wrong_value_names_its_key() {
         (env("RECORDING_EXPIRATION_DAYS", "0"), "RECORDING_EXPIRATION_DAYS: 0 would"),
         (env("RECORDING_MAX_DURATION", "1h"), "RECORDING_MAX_DURATION: expected whole milliseconds"),
         (env("RECORDING_ENABLE", "maybe"), "RECORDING_ENABLE: expected true or false"),
-        (env("RECORDING_WORKER_CLASSES", "[1]"), "RECORDING_WORKER_CLASSES: expected names and values"),
+        (env("RECORDING_WORKER_CLASSES", "[1]"), "RECORDING_WORKER_CLASSES: expected an object"),
         (
             env("RECORDING_WORKER_CLASSES", "{'m': 'a.B'}"),
             "RECORDING_WORKER_CLASSES: worker_classes.m.class: there is no class \"a.B\"",
@@ -418,18 +418,74 @@ fn the_table_is_sound() {
     }
 }
 
-/// README.md shows the table between two marks.
+/// `docs/options.md` shows the table between two marks.
 #[test]
-fn the_readme_shows_every_option() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+fn the_reference_shows_every_option() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/options.md");
     let text = std::fs::read_to_string(&path).unwrap();
     let (begin, end) = ("<!-- options: made by `make bless` -->\n", "<!-- end of options -->");
-    let (before, rest) = text.split_once(begin).expect("README.md has the mark where the options begin");
-    let (shown, after) = rest.split_once(end).expect("README.md has the mark where the options end");
+    let (before, rest) = text.split_once(begin).expect("options.md has the mark where the options begin");
+    let (shown, after) = rest.split_once(end).expect("options.md has the mark where the options end");
     let wanted = format!("\n{}\n", reference());
     if std::env::var_os("UPDATE_GOLDENS").is_some() {
         std::fs::write(&path, format!("{before}{begin}{wanted}{end}{after}")).unwrap();
     } else {
         assert_eq!(shown, wanted, "write it anew with `make bless`");
+    }
+}
+
+/// Every option says what applies without it, and what it says is what the module does.
+#[test]
+fn the_default_that_is_shown_applies() {
+    let flags = Overrides {
+        url: Some("ws://x".into()),
+        api_key: Some("k".into()),
+        api_secret: Some(Secret::new("s")),
+        ..Overrides::default()
+    };
+    let config = |body: &str| Config::parse(body, flags.clone()).map(|(config, _)| format!("{config:?}"));
+    let sections = "storage: { s3: { bucket: b, access_key: a, secret: b } }\nmail: { transport: smtp, from: a@b.example, \
+                    smtp: { host: h } }\nredis: { address: 'h:1' }\nstorage_hook: { url: 'http://h' }\n\
+                    transcription: { endpoint: 'http://h' }\nwebhooks: { urls: ['http://h'] }\n";
+    let usual = config(sections).unwrap();
+    let mut compared = 0;
+    for entry in TABLE {
+        let words = match (entry.default, entry.unset) {
+            ("", "") => panic!("{}: what applies without it?", entry.path),
+            ("", unset) => unset,
+            (_, "") => continue,
+            (default, unset) => panic!("{}: {default} or {unset}?", entry.path),
+        };
+        let is_value = match entry.kind {
+            Kind::Number | Kind::Real => words.parse::<f64>().is_ok(),
+            Kind::Flag | Kind::NotFlag => words.parse::<bool>().is_ok(),
+            // Those that name a value of their own, not another option.
+            Kind::Text => ["mail.brand", "mail.smtp.encryption", "storage.s3.checksum", "storage_hook.bucket"]
+                .contains(&entry.path),
+            Kind::Secret | Kind::List | Kind::Length | Kind::Millis | Kind::Tree => false,
+        };
+        if !is_value || entry.doc == "not supported" {
+            continue;
+        }
+        // The first key of a path stands at the beginning of a line; the others are nested in braces.
+        let (section, rest) = entry.path.split_once('.').expect("a section");
+        let value = rest.rsplit('.').fold(words.to_owned(), |inner, key| format!("{{ {key}: {inner} }}"));
+        let mut tree: serde_json::Value = serde_saphyr::from_str(sections).unwrap();
+        let more: serde_json::Value = serde_saphyr::from_str(&value).unwrap();
+        merge(&mut tree[section], more);
+        assert_eq!(config(&tree.to_string()).unwrap(), usual, "{}", entry.path);
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared} compared");
+}
+
+fn merge(into: &mut serde_json::Value, more: serde_json::Value) {
+    match (into, more) {
+        (serde_json::Value::Object(into), serde_json::Value::Object(more)) => {
+            for (key, value) in more {
+                merge(into.entry(key).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (into, more) => *into = more,
     }
 }

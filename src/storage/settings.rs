@@ -394,7 +394,7 @@ mod tests {
                 error(json!({ "s3": { "bucket": "b", "endpoint": "minio:9000" } })),
                 "storage.s3.endpoint: \"minio:9000\" does",
             ),
-            (error(json!({ "s3": { "bucket": 1 } })), "storage.s3.bucket: expected a text"),
+            (error(json!({ "s3": { "bucket": 1 } })), "storage.s3.bucket: expected a string"),
             (error(json!({ "s3": { "bucket": "b", "proxy": {} } })), "storage.s3.proxy.url: missing"),
             (
                 error(json!({ "s3": { "bucket": "b", "assume_role_arn": "x" } })),

@@ -234,7 +234,7 @@ mod tests {
                 "owner.time_zone: not an IANA",
             ),
             (json!({"owner": {"email": "ada@example.org", "name": "A\nBcc: x"}}), "owner.name: not a name"),
-            (json!({"owner": "ada@example.org"}), "owner: expected names and values"),
+            (json!({"owner": "ada@example.org"}), "owner: expected an object"),
             (json!({"expires_in_days": 1, "expires_after": 60}), "expires_after: expires_in_days is there too"),
             (json!({"expires_after": 59}), "expires_after: 59 is out of range"),
             (json!({"idempotency_key": "é"}), "idempotency_key: not 1 to 255"),
@@ -244,9 +244,9 @@ mod tests {
         }
         for (body, field) in [
             (json!({}), "mode: missing"),
-            (json!({"mode": 3}), "mode: expected a text"),
+            (json!({"mode": 3}), "mode: expected a string"),
             (json!({"mode": "m", "extra": 1}), "extra: there is no such field"),
-            (json!({"mode": "m", "options": "x"}), "options: expected names and values"),
+            (json!({"mode": "m", "options": "x"}), "options: expected an object"),
         ] {
             assert!(start(body).unwrap_err().message.starts_with(field));
         }
