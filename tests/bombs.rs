@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![allow(clippy::print_stdout, reason = "the figures of a run are its evidence")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use greffier::ids::{ParticipantId, TrackId};
@@ -15,17 +17,29 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Bytes that bombs may cost.
 const AT_MOST: u64 = 100 << 20;
+/// Guests who all send the largest picture that is decoded.
+const CROWD: usize = 25;
+/// Bytes that they may cost together: what the decoders may hold, and what the allocator keeps of it.
+const CROWD_AT_MOST: u64 = 800 << 20;
+/// One test at a time: they measure the memory of one process.
+static ALONE: Mutex<()> = Mutex::new(());
 /// Longer than anything here takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn sample(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/media").join(name);
-    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/media").join(name))
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn ivf(name: &str) -> Vec<Vec<u8>> {
+    ivf_frames(&sample(name))
 }
 
 /// The frames of an IVF file.
-fn ivf(name: &str) -> Vec<Vec<u8>> {
-    let file = sample(name);
+fn ivf_frames(file: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = &file[32..];
     let mut frames = Vec::new();
     while let Some((head, after)) = rest.split_at_checked(12) {
@@ -187,8 +201,97 @@ fn play(
     }
 }
 
+/// A moving picture of the largest size, a key frame first.
+fn largest(folder: &Path, encoder: &str) -> Vec<Vec<u8>> {
+    let path = folder.join(format!("{encoder}.ivf"));
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=size=4096x2304:rate=5", "-frames:v", "4"])
+        .args(["-pix_fmt", "yuv420p", "-c:v", encoder, "-deadline", "realtime", "-cpu-used", "8"])
+        .args(["-b:v", "4M", "-lag-in-frames", "0"])
+        .arg(&path)
+        .status()
+        .expect("ffmpeg is installed: apt install ffmpeg");
+    assert!(status.success());
+    ivf_frames(&read(&path))
+}
+
+#[test]
+fn many_of_the_largest_pictures_are_bounded_together() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let (vp8, vp9) = (largest(folder.path(), "libvpx"), largest(folder.path(), "libvpx-vp9"));
+    let small = ivf("beep-red-320x180-vp8.ivf");
+    let (tell, mut events) = unbounded_channel();
+    let layout = Layout { arrangement: Arrangement::Grid, theme: Theme::Dark };
+    let video = VideoSettings { size: Size::new(640, 360).unwrap(), ..VideoSettings::preset(layout) };
+    let output = Output::mp4(video).unwrap();
+    let mut pipeline = Pipeline::start(&output, folder.path().join("crowd.mp4"), Instant::now(), tell).unwrap();
+    let guest = |n: usize| TrackId::new(format!("guest {n}"));
+    let camera = TrackId::new("camera");
+    let mut attached: Vec<usize> = (0..CROWD).collect();
+    pipeline.show(
+        scene(&(0..8).map(guest).chain([camera.clone()]).collect::<Vec<_>>().iter().collect::<Vec<_>>()),
+        Instant::now(),
+    );
+    let before = resident();
+    for n in &attached {
+        pipeline.attach(&guest(*n), &ParticipantId::new(guest(*n).as_str()), [Codec::Vp8, Codec::Vp9][n % 2]);
+    }
+    pipeline.attach(&camera, &ParticipantId::new("camera"), Codec::Vp8);
+    let (mut most, mut seen, mut clock, begun) = (0, Vec::new(), 0, Instant::now());
+    let is_crowded =
+        |e: &Event| matches!(e, Event::Undecodable(_, why) if why.contains("4096×2304, for which the other tracks"));
+    let decodes =
+        |seen: &[Event]| -> Vec<usize> { (0..CROWD).filter(|n| seen.contains(&Event::Decoding(guest(*n)))).collect() };
+    // The first have left: whose turn it is, is seen then.
+    let mut first: Option<Vec<usize>> = None;
+    loop {
+        for n in &attached {
+            let stream = [&vp8, &vp9][n % 2];
+            let at = clock as usize % stream.len();
+            let data = stream[at].clone().into();
+            let unit = Unit { data, rtp: clock * 18_000, arrival: Instant::now(), contiguous: true, keyframe: at == 0 };
+            pipeline.push(&guest(*n), unit);
+        }
+        let at = clock as usize % small.len();
+        let data = small[at].clone().into();
+        let unit = Unit { data, rtp: clock * 18_000, arrival: Instant::now(), contiguous: true, keyframe: at == 0 };
+        pipeline.push(&camera, unit);
+        clock += 1;
+        std::thread::sleep(Duration::from_millis(200));
+        most = most.max(resident());
+        while let Ok(event) = events.try_recv() {
+            seen.push(event);
+        }
+        let told = seen.iter().filter(|e| is_crowded(e)).count();
+        match &first {
+            None if !decodes(&seen).is_empty() && told + decodes(&seen).len() >= CROWD => {
+                let shown = decodes(&seen);
+                attached.retain(|n| !shown.contains(n));
+                shown.iter().for_each(|n| pipeline.detach(&guest(*n)));
+                first = Some(shown);
+            }
+            Some(shown) if decodes(&seen).len() > shown.len() => break,
+            None | Some(_) => assert!(begun.elapsed() < PATIENCE, "{seen:?}"),
+        }
+    }
+    println!(
+        "{} MiB before, {} MiB with {CROWD} of the largest; {first:?}, then {:?}",
+        before >> 20,
+        most >> 20,
+        decodes(&seen)
+    );
+    assert!(most < before + CROWD_AT_MOST, "{} MiB more", (most - before) >> 20);
+    assert!(seen.contains(&Event::Decoding(camera)), "{seen:?}");
+    pipeline.drain();
+    let last =
+        std::iter::from_fn(|| events.blocking_recv()).find(|e| matches!(e, Event::Drained { .. } | Event::Broke(_)));
+    assert!(matches!(last, Some(Event::Drained { .. })), "{last:?}");
+}
+
 #[test]
 fn bombs_cost_little_and_lose_only_their_own_picture() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let streams = streams();
     let tracks: Vec<&TrackId> = streams.iter().map(|stream| &stream.track).collect();
     let folder = tempfile::tempdir().unwrap();

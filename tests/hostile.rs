@@ -434,3 +434,37 @@ fn a_random_day_is_whole() {
         day.is_heard(2, Blue);
     });
 }
+
+/// What a kill may cost while sound that is late is waited for: the wait, a fragment of a second, the output's latency.
+const LOST_BY_A_KILL: f64 = 4.0 + 1.0 + 1.5;
+
+/// Everything waits for one guest's packets when the recorder is killed. `GREFFIER_KILLS` is how often.
+#[test]
+fn a_kill_while_sound_is_waited_for_loses_seconds() {
+    let kills = std::env::var("GREFFIER_KILLS").map_or(1, |kills| kills.parse().expect("GREFFIER_KILLS is a number"));
+    let mut lost: Vec<f64> = (0..kills).map(|nth| lost_by_a_kill(2.0 + 0.25 * f64::from(nth % 4))).collect();
+    lost.sort_by(f64::total_cmp);
+    println!("lost by a kill: {lost:.2?} s");
+    assert!(lost.iter().all(|lost| (0.0..LOST_BY_A_KILL).contains(lost)), "{lost:.2?}");
+}
+
+/// Seconds between what came last and what is in the file, killed so long after packets were held for three seconds.
+fn lost_by_a_kill(after: f64) -> f64 {
+    let server = LiveKit::start();
+    let mut room = Publisher::start(Kind::SampleRoom, &server, "killed", 2, &["--hostile", "1"]);
+    room.tell("speak 0");
+    let mut recorder = Recorder::start(&server, "killed", "killed.mp4", &["--layout", "speaker"]);
+    recorder.wait_until_middle(3.0);
+    // The beep of the next second is missing: that tells which second the file shows.
+    let before = room.tell("pause mic 1 1200ms").floor();
+    recorder.wait_until_middle(7.0);
+    room.tell("hold mic 1 3s");
+    std::thread::sleep(std::time::Duration::from_secs_f64(after));
+    let killed = support::wall();
+    recorder.kill();
+    let recording = Recording::open(&recorder.output().with_file_name("killed.mp4.part"));
+    let beeps = recording.sound().beeps(Green.tone().expect("a person"));
+    let gap = beeps.windows(2).find(|pair| pair[1] - pair[0] > 1.5);
+    let zero = before - gap.unwrap_or_else(|| panic!("no beep is missing: {beeps:.2?}"))[0];
+    killed - (zero + recording.duration)
+}

@@ -32,8 +32,22 @@ pub fn length(field: &str, text: &str) -> Result<Duration> {
 }
 
 #[cfg(test)]
+#[path = "../../fuzz/checks/length.rs"]
+mod check;
+
+#[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_a_length_or_refused(any in ".*", likely in "([0-9.]{0,20}(h|m|s|ms)?){0,4}") {
+            check::check(&any);
+            check::check(&likely);
+        }
+    }
 
     #[test]
     fn lengths_are_read_as_people_write_them() {

@@ -487,5 +487,29 @@ fn merge(into: &mut serde_json::Value, more: serde_json::Value) {
             }
         }
         (into, more) => *into = more,
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    /// Whatever a file and the environment say is read, or refused in one line.
+    #[test]
+    fn whatever_is_written_is_read_or_refused(
+        any in ".*", ours: bool, spots in proptest::collection::vec((0..100_000_usize, 0..40_usize, "[ -~\n\t\u{fc}]{0,6}"), 0..4),
+        value in ".*", variable in 0..1000_usize,
+    ) {
+        let mut yaml = testdata(if ours { "greffier.yaml" } else { "egress.yaml" });
+        for (at, length, text) in spots {
+            let from = yaml.floor_char_boundary(at % yaml.len().max(1));
+            let to = yaml.floor_char_boundary(from + length).max(from);
+            yaml.replace_range(from..to, &text);
+        }
+        let variables: Vec<String> = meet().environment.into_keys().collect();
+        let variable = variables[variable % variables.len()].clone();
+        for body in [any, yaml, MINIMAL.to_owned()] {
+            let environment = [(variable.clone(), value.clone())].into();
+            let sources = Sources { body: Some(body), environment, ..Sources::default() };
+            if let Err(error) = Config::read(&sources) {
+                proptest::prop_assert!(!error.message.contains('\n'), "{:?}", error);
+            }
+        }
     }
 }

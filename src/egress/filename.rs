@@ -50,7 +50,12 @@ pub fn resolve(path: &str, names: Names<'_>, container: Container, now: &Zoned) 
                 if filled == asked && filled.len() > SEGMENT {
                     return Err(invalid("filepath"));
                 }
-                parts.push(filled);
+                // A name that is not known, or is empty, leaves nothing, or what would mean a folder.
+                match filled.as_str() {
+                    "" => {}
+                    "." | ".." => parts.push(filled.replace('.', "_")),
+                    _ => parts.push(filled),
+                }
             }
         }
     }
@@ -104,8 +109,23 @@ pub fn invalid(field: &str) -> Error {
 }
 
 #[cfg(test)]
+#[path = "../../fuzz/checks/filename.rs"]
+mod check;
+
+#[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_a_key_comes_out(
+            path in "([a./]|\\{room_name\\}|\\{room_id\\}|\\{time\\}|\\{utc\\}|.){0,12}", room in "[./a\u{0}]{0,6}|.*", id in ".*",
+        ) {
+            check::check(&path, &room, &id);
+        }
+    }
 
     #[test]
     fn paths_are_livekits() {
@@ -152,6 +172,20 @@ mod tests {
                     "{path} {name:?}: {key}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_opens_no_folder() {
+        let now: Zoned = "2026-11-22T21:05:06.789+01:00[Europe/Paris]".parse().unwrap();
+        let names = Names { room_name: "", room_id: "" };
+        for (path, wanted) in [
+            ("{room_name}/x", "x.mp4"),
+            ("a/{room_id}/x", "a/x.mp4"),
+            ("a/{room_id}../x", "a/__/x.mp4"),
+            ("{room_name}", "web-2026-11-22T210506.mp4"),
+        ] {
+            assert_eq!(resolve(path, names, Container::Mp4, &now).unwrap(), wanted, "{path}");
         }
     }
 

@@ -17,6 +17,7 @@ mod inventory;
 mod lane;
 mod mixer;
 mod mp4;
+mod ogg;
 mod opus;
 mod order;
 mod output;

@@ -76,8 +76,24 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 #[cfg(test)]
+#[path = "../../fuzz/checks/opus.rs"]
+mod check;
+
+#[cfg(test)]
 mod tests {
-    use super::ticks;
+    use proptest::prelude::*;
+
+    use super::{check, ticks};
+
+    proptest! {
+        #[test]
+        fn whatever_is_called_a_packet_has_a_length_or_none(
+            packet: Vec<u8>, toc: u8, count: u8, rest in proptest::collection::vec(0..255_u8, 0..60),
+        ) {
+            check::check(&packet);
+            check::check(&[&[toc | 3, count], rest.as_slice()].concat());
+        }
+    }
 
     #[test]
     fn lengths() {

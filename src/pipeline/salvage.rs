@@ -5,8 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
-use super::mixer::RATE;
-use super::mp4;
+use super::{mp4, ogg};
 use crate::recording::{Container, Media};
 
 /// An Ogg page is never larger (RFC 3533, section 6): the last one begins within this much of the end, also when another
@@ -37,42 +36,27 @@ pub fn salvage(container: Container, path: &Path, steps: &AtomicU64) -> io::Resu
             let mut tail = Vec::new();
             file.seek(SeekFrom::Start(bytes.saturating_sub(TAIL)))?;
             file.read_to_end(&mut tail)?;
-            let media = Media { bytes, duration_ns: ogg_duration_ns(&tail) };
-            Ok(Left { media, finished: ogg_ended(&tail) })
+            let media = Media { bytes, duration_ns: ogg::duration_ns(&tail) };
+            Ok(Left { media, finished: ogg::has_ended(&tail) })
         }
     }
 }
 
-/// The last page ends its stream (RFC 3533, section 6: header type flag 4).
-fn ogg_ended(tail: &[u8]) -> bool {
-    let last = tail.windows(6).rfind(|page| page.starts_with(b"OggS\0"));
-    last.and_then(|page| page.get(5)).is_some_and(|flags| flags & 4 != 0)
-}
-
-/// From the newest granule position: samples of 48 kHz since the beginning (RFC 7845, section 4), the encoder's 6.5 ms of
-/// priming among them. 0 without any.
-fn ogg_duration_ns(tail: &[u8]) -> u64 {
-    let positions = tail.windows(14).filter(|page| page.starts_with(b"OggS\0"));
-    // All ones: no packet ends on this page.
-    let samples =
-        positions.filter_map(|page| page[6..].try_into().ok().map(u64::from_le_bytes)).filter(|p| *p != u64::MAX);
-    let ns = samples.max().map_or(0, |samples| u128::from(samples) * 1_000_000_000 / RATE as u128);
-    u64::try_from(ns).unwrap_or(u64::MAX)
-}
+#[cfg(test)]
+#[path = "../../fuzz/checks/ogg.rs"]
+mod check;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
 
-    #[test]
-    fn the_newest_page_of_an_ogg_counts() {
-        let page = |position: u64| [b"OggS\0\0".as_slice(), &position.to_le_bytes(), b"serial and so on"].concat();
-        let file = [page(48_000), page(96_000), page(u64::MAX), page(144_000)[..9].to_vec()].concat();
-        assert_eq!(ogg_duration_ns(&file), 2_000_000_000);
-        assert_eq!(ogg_duration_ns(b""), 0);
-        assert!(!ogg_ended(&file) && !ogg_ended(b""));
-        let end = [b"OggS\0\x04".as_slice(), &1_u64.to_le_bytes(), b"serial and so on"].concat();
-        assert!(ogg_ended(&[page(1), end.clone()].concat()));
-        assert!(!ogg_ended(&[end, page(1)].concat()), "another stream began behind it");
+    use super::check;
+
+    proptest! {
+        #[test]
+        fn any_end_of_an_ogg_is_read(pieces in proptest::collection::vec((any::<bool>(), any::<Vec<u8>>()), 0..6)) {
+            let page = |(page, bytes): (bool, Vec<u8>)| [if page { b"OggS\0".as_slice() } else { b"" }, &bytes].concat();
+            check::check(&pieces.into_iter().flat_map(page).collect::<Vec<_>>());
+        }
     }
 }

@@ -63,8 +63,23 @@ pub fn content_type_of(key: &str) -> &'static str {
 }
 
 #[cfg(test)]
+#[path = "../../fuzz/checks/key.rs"]
+mod check;
+
+#[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_let_through_stays_below_its_folder(any in ".*", likely in "[a./%25ef\\\\ü\u{0}-]{0,20}", bytes: Vec<u8>) {
+            check::check(&any);
+            check::check(&likely);
+            check::check(&String::from_utf8_lossy(&bytes));
+        }
+    }
 
     #[test]
     fn a_key_is_a_relative_path() {

@@ -2,6 +2,7 @@
 
 mod config;
 mod links;
+mod livekit_event;
 mod livekit_webhook;
 mod media_auth;
 mod openapi;

@@ -84,12 +84,14 @@ impl Index {
         u64::try_from(ns).unwrap_or(u64::MAX)
     }
 
-    /// Takes in a whole `moof` box that begins at `offset` in the file.
-    pub fn fragment(&mut self, moof: &[u8], offset: u64) {
+    /// Takes in a whole `moof` box that begins at `offset` in the file; so many bytes of media follow it.
+    pub fn fragment(&mut self, moof: &[u8], offset: u64, media: u64) {
+        // No sample is smaller than a byte, so there cannot be more of them.
+        let mut left = media;
         for (_, _, traf) in children(moof.get(8..).unwrap_or_default()).filter(|(kind, _, _)| kind == b"traf") {
             let Some(tfhd) = child(traf, b"tfhd") else { continue };
             let Some(track) = self.tracks.iter_mut().find(|t| Some(t.id) == u32_at(tfhd, 4)) else { continue };
-            if track.run(traf, tfhd, offset).is_none() {
+            if track.run(traf, tfhd, offset, &mut left).is_none() {
                 tracing::warn!(track = track.id, offset, "a fragment is malformed");
             }
         }
@@ -127,8 +129,8 @@ impl Track {
         u64::try_from(ticks).unwrap_or(u64::MAX)
     }
 
-    /// All runs of a `traf` (8.8.6 to 8.8.8).
-    fn run(&mut self, traf: &[u8], tfhd: &[u8], moof: u64) -> Option<()> {
+    /// All runs of a `traf` (8.8.6 to 8.8.8), of at most `left` samples.
+    fn run(&mut self, traf: &[u8], tfhd: &[u8], moof: u64, left: &mut u64) -> Option<()> {
         let flags = u32_at(tfhd, 0)? & 0x00ff_ffff;
         let mut at = 8;
         let mut next = |present: u32, width: usize| -> Option<u64> {
@@ -156,7 +158,7 @@ impl Track {
         }
         let mut place = base;
         for (_, _, trun) in children(traf).filter(|(kind, _, _)| kind == b"trun") {
-            place = self.samples(trun, defaults, base, place)?;
+            place = self.samples(trun, defaults, base, place, left)?;
         }
         Some(())
     }
@@ -171,11 +173,14 @@ impl Track {
         }
     }
 
-    /// One `trun`; returns where its data ends.
-    fn samples(&mut self, trun: &[u8], defaults: Defaults, base: u64, place: u64) -> Option<u64> {
+    /// One `trun`; returns where its data ends. A number of samples that nothing speaks for is not believed.
+    fn samples(&mut self, trun: &[u8], defaults: Defaults, base: u64, place: u64, left: &mut u64) -> Option<u64> {
         let flags = u32_at(trun, 0)?;
         let version = flags >> 24;
         let count = u32_at(trun, 4)?;
+        let width = |fields: u32| u64::from((flags & fields).count_ones()) * 4;
+        let told = 8 + width(0x5) + u64::from(count) * width(0xf00);
+        *left = left.checked_sub(u64::from(count)).filter(|_| told <= trun.len() as u64)?;
         let mut at = 8;
         let mut next = |present: u32| -> Option<u32> {
             if flags & present == 0 {
@@ -199,8 +204,8 @@ impl Track {
             let shift = next(0x800).unwrap_or(0).cast_signed();
             let shift = if version == 0 { shift.max(0) } else { shift };
             self.samples.push(Sample { duration, size, shift, sync: flags & NON_SYNC == 0 });
-            self.end += u64::from(duration);
-            end += u64::from(size);
+            self.end = self.end.saturating_add(u64::from(duration));
+            end = end.checked_add(u64::from(size))?;
         }
         if count > 0 {
             self.chunks.push(Chunk { offset, samples: count });

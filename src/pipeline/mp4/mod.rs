@@ -53,7 +53,7 @@ pub fn finalise(path: &Path, steps: &AtomicU64) -> io::Result<Finalised> {
             (b"moof", Some(_)) => open = Some((at, reader.read(at, head.size)?.to_vec())),
             (b"mdat", Some((_, index))) => {
                 if let Some((offset, moof)) = open.take() {
-                    index.fragment(&moof, offset);
+                    index.fragment(&moof, offset, head.size);
                     whole = at + head.size;
                 }
             }
@@ -100,7 +100,13 @@ pub fn duration_ns(path: &Path) -> io::Result<u64> {
 }
 
 #[cfg(test)]
+#[path = "../../../fuzz/checks/mp4.rs"]
+mod check;
+
+#[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::pipeline::bus;
     use gstreamer as gst;
@@ -148,6 +154,53 @@ mod tests {
         assert!(duration.abs_diff(4_000_000_000) < 100_000_000, "{duration}");
         let again = finalise(&path, &steps).unwrap();
         assert_eq!(again, Finalised { before: true, ..made }, "twice does no harm");
+    }
+
+    #[test]
+    fn a_fragment_that_counts_more_samples_than_it_has_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4");
+        fragmented(&path);
+        let real = std::fs::read(&path).unwrap();
+        let trun = real.windows(4).position(|kind| kind == b"trun").unwrap();
+        // With sizes of its own for each sample, and with none: sixty gigabytes of index either way.
+        for flags in [&real[trun + 4..trun + 8], &[0, 0, 0, 1]] {
+            let mut bomb = real.clone();
+            bomb[trun + 4..trun + 8].copy_from_slice(flags);
+            bomb[trun + 8..trun + 12].copy_from_slice(&[0xff; 4]);
+            check::check(&bomb, &path);
+            let (found, line) = pictures(&path);
+            assert!((60..100).contains(&found), "{line}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_left_is_made_ordinary_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, path) = (folder.path().join("a.mp4"), folder.path().join("b.mp4"));
+        fragmented(&real);
+        let real = std::fs::read(real).unwrap();
+        check::check(&real, &path);
+        let moov = real.windows(4).position(|kind| kind == b"moov").unwrap() - 4;
+        let moofs: Vec<usize> =
+            (0..real.len() - 4).filter(|at| &real[*at..at + 4] == b"moof").map(|at| at - 4).collect();
+        // Only heads and tables say anything.
+        let places = proptest::collection::vec((any::<bool>(), 0..1000_usize, 0..12_usize, any::<u8>()), 1..4);
+        let mut runner = proptest::test_runner::TestRunner::default();
+        let run = runner.run(&(places, any::<Vec<u8>>(), 0..4096_usize), |(places, bytes, cut)| {
+            check::check(&bytes, &path);
+            let mut spoilt = real.clone();
+            for (head, at, fragment, byte) in places {
+                let begin = if head { moov } else { moofs[fragment % moofs.len()] };
+                if let Some(place) = spoilt.get_mut(begin + at) {
+                    *place = byte;
+                }
+            }
+            check::check(&spoilt, &path);
+            check::check(&spoilt[..spoilt.len().saturating_sub(cut * 16)], &path);
+            Ok(())
+        });
+        run.unwrap();
     }
 
     #[test]
