@@ -3,30 +3,32 @@
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "support/stage.rs"]
+#[allow(dead_code, reason = "only its recorder and its configuration are used")]
+mod stage;
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use browser::Browser;
 use greffier::api::Sharer;
-use greffier::config::{Config, Overrides};
-use greffier::control::{AtClose, Launch, Launcher, Patience, Progress, Running};
+use greffier::control::{AtClose, Patience, Progress};
 use greffier::db::{Change, Db};
 use greffier::error::ErrorKind;
 use greffier::ids::RecordingId;
 use greffier::recording::{
-    Encoding, Failure, Limit, Limits, Media, Options, Outcome, Output, Policy, Reason, Recording, Report, Request,
-    State, WorkerClasses,
+    Encoding, Failure, Limit, Limits, Media, Options, Outcome, Output, Policy, Reason, Recording, Request, State,
+    WorkerClasses,
 };
-use greffier::scene::Layout;
 use greffier::secret::Secret;
 use greffier::sidecar::Sidecar;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use stage::{Cast, Fake};
 use tempfile::TempDir;
 
 const TOKEN: &str = "0123456789abcdef";
@@ -63,53 +65,15 @@ fn made(name: &str, arguments: &str) -> PathBuf {
     path
 }
 
-/// Every fake recorder that runs, by room.
-type Cast = Arc<Mutex<HashMap<String, Arc<Fake>>>>;
-
-/// A recorder whose file is whole from the beginning, and that ends when the test says so.
-struct Fake {
-    launch: Launch,
-    progress: Mutex<Progress>,
-}
-
-struct Handle(Arc<Fake>);
-
-impl Running for Handle {
-    fn drain(&self) {}
-    fn show(&self, _: Layout) {}
-    fn progress(&self) -> Progress {
-        self.0.progress.lock().unwrap().clone()
+/// What a fake recorder says of itself.
+fn progress() -> Progress {
+    Progress {
+        duration_ns: 754_000_000_000,
+        participants: 3,
+        speaker: Some("Ada Lovelace".into()),
+        bytes: 123_456_789,
+        ..Progress::default()
     }
-}
-
-impl Fake {
-    fn tell(&self, report: Report) {
-        let _ = self.launch.reports.send((self.launch.id.clone(), report));
-    }
-
-    /// The file is whole.
-    fn drained(&self) {
-        let bytes = fs::metadata(&self.launch.path).unwrap().len();
-        self.tell(Report::Drained { bytes, duration_ns: 60_000_000_000 });
-    }
-}
-
-fn launcher(cast: Cast) -> Launcher {
-    Box::new(move |launch: Launch| {
-        fs::copy(video(), &launch.path).unwrap();
-        let progress = Progress {
-            duration_ns: 754_000_000_000,
-            participants: 3,
-            speaker: Some("Ada Lovelace".into()),
-            bytes: 123_456_789,
-            ..Progress::default()
-        };
-        let room = launch.request.room.clone();
-        let fake = Arc::new(Fake { launch, progress: Mutex::new(progress) });
-        fake.tell(Report::MediaFlowing);
-        cast.lock().unwrap().insert(room, fake.clone());
-        Box::new(Handle(fake))
-    })
 }
 
 /// A sidecar with a token, on a free port, in a folder of its own.
@@ -126,19 +90,11 @@ impl Stage {
     }
 
     async fn with(folder: TempDir) -> Self {
-        let overrides = Overrides {
-            url: Some("ws://127.0.0.1:1".into()),
-            api_key: Some("key".into()),
-            api_secret: Some(Secret::new(SECRET)),
-            listen: Some("127.0.0.1:0".into()),
-            data_dir: Some(folder.path().to_owned()),
-            api_token: Some(Secret::new(TOKEN)),
-            ..Overrides::default()
-        };
         // Other work on this machine is no reason to refuse a test.
-        let config = Config::parse("max_cpu_utilization: 100", overrides).unwrap().0;
+        let config = stage::config(folder.path(), Some(TOKEN), "max_cpu_utilization: 100");
         let cast = Cast::default();
-        let sidecar = Sidecar::start(&config, launcher(cast.clone()), Patience::default()).await.unwrap();
+        let launcher = stage::waiting_launcher(cast.clone(), video, progress);
+        let sidecar = Sidecar::start(&config, launcher, Patience::default()).await.unwrap();
         Self { sidecar, cast, folder }
     }
 
@@ -274,7 +230,7 @@ async fn a_recording_is_followed_from_its_room_to_the_screen() {
     browser.until("document.querySelector('.headline').textContent === 'The recording is being saved'");
     assert_eq!(browser.eval("document.getElementById('news').textContent"), "The recording is being saved");
     browser.screenshot("saving");
-    fake.drained();
+    fake.drained(60_000_000_000);
     browser.until("document.querySelector('video')?.readyState >= 1");
     assert_eq!(browser.eval("window.stayed"), true, "the page changed by itself, without loading");
     let text = browser.text();
@@ -441,7 +397,7 @@ async fn every_state_is_said_in_plain_words() {
     browser.scripts(false);
     browser.open(&stage.url(&link));
     stage.stop("daily");
-    stage.fake("daily").drained();
+    stage.fake("daily").drained(60_000_000_000);
     browser.until("document.querySelector('video') !== null");
     assert!(!stage.get(&link).text().contains("http-equiv=\"refresh\""));
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
@@ -612,7 +568,7 @@ async fn the_dashboard_follows_what_happens() {
         assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth"), true, "{name} scrolls sideways");
     }
     stage.stop("daily");
-    stage.fake("daily").drained();
+    stage.fake("daily").drained(60_000_000_000);
     browser.until("document.querySelectorAll('.cards li').length === 1");
     browser.until("document.querySelector('tbody tr').innerText.includes('Ready')");
     assert_eq!(browser.eval("window.stayed"), true, "it changed by itself");
@@ -623,6 +579,6 @@ async fn the_dashboard_follows_what_happens() {
     is_clean(&browser, &stage);
     // Its fake ends when it is told to; a sidecar that leaves waits for whoever records.
     stage.stop(LONG);
-    stage.fake("A room with a rather long name that somebody typed at length").drained();
+    stage.fake("A room with a rather long name that somebody typed at length").drained(60_000_000_000);
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }

@@ -487,6 +487,9 @@ fn merge(into: &mut serde_json::Value, more: serde_json::Value) {
             }
         }
         (into, more) => *into = more,
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(64))]
 

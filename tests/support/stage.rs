@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,22 +18,43 @@ use greffier::sidecar::Sidecar;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What the fake does depends on the room's name.
-struct Fake {
-    launch: Arc<Launch>,
-    /// Every fake that runs, by room, so that a test can let something happen to it.
-    cast: Cast,
+/// A fake that runs: its launch, and what it says of its progress.
+pub struct Fake {
+    launch: Launch,
+    /// To be changed by the test at any time.
+    pub progress: Mutex<Progress>,
+    /// It ends when the test says so, and not when it is told to.
+    waits: bool,
 }
 
-/// Every fake that runs, by room.
-pub type Cast = Arc<Mutex<HashMap<String, Arc<Launch>>>>;
+impl Deref for Fake {
+    type Target = Launch;
 
-/// Starts fakes.
+    fn deref(&self) -> &Launch {
+        &self.launch
+    }
+}
+
+impl Fake {
+    /// The file is whole, as it lies there.
+    pub fn drained(&self, duration_ns: u64) {
+        let bytes = fs::metadata(&self.path).unwrap().len();
+        tell(self, Report::Drained { bytes, duration_ns });
+    }
+}
+
+/// Every fake that runs, by room, so that a test can let something happen to it.
+pub type Cast = Arc<Mutex<HashMap<String, Arc<Fake>>>>;
+
+/// Starts fakes; what each does depends on the room's name.
 pub fn launcher(cast: Cast) -> Launcher {
     Box::new(move |launch: Launch| {
-        let launch = Arc::new(launch);
-        let room = launch.request.room.clone();
-        match room.as_str() {
+        // The machine does not keep up with this one.
+        let quality = if launch.request.room == "heavy" { Quality::HalfRate } else { Quality::Full };
+        let speaker = Some("Ada".into());
+        let progress =
+            Progress { duration_ns: 1_500_000_000, participants: 3, speaker, quality, ..Progress::default() };
+        match launch.request.room.as_str() {
             "wrong-key" => tell(&launch, broke("api_key: the server does not accept this key")),
             "nowhere" => {
                 let failure = Failure::new(ErrorKind::NotFound, "room: \"nowhere\" does not exist");
@@ -46,9 +68,24 @@ pub fn launcher(cast: Cast) -> Launcher {
                 tell(&launch, Report::MediaFlowing);
             }
         }
-        cast.lock().unwrap().insert(room, launch.clone());
-        Box::new(Fake { launch, cast: cast.clone() })
+        enter(&cast, Fake { launch, progress: Mutex::new(progress), waits: false })
     })
+}
+
+/// Starts fakes whose file is whole from the beginning, and that end when the test says so.
+pub fn waiting_launcher(cast: Cast, file: fn() -> &'static Path, progress: fn() -> Progress) -> Launcher {
+    Box::new(move |launch: Launch| {
+        fs::copy(file(), &launch.path).unwrap();
+        tell(&launch, Report::Joined);
+        tell(&launch, Report::MediaFlowing);
+        enter(&cast, Fake { launch, progress: Mutex::new(progress()), waits: true })
+    })
+}
+
+fn enter(cast: &Cast, fake: Fake) -> Box<dyn Running> {
+    let fake = Arc::new(fake);
+    cast.lock().unwrap().insert(fake.request.room.clone(), fake.clone());
+    Box::new(Handle { fake, cast: cast.clone() })
 }
 
 /// A recorder whose task is gone: it holds no channel and says nothing.
@@ -62,28 +99,32 @@ impl Running for Nobody {
     }
 }
 
-impl Running for Fake {
+/// What control has of a fake.
+struct Handle {
+    fake: Arc<Fake>,
+    cast: Cast,
+}
+
+impl Running for Handle {
     fn drain(&self) {
-        match self.launch.request.room.as_str() {
+        match self.fake.request.room.as_str() {
+            _ if self.fake.waits => {}
             "hangs" | "deaf" => {}
-            "instant" => tell(&self.launch, Report::Drained { bytes: 0, duration_ns: 0 }),
-            _ => tell(&self.launch, Report::Drained { bytes: 10, duration_ns: 2_500_000_000 }),
+            "instant" => tell(&self.fake, Report::Drained { bytes: 0, duration_ns: 0 }),
+            _ => tell(&self.fake, Report::Drained { bytes: 10, duration_ns: 2_500_000_000 }),
         }
     }
 
     fn show(&self, _: Layout) {}
 
     fn progress(&self) -> Progress {
-        // The machine does not keep up with this one.
-        let quality = if self.launch.request.room == "heavy" { Quality::HalfRate } else { Quality::Full };
-        let speaker = Some("Ada".into());
-        Progress { duration_ns: 1_500_000_000, participants: 3, speaker, quality, ..Progress::default() }
+        self.fake.progress.lock().unwrap().clone()
     }
 }
 
-impl Drop for Fake {
+impl Drop for Handle {
     fn drop(&mut self) {
-        self.cast.lock().unwrap().remove(&self.launch.request.room);
+        self.cast.lock().unwrap().remove(&self.fake.request.room);
     }
 }
 
