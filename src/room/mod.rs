@@ -6,6 +6,7 @@
 
 mod dial;
 mod driver;
+mod fallback;
 mod farewell;
 mod flaws;
 mod link;

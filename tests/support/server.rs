@@ -42,16 +42,24 @@ impl LiveKit {
 
     /// The same, with more YAML at the end of its configuration.
     pub fn configured(timeout: u32, more: &str) -> Self {
+        Self::with_tcp(timeout, 0, more)
+    }
+
+    /// One that takes media over TCP too. The server binds that port on every interface; no setting changes that.
+    pub fn start_over_tcp() -> Self {
+        Self::with_tcp(20, free_port(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()), "")
+    }
+
+    fn with_tcp(timeout: u32, tcp: u16, more: &str) -> Self {
         let turn = File::create(std::env::temp_dir().join("greffier-live-tests.lock")).expect("a lock file");
         turn.lock().expect("the lock of the live tests");
         let port = free_port(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
         let udp = free_port(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
         let (api_key, api_secret) = ("live-tests".to_owned(), "a secret of thirty-two letters, or more".to_owned());
-        // No ICE over TCP: the server would bind that port on every interface.
         let config = format!(
             "port: {port}\n\
              bind_addresses: [127.0.0.1]\n\
-             rtc: {{ tcp_port: 0, udp_port: {udp}, node_ip: 127.0.0.1, use_external_ip: false,\n\
+             rtc: {{ tcp_port: {tcp}, udp_port: {udp}, node_ip: 127.0.0.1, use_external_ip: false,\n\
              \x20 enable_loopback_candidate: true, interfaces: {{ includes: [lo] }} }}\n\
              keys: {{ {api_key}: '{api_secret}' }}\n\
              room: {{ empty_timeout: {timeout}, departure_timeout: {timeout} }}\n\
