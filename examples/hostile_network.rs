@@ -1,7 +1,7 @@
 //! A hostile network in front of a LiveKit server on this machine, for people: point a recorder at it and change the weather.
 //!
 //! `cargo run --example hostile_network -- 7880 7882` (signalling and UDP port of the server), then one line at a time:
-//! `media up|down|both|none`, `signalling on|off`, `delay MS`, `loss THOUSANDTHS`.
+//! `media up|down|both|none`, `signalling on|off`, `cable in|out`, `delay MS`, `loss THOUSANDTHS`.
 
 #![allow(clippy::print_stdout, reason = "it is talked to on a terminal")]
 
@@ -29,10 +29,12 @@ fn main() -> Result<(), String> {
             ["media", "none"] => network.media(false, false),
             ["signalling", "on"] => network.signalling(true),
             ["signalling", "off"] => network.signalling(false),
+            ["cable", "in"] => network.cable(true),
+            ["cable", "out"] => network.cable(false),
             ["delay", ms] => network.weather.udp_delay_ms.store(ms.parse().unwrap_or(0), Relaxed),
             ["loss", parts] => network.weather.udp_loss.store(parts.parse().unwrap_or(0), Relaxed),
             _ => {
-                println!("media up|down|both|none, signalling on|off, delay MS, loss THOUSANDTHS");
+                println!("media up|down|both|none, signalling on|off, cable in|out, delay MS, loss THOUSANDTHS");
                 continue;
             }
         }

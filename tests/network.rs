@@ -53,10 +53,19 @@ fn cut_media(room: &str, up: bool, down: bool, cut: Duration) {
     network.media(!up, !down);
     std::thread::sleep(cut);
     network.media(true, true);
-    let path = Instant::now();
+    sound_goes_on(room, recorder_after(&mut recorder, BACK), recorder);
+}
+
+/// Lets it record for so long; seconds it took.
+fn recorder_after(recorder: &mut Recorder, time: Duration) -> f64 {
+    let began = Instant::now();
     recorder.wait_until(0.0);
-    std::thread::sleep(BACK);
-    let since = path.elapsed().as_secs_f64();
+    std::thread::sleep(time);
+    began.elapsed().as_secs_f64()
+}
+
+/// Stops the recorder, for which there has been a way again for `since` seconds, and judges its file.
+fn sound_goes_on(room: &str, since: f64, recorder: Recorder) -> Take {
     let take = recorder.stop(Vec::new());
     let (beeps, end) = (beeps(&take), Recording::open(&take.file).duration);
     // One a second: the first one after the path is up to a second late by itself.
@@ -68,6 +77,7 @@ fn cut_media(room: &str, up: bool, down: bool, cut: Duration) {
     assert!(after >= 5, "after the cut: {beeps:?} of {end} s: {}", take.log);
     let gap = beeps.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
     assert!(gap < 2.5 || told.contains("no media path"), "{gap} s without a word: {}", take.log);
+    take
 }
 
 #[test]
@@ -93,8 +103,56 @@ fn datagrams_that_reach_us_no_more_end_nothing() {
 
 #[test]
 fn datagrams_that_reach_the_server_no_more_end_nothing() {
-    // Shorter than the 15 s after which the server ends the session.
     cut_media("dumb", true, false, Duration::from_secs(10));
+}
+
+#[test]
+fn a_server_that_has_given_up_udp_is_told_that_it_is_back() {
+    // Longer than the 15 s after which the server ends the session, and names no UDP address to the next one.
+    cut_media("given-up", true, false, Duration::from_secs(22));
+}
+
+#[test]
+fn a_path_that_comes_back_for_a_moment_is_no_end() {
+    let server = LiveKit::start();
+    let (network, _publisher, mut recorder) = start(&server, "moment");
+    for (seconds, passes) in [(18, false), (1, true), (8, false), (2, true), (6, false)] {
+        network.media(passes, passes);
+        std::thread::sleep(Duration::from_secs(seconds));
+    }
+    network.media(true, true);
+    sound_goes_on("moment", recorder_after(&mut recorder, BACK), recorder);
+}
+
+#[test]
+fn a_cable_that_is_out_for_half_a_minute_ends_nothing() {
+    let server = LiveKit::start();
+    let (network, _publisher, mut recorder) = start(&server, "cable");
+    network.cable(false);
+    std::thread::sleep(Duration::from_secs(30));
+    network.cable(true);
+    sound_goes_on("cable", recorder_after(&mut recorder, BACK), recorder);
+}
+
+#[test]
+fn where_no_datagram_passes_tcp_carries_the_meeting() {
+    let server = LiveKit::start_over_tcp();
+    let network = Network::start(server.port, server.udp, 7);
+    network.media(false, false);
+    let _publisher = Publisher::start(Kind::SampleRoom, &server, "walled-tcp", 1, &[]);
+    let mut recorder = Recorder::start_at(&network.url, &server, "walled-tcp", "walled-tcp.ogg", &["--audio-only"]);
+    until(&mut recorder, "recording room", Duration::from_secs(10));
+    let take = sound_goes_on("walled-tcp", recorder_after(&mut recorder, Duration::from_secs(8)), recorder);
+    assert!(take.log.contains("over TCP"), "{}", take.log);
+}
+
+#[test]
+fn when_datagrams_end_in_the_middle_tcp_carries_the_rest() {
+    let server = LiveKit::start_over_tcp();
+    let (network, _publisher, mut recorder) = start(&server, "drained");
+    network.media(false, false);
+    let take = sound_goes_on("drained", recorder_after(&mut recorder, BACK), recorder);
+    assert!(take.log.contains("over TCP"), "{}", take.log);
 }
 
 #[test]
@@ -107,7 +165,8 @@ fn a_room_without_a_way_for_media_is_not_recorded() {
     let mut recorder = Recorder::start_at(&network.url, &server, "walled", "walled.mp4", &[]);
     assert_eq!(recorder.wait(8.0).code(), Some(1));
     let log = recorder.log();
-    assert!(log.contains("UDP from 127.0.0.1:") && !log.contains("recording room"), "{:?}: {log}", began.elapsed());
+    let named = ["UDP from 127.0.0.1:", "rtc.tcp_port", "TURN"].iter().all(|word| log.contains(word));
+    assert!(named && !log.contains("recording room"), "{:?}: {log}", began.elapsed());
 }
 
 #[test]

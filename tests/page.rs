@@ -90,8 +90,7 @@ impl Stage {
     }
 
     async fn with(folder: TempDir) -> Self {
-        // Other work on this machine is no reason to refuse a test.
-        let config = stage::config(folder.path(), Some(TOKEN), "max_cpu_utilization: 100");
+        let config = stage::config(folder.path(), Some(TOKEN), "");
         let cast = Cast::default();
         let launcher = stage::waiting_launcher(cast.clone(), video, progress);
         let sidecar = Sidecar::start(&config, launcher, Patience::default()).await.unwrap();

@@ -335,7 +335,12 @@ impl Driver {
         }
         // What does not come while the connection is lost is told apart.
         let wanted = if let Connection::Lost(_) = self.connection { &[][..] } else { &self.wanted };
-        for track in self.vigil.cameras(self.director.roster(), wanted, now) {
+        let microphones = self.vigil.microphones(self.director.roster(), wanted, now);
+        let cameras = self.vigil.cameras(self.director.roster(), wanted, now);
+        for track in microphones {
+            self.track_lost(&track, "the microphone is on and has never sent anything");
+        }
+        for track in cameras {
             self.track_lost(&track, "it is on and sends nothing");
             self.room.request_keyframe(&track);
         }

@@ -1,15 +1,19 @@
-//! Pure. What should be there and is not: an output that grows, pictures of cameras that are on, voices beyond the most.
+//! Pure. What should be there and is not: an output that grows, pictures of cameras that are on, sound of microphones that are on,
+//! voices beyond the most.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::ids::TrackId;
-use crate::room::{Roster, TrackSource, Wanted};
+use crate::room::{Roster, Track, TrackSource, Wanted};
 
 /// An output that has not grown for this long hangs.
 const STALLED: Duration = Duration::from_secs(5);
 /// A camera that has sent nothing for this long although it is on.
 const SILENT: Duration = Duration::from_secs(15);
+/// A microphone that has sent nothing for this long since it is on. One that was heard once may pause as long as it likes: not
+/// everybody sends silence (with DTX a packet comes each 400 ms, RFC 6716, section 2.1.9).
+const UNHEARD: Duration = Duration::from_secs(30);
 
 /// A track that cannot be decoded is subscribed to anew after so long, and after pauses that double: what the server sends us
 /// may no longer be what it said when we subscribed.
@@ -24,6 +28,7 @@ pub(super) struct Vigil {
     grown: Instant,
     stalled: bool,
     cameras: HashMap<TrackId, Camera>,
+    microphones: HashMap<TrackId, Microphone>,
     /// Audio tracks that are left out.
     unheard: HashSet<TrackId>,
     /// When each track that cannot be decoded is subscribed to anew, and the pause after that.
@@ -37,6 +42,17 @@ struct Camera {
     /// When it sent something last, or when it began to be watched.
     last: Instant,
     silent: bool,
+}
+
+/// What is known of an audio track that was wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Microphone {
+    /// It is on since then, and its first packet has not come.
+    Awaited(Instant),
+    /// That was told.
+    Missed,
+    /// It has sent something once.
+    Heard,
 }
 
 /// The output has changed its ways.
@@ -64,6 +80,7 @@ impl Vigil {
             grown: now,
             stalled: false,
             cameras: HashMap::new(),
+            microphones: HashMap::new(),
             unheard: HashSet::new(),
             renewals: HashMap::new(),
             resting: HashSet::new(),
@@ -82,6 +99,9 @@ impl Vigil {
 
     /// A track has sent something. True when that had been missed.
     pub fn sent(&mut self, track: &TrackId, now: Instant) -> bool {
+        if let Some(microphone) = self.microphones.get_mut(track) {
+            return std::mem::replace(microphone, Microphone::Heard) == Microphone::Missed;
+        }
         let Some(camera) = self.cameras.get_mut(track) else { return false };
         camera.last = now;
         std::mem::take(&mut camera.silent)
@@ -118,6 +138,31 @@ impl Vigil {
         self.resting.contains(track)
     }
 
+    /// The audio tracks of people among the wanted that are on and have never sent anything, each told once.
+    pub fn microphones(&mut self, roster: &Roster, wanted: &[Wanted], now: Instant) -> Vec<TrackId> {
+        let on = |track: &TrackId| {
+            let found = roster.track(track);
+            let microphone = |t: &Track| t.source == TrackSource::Audio && !t.muted && !t.encrypted;
+            // A program speaks when it has something to say.
+            found.is_some_and(|(person, track)| !person.program && microphone(track))
+        };
+        let on: HashSet<_> = wanted.iter().map(|wanted| &wanted.track).filter(|track| on(track)).collect();
+        self.microphones.retain(|track, state| match state {
+            Microphone::Awaited(_) => on.contains(track),
+            Microphone::Missed | Microphone::Heard => roster.track(track).is_some(),
+        });
+        let mut missed = Vec::new();
+        for track in on {
+            let state = self.microphones.entry(track.clone()).or_insert(Microphone::Awaited(now));
+            if matches!(state, Microphone::Awaited(since) if now.saturating_duration_since(*since) >= UNHEARD) {
+                *state = Microphone::Missed;
+                missed.push(track.clone());
+            }
+        }
+        missed.sort_unstable();
+        missed
+    }
+
     /// The cameras among the wanted that are on and send nothing, each told once.
     pub fn cameras(&mut self, roster: &Roster, wanted: &[Wanted], now: Instant) -> Vec<TrackId> {
         let on = |track: &TrackId| {
@@ -145,6 +190,8 @@ impl Vigil {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::ParticipantId;
+    use crate::room::Participant;
 
     #[test]
     fn an_output_that_hangs_is_noticed_once_and_when_it_goes_on() {
@@ -159,21 +206,66 @@ mod tests {
         assert_eq!(vigil.output(3, at(10)), None);
     }
 
-    #[test]
-    fn voices_beyond_the_most_are_told_and_so_is_their_return() {
-        use crate::ids::ParticipantId;
-        use crate::room::{Participant, Track};
-        let mic = |id: &str| Track {
+    /// A roster of one person with these microphones, and all of them wanted.
+    fn microphones(program: bool, muted: bool, ids: &[&str]) -> (Roster, Vec<Wanted>) {
+        let id = ParticipantId::new("ann");
+        let mic = |id: &&str| Track {
             source: TrackSource::Audio,
-            id: TrackId::new(id),
-            muted: false,
+            id: TrackId::new(*id),
+            muted,
             encrypted: false,
             width: 0,
             height: 0,
         };
-        let (id, tracks) = (ParticipantId::new("ann"), vec![mic("one"), mic("two")]);
-        let ann = Participant { id, name: "Ann".into(), joined_at: 1, program: false, tracks };
-        let roster = Roster::new(vec![ann], vec![]);
+        let wanted = |track: &&str| Wanted { participant: id.clone(), track: TrackId::new(*track), size: None };
+        let wanted = ids.iter().map(wanted).collect();
+        let tracks = ids.iter().map(mic).collect();
+        let ann = Participant { id: id.clone(), name: "Ann".into(), joined_at: 1, program, tracks };
+        (Roster::new(vec![ann], vec![]), wanted)
+    }
+
+    #[test]
+    fn a_microphone_that_was_never_heard_is_missed_once_until_it_is() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let (quiet, heard) = (TrackId::new("quiet"), TrackId::new("heard"));
+        let (roster, wanted) = microphones(false, false, &["quiet", "heard"]);
+        let mut vigil = Vigil::new(start);
+        assert_eq!(vigil.microphones(&roster, &wanted, at(0)), []);
+        assert!(!vigil.sent(&heard, at(1)));
+        assert_eq!(vigil.microphones(&roster, &wanted, at(29)), []);
+        assert_eq!(vigil.microphones(&roster, &wanted, at(30)), [quiet.clone()]);
+        assert_eq!(vigil.microphones(&roster, &wanted, at(900)), [], "once, and who was heard may pause");
+        assert!(vigil.sent(&quiet, at(901)) && !vigil.sent(&quiet, at(902)));
+        // Also after a mute.
+        let (muted, _) = microphones(false, true, &["quiet", "heard"]);
+        assert_eq!(vigil.microphones(&muted, &wanted, at(1000)), []);
+        assert_eq!(vigil.microphones(&roster, &wanted, at(1001)), []);
+        assert_eq!(vigil.microphones(&roster, &wanted, at(2000)), []);
+    }
+
+    #[test]
+    fn who_is_muted_or_not_reached_or_a_program_is_not_missed() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let (roster, wanted) = microphones(false, false, &["a"]);
+        let (muted, _) = microphones(false, true, &["a"]);
+        let (agent, _) = microphones(true, false, &["a"]);
+        let mut vigil = Vigil::new(start);
+        for second in 0..100 {
+            assert_eq!(vigil.microphones(&muted, &wanted, at(second)), []);
+            assert_eq!(vigil.microphones(&agent, &wanted, at(second)), []);
+        }
+        // The connection is lost now and then: nothing is wanted of it.
+        for second in 100..200 {
+            let wanted = if second % 20 == 0 { &[][..] } else { &wanted };
+            assert_eq!(vigil.microphones(&roster, wanted, at(second)), []);
+        }
+    }
+
+    #[test]
+    fn voices_beyond_the_most_are_told_and_so_is_their_return() {
+        let (roster, _) = microphones(false, false, &["one", "two"]);
         let of = |ids: &[&str]| ids.iter().map(|id| TrackId::new(*id)).collect::<Vec<_>>();
         let mut vigil = Vigil::new(Instant::now());
         let one = of(&["one"]).into_iter().collect();

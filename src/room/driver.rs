@@ -151,7 +151,8 @@ impl Driver {
     /// One thing that happened.
     async fn turn(&mut self) -> Option<Closed> {
         let waiting = self.outage.as_ref().and_then(Outage::waiting);
-        let look = [waiting, self.watch.poll_timeout()].into_iter().flatten().min();
+        let look =
+            [waiting, self.watch.poll_timeout(), self.session.fallback.poll_timeout()].into_iter().flatten().min();
         // What a session says that is being replaced is not ours.
         let listens = !self.outage.as_ref().is_some_and(Outage::joining);
         tokio::select! {
@@ -233,6 +234,9 @@ impl Driver {
         };
         match message {
             Message::Offer(offer) => {
+                if self.session.peer.begins_ice(&offer.sdp) {
+                    self.watch.ice_begins(Instant::now());
+                }
                 if let Err(e) = self.session.offered(offer) {
                     return self.lost(&e.message, false).await;
                 }
@@ -297,6 +301,10 @@ impl Driver {
                 Said::Hole(hole) => self.hole(Some(hole)).await,
             }
         }
+        if self.session.fallback.handle_timeout(now, self.watch.flows(now)) {
+            tracing::info!("the server names no address for UDP any more: requested");
+            self.session.request_udp();
+        }
         self.attempt(now)
     }
 
@@ -304,6 +312,7 @@ impl Driver {
     async fn silent(&mut self, since: Instant, now: Instant) {
         let why = format!("no media path for {} s", (now - since).as_secs());
         self.watch.down(&why, now);
+        self.session.peer.udp_failed();
         if self.outage.is_none() && self.joined {
             tracing::info!(why, "connection lost");
             let pause = if self.watch.connected() { PATIENCE } else { Duration::ZERO };
@@ -425,6 +434,10 @@ impl Driver {
     async fn replace(&mut self, session: Session, why: &str) {
         let now = Instant::now();
         let old = std::mem::replace(&mut self.session, session);
+        self.session.fallback = old.fallback.anew();
+        if self.watch.silent() {
+            self.session.peer.udp_failed();
+        }
         tokio::spawn(async move { old.client.close().await });
         (self.signalling, self.replaced) = (true, Some(now));
         self.watch.anew(why, now);

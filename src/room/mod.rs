@@ -4,7 +4,9 @@
 //! ([`Room::want`], [`Room::request_keyframe`]) never block. Short losses of the connection are resumed and longer ones
 //! joined anew without the owner doing anything; the last event is always [`Event::Closed`].
 
+mod dial;
 mod driver;
+mod fallback;
 mod farewell;
 mod flaws;
 mod link;

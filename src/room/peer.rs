@@ -24,7 +24,7 @@ use crate::media::{self, Codec, SenderReport, Unit};
 /// What the peer connection tells.
 #[derive(Debug)]
 pub(super) enum PeerEvent {
-    /// ICE and DTLS are up.
+    /// ICE and DTLS are up: at first, and whenever ICE was begun anew.
     Connected,
     /// A datagram of the server, the first or after a while without any.
     Heard,
@@ -46,6 +46,8 @@ const CHECKS: Duration = Duration::from_secs(1);
 const FAILED: usize = 60;
 /// How a STUN request begins (RFC 8489, section 5).
 const BINDING_REQUEST: [u8; 2] = [0, 1];
+/// The first byte of STUN is below this; of DTLS, RTP and RTCP it is above (RFC 7983, section 7).
+const ABOVE_STUN: u8 = 4;
 /// UDP is better for media, so it has this long before TCP is tried.
 const UDP_FIRST: Duration = Duration::from_millis(700);
 /// A datagram after so long is an event.
@@ -69,6 +71,8 @@ pub(super) struct Peer {
     early: Vec<Candidate>,
     /// How many there were since the ICE credentials of the server were new.
     candidates: usize,
+    /// One of them was for UDP.
+    udp: bool,
     /// The server's ICE user name in the newest offer: another one means that it begins ICE anew.
     ufrag: String,
     offered: bool,
@@ -77,15 +81,19 @@ pub(super) struct Peer {
     /// be able to reach us first.
     stirred: bool,
     flaws: Flaws<Mid>,
-    /// When the newest datagram came.
+    /// When the newest datagram came that proves the path.
     heard: Option<Instant>,
+    /// Where DTLS, RTP and RTCP come from since the server began ICE. An answer from elsewhere does not say that this path is whole.
+    carrier: Option<(Protocol, SocketAddr)>,
+    /// DTLS is up.
+    secured: bool,
     /// The server's addresses for UDP.
     named: Vec<SocketAddr>,
     /// The server's candidates that take TCP connections.
     passive: Vec<Candidate>,
     /// When TCP is tried, unless UDP has passed before.
     tcp_at: Option<Instant>,
-    /// How long UDP is waited for: not at all once it has turned out that it does not pass.
+    /// How long UDP is waited for: not at all when it has turned out that it does not pass.
     tcp_after: Duration,
     /// It has been told that the connection is dead: once is enough.
     dead: bool,
@@ -114,12 +122,15 @@ impl Peer {
             newest: HashMap::new(),
             early: Vec::new(),
             candidates: 0,
+            udp: false,
             ufrag: String::new(),
             offered: false,
             outbox: Vec::new(),
             stirred: false,
             flaws: Flaws::new(),
             heard: None,
+            carrier: None,
+            secured: false,
             named: Vec::new(),
             passive: Vec::new(),
             tcp_at: None,
@@ -142,13 +153,13 @@ impl Peer {
                 self.newest.remove(mid);
             }
         }
-        let ufrag = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default();
-        if ufrag != self.ufrag {
-            self.ufrag = ufrag.to_owned();
+        if self.begins_ice(sdp) {
+            self.ufrag = ufrag(sdp).to_owned();
             self.candidates = self.early.len();
+            self.udp = self.candidates > 0 || sdp.lines().any(|line| names(line, "udp"));
             self.sockets.forget();
             self.passive.clear();
-            self.tcp_at = None;
+            (self.tcp_at, self.carrier) = (None, None);
         }
         let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| wrong(&e))?;
         self.newest.retain(|mid, _| self.tracks.contains_key(mid));
@@ -158,9 +169,23 @@ impl Peer {
             self.add(candidate);
         }
         // Those for UDP have been taken from the description already.
-        let lines = sdp.lines().filter(|line| line.starts_with("a=candidate:") && line.contains(" tcp "));
-        lines.for_each(|line| self.candidate(line));
+        sdp.lines().filter(|line| names(line, "tcp")).for_each(|line| self.candidate(line));
         Ok(answer.to_sdp_string())
+    }
+
+    /// This offer begins ICE anew.
+    pub fn begins_ice(&self, sdp: &str) -> bool {
+        ufrag(sdp) != self.ufrag
+    }
+
+    /// Since it began ICE, the server has named an address for UDP.
+    pub fn names_udp(&self) -> bool {
+        self.udp
+    }
+
+    /// Since it began ICE, the server has named an address that takes TCP connections.
+    pub fn names_tcp(&self) -> bool {
+        !self.passive.is_empty()
     }
 
     /// One of the server's addresses, as trickled: `candidate:…`, with or without `a=`.
@@ -177,10 +202,16 @@ impl Peer {
             }
             Ok(candidate) => {
                 self.candidates += 1;
+                self.udp = true;
                 if self.offered { self.add(candidate) } else { self.early.push(candidate) }
             }
             Err(e) => tracing::debug!(candidate = line, error = %e, "ignored: unreadable"),
         }
+    }
+
+    /// UDP has fallen silent: whatever else there is, is tried beside it at once.
+    pub fn udp_failed(&mut self) {
+        self.tcp_after = Duration::ZERO;
     }
 
     /// When the server's newest datagram came.
@@ -196,10 +227,11 @@ impl Peer {
             Some(first) => format!("no answer over UDP from {first}{}", more(self.named.len())),
         };
         let tcp = match self.passive.first() {
-            None => "and it takes no TCP (rtc.tcp_port)".to_owned(),
-            Some(first) => format!("nor over TCP from {}{}", first.addr(), more(self.passive.len())),
+            None => "it names none for TCP (rtc.tcp_port)".to_owned(),
+            Some(first) => format!("none over TCP from {}{}", first.addr(), more(self.passive.len())),
         };
-        let fix = "let this machine reach the server's UDP ports (rtc.udp_port or rtc.port_range_start to _end there)";
+        let fix = "TURN is not spoken; let this machine reach the server's UDP ports (rtc.udp_port, or rtc.port_range_start \
+                   to _end) or its TCP port (rtc.tcp_port, usually 7881)";
         Error::new(ErrorKind::Unavailable, format!("no media path: {udp}, {tcp}; {fix}"))
     }
 
@@ -272,13 +304,11 @@ impl Peer {
                 Ok(Arrival::Packet { proto, length, source, destination }) => {
                     match Receive::new(proto, source, destination, &buffer[..length]) {
                         Ok(received) => {
-                            // That the server asks proves nothing: it may not hear our answer.
-                            if !buffer.starts_with(&BINDING_REQUEST)
+                            if self.proves((proto, source), &buffer[..length])
                                 && self.heard.replace(now).is_none_or(|before| now >= before + QUIET)
                             {
                                 self.outbox.push(PeerEvent::Heard);
                             }
-                            self.tcp_after = if proto == Protocol::Udp { UDP_FIRST } else { Duration::ZERO };
                             self.rtc.handle_input(Input::Receive(now, received))
                         }
                         Err(e) => {
@@ -302,6 +332,17 @@ impl Peer {
                 }
             }
         }
+    }
+
+    /// Whether this packet proves that the path is whole. Media goes by the path that the server has chosen: an answer by another
+    /// one hides that it is cut. That the server asks proves nothing: it may not hear our answer.
+    fn proves(&mut self, from: (Protocol, SocketAddr), packet: &[u8]) -> bool {
+        if packet.first().is_some_and(|first| *first >= ABOVE_STUN) {
+            self.carrier = Some(from);
+            self.tcp_after = if from.0 == Protocol::Udp { UDP_FIRST } else { Duration::ZERO };
+            return true;
+        }
+        !packet.starts_with(&BINDING_REQUEST) && self.carrier.is_none_or(|carrier| carrier == from)
     }
 
     /// An error is the end only when `str0m` says so, or when there is nothing but errors. What made it has been removed from
@@ -361,13 +402,17 @@ impl Peer {
     #[allow(clippy::wildcard_enum_match_arm, reason = "most events are not about receiving")]
     fn translate(&mut self, event: Event) -> Option<PeerEvent> {
         match event {
-            Event::Connected => Some(PeerEvent::Connected),
+            Event::Connected => {
+                self.secured = true;
+                Some(PeerEvent::Connected)
+            }
             Event::IceConnectionStateChange(state) => {
                 tracing::debug!(?state, "ICE");
                 if state.is_connected() {
                     self.tcp_at = None;
                 }
-                None
+                // After ICE was begun anew: DTLS goes on.
+                (state.is_connected() && self.secured).then_some(PeerEvent::Connected)
             }
             Event::MediaData(data) => self.media(data),
             Event::SenderFeedback(feedback) => {
@@ -417,6 +462,17 @@ impl Peer {
         };
         Some(PeerEvent::Media(track, codec, unit))
     }
+}
+
+/// The server's ICE user name in this description.
+fn ufrag(sdp: &str) -> &str {
+    sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap_or_default()
+}
+
+/// Whether this line of a description is a candidate of this transport.
+fn names(line: &str, transport: &str) -> bool {
+    line.starts_with("a=candidate:")
+        && line.split_whitespace().nth(2).is_some_and(|t| t.eq_ignore_ascii_case(transport))
 }
 
 /// The frame; of VP9 with an index of its spatial layers, which only their packets tell apart.
@@ -568,7 +624,7 @@ mod tests {
         });
         let connected = async { while !matches!(peer.next().await, PeerEvent::Connected) {} };
         tokio::time::timeout(Duration::from_secs(10), connected).await.expect("ICE and DTLS over TCP");
-        assert!(peer.no_path().message.contains(&format!("nor over TCP from {at}")));
+        assert!(peer.no_path().message.contains(&format!("none over TCP from {at}")));
         serving.abort();
     }
 

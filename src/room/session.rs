@@ -1,13 +1,14 @@
 //! One signalling session: joined, with its peer connection.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use livekit_protocol as proto;
 use livekit_signaling::{SignalClient, SignalError, SignalEvents, SignalOptions};
 use proto::signal_request::Message;
 use tokio::sync::mpsc;
 
+use super::fallback::Fallback;
 use super::link::Link;
 use super::peer::Peer;
 use super::server::Server;
@@ -44,6 +45,8 @@ pub(super) struct Session {
     pub answer: Option<proto::SessionDescription>,
     /// The way to the server, kept open.
     pub link: Arc<Link>,
+    /// Whether the server keeps its UDP addresses back.
+    pub fallback: Fallback,
     outgoing: mpsc::UnboundedSender<Outgoing>,
 }
 
@@ -82,7 +85,8 @@ impl Session {
                 }
             }
         });
-        Ok(Self { client, events, peer, join, offer: None, answer: None, link, outgoing })
+        let fallback = Fallback::default();
+        Ok(Self { client, events, peer, join, offer: None, answer: None, link, fallback, outgoing })
     }
 
     fn send(&self, message: Message) {
@@ -91,7 +95,12 @@ impl Session {
 
     /// Answers the server's offer.
     pub fn offered(&mut self, offer: proto::SessionDescription) -> Result<()> {
+        let anew = self.peer.begins_ice(&offer.sdp);
         let sdp = self.peer.answer(&offer.sdp, &offer.mid_to_track_id)?;
+        if anew {
+            self.fallback.begins(Instant::now());
+            self.named();
+        }
         let answer = proto::SessionDescription { r#type: "answer".into(), sdp, id: offer.id, ..Default::default() };
         self.offer = Some(offer);
         self.answer = Some(answer.clone());
@@ -107,7 +116,24 @@ impl Session {
         let init: serde_json::Value = serde_json::from_str(&trickle.candidate_init).unwrap_or_default();
         if let Some(line) = init["candidate"].as_str().filter(|line| !line.is_empty()) {
             self.peer.candidate(line);
+            self.named();
         }
+    }
+
+    /// Looks at what the server has named since it began ICE.
+    fn named(&mut self) {
+        if self.peer.names_udp() {
+            self.fallback.named_udp();
+        } else if self.peer.names_tcp() {
+            self.fallback.named_tcp(Instant::now());
+        }
+    }
+
+    /// Requests all of the server's addresses: it begins ICE anew and names them.
+    pub fn request_udp(&self) {
+        use proto::simulate_scenario::Scenario;
+        let scenario = Some(Scenario::SwitchCandidateProtocol(proto::CandidateProtocol::Udp.into()));
+        self.send(Message::Simulate(proto::SimulateScenario { scenario }));
     }
 
     /// Tells the server one of our addresses.

@@ -1,7 +1,8 @@
 //! TLS to the server with the trust the operator configured, for clients that can only speak plain TCP.
 //!
 //! LiveKit's signalling client and our one HTTP request take the system's certificates or none at all. So for `wss://`
-//! they talk to a port on loopback, and this tunnel speaks TLS on their behalf, with a private authority where needed.
+//! they talk to a port on loopback, and this tunnel speaks TLS on their behalf, with a private authority where needed. For
+//! `ws://` it only finds out which of a name's addresses answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,21 +10,21 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
+use super::dial::dial;
 use super::server::{Endpoint, Server};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Connecting and shaking hands each take at most this long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Shaking hands takes at most this long.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// An HTTP request's head is not larger.
 const MAX_HEAD: usize = 32 * 1024;
 
-/// A loopback port whose connections end at the server, encrypted. Closed when dropped.
+/// A loopback port whose connections end at the server, encrypted for `wss://`. Closed when dropped.
 #[derive(Debug)]
 pub(super) struct Tunnel {
     /// On 127.0.0.1.
@@ -34,14 +35,15 @@ pub(super) struct Tunnel {
 impl Tunnel {
     /// Shakes hands once, so that an untrusted certificate or an unreachable host is said here and now.
     pub async fn open(server: &Server, endpoint: &Endpoint) -> Result<Self> {
-        let far = Far { connector: TlsConnector::from(Arc::new(client_config(server)?)), endpoint: endpoint.clone() };
+        let tls = if endpoint.tls { Some(TlsConnector::from(Arc::new(client_config(server)?))) } else { None };
+        let far = Far { tls, endpoint: endpoint.clone() };
         drop(far.connect().await?);
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|e| {
-            Error::new(ErrorKind::Internal, format!("cannot listen on loopback for the TLS tunnel: {e}"))
-        })?;
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("cannot listen on loopback for the tunnel: {e}")))?;
         let port = listener
             .local_addr()
-            .map_err(|e| Error::new(ErrorKind::Internal, format!("the TLS tunnel has no address: {e}")))?
+            .map_err(|e| Error::new(ErrorKind::Internal, format!("the tunnel has no address: {e}")))?
             .port();
         let far = Arc::new(far);
         let task = tokio::spawn(async move {
@@ -49,7 +51,7 @@ impl Tunnel {
                 let far = far.clone();
                 tokio::spawn(async move {
                     if let Err(e) = far.serve(near).await {
-                        tracing::debug!(error = %e, "TLS tunnel: connection ended");
+                        tracing::debug!(error = %e, "tunnel: connection ended");
                     }
                 });
             }
@@ -66,25 +68,30 @@ impl Drop for Tunnel {
 
 /// The far end.
 struct Far {
-    connector: TlsConnector,
+    /// Not for `ws://`.
+    tls: Option<TlsConnector>,
     endpoint: Endpoint,
 }
 
+/// A connection to it.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
 impl Far {
-    async fn connect(&self) -> Result<TlsStream<TcpStream>> {
+    async fn connect(&self) -> Result<Box<dyn Wire>> {
         let Endpoint { host, .. } = &self.endpoint;
         let at = self.endpoint.authority();
         let unreachable = |e: String| Error::new(ErrorKind::Unavailable, format!("url: cannot reach {at}: {e}"));
-        let tcp = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&at))
-            .await
-            .map_err(|_| unreachable("no answer".into()))?
-            .map_err(|e| unreachable(e.to_string()))?;
+        let tcp = dial(&at).await.map_err(|e| unreachable(e.to_string()))?;
+        let Some(connector) = &self.tls else { return Ok(Box::new(tcp)) };
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| Error::invalid("url", format!("{host} is not a host name")))?;
-        tokio::time::timeout(CONNECT_TIMEOUT, self.connector.connect(name, tcp))
+        let secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, connector.connect(name, tcp))
             .await
             .map_err(|_| unreachable("no TLS handshake".into()))?
-            .map_err(|e| unreachable(format!("{e}; a private certificate authority goes into ca_file")))
+            .map_err(|e| unreachable(format!("{e}; a private certificate authority goes into ca_file")))?;
+        Ok(Box::new(secured))
     }
 
     /// Forwards one connection. The first request's `Host` must name the server, not the tunnel: proxies route by it.
@@ -104,7 +111,8 @@ impl Far {
 
 /// The request head with `Host` replaced.
 fn with_host(head: &[u8], endpoint: &Endpoint) -> Vec<u8> {
-    let host = if endpoint.port == 443 { endpoint.host.clone() } else { endpoint.authority() };
+    let usual = if endpoint.tls { 443 } else { 80 };
+    let host = if endpoint.port == usual { endpoint.host.clone() } else { endpoint.authority() };
     let mut out = Vec::with_capacity(head.len() + host.len());
     for line in head.split_inclusive(|b| *b == b'\n') {
         if line.len() >= 5 && line[..5].eq_ignore_ascii_case(b"host:") {

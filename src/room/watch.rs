@@ -44,7 +44,7 @@ pub(super) struct Watch {
     heard: Option<Instant>,
     /// There has been a sign in this session.
     connected: bool,
-    /// ICE and DTLS are up in this session. Before that a server may answer our checks for ever and yet send nothing, because it has
+    /// ICE and DTLS are up since the server began ICE. Before that a server may answer our checks for ever and yet send nothing, because it has
     /// given up its own.
     established: bool,
     /// From when on they are waited for.
@@ -98,6 +98,13 @@ impl Watch {
     pub fn established(&mut self, now: Instant) {
         self.established = true;
         self.heard(now);
+    }
+
+    /// The server begins ICE anew in the same session. Its answers to our checks bring no media before it has chosen a path.
+    pub fn ice_begins(&mut self, now: Instant) {
+        if self.begun.is_some() {
+            (self.established, self.begun) = (false, Some(now));
+        }
     }
 
     /// A unit of any track.
@@ -246,6 +253,25 @@ mod tests {
         assert!(watch.silent() && !watch.flows(t0 + ms(6000)), "also when it answers on");
         watch.established(t0 + ms(6000));
         assert!(!watch.silent() && watch.flows(t0 + ms(6000)));
+    }
+
+    #[test]
+    fn ice_that_is_begun_anew_and_only_answers_is_no_path_either() {
+        let t0 = Instant::now() + ms(60_000);
+        let mut watch = flowing(t0);
+        assert!(matches!(watch.handle_timeout(t0 + SILENCE), Some(Said::Silent { .. })));
+        watch.ice_begins(t0 + ms(3000));
+        watch.heard(t0 + ms(3500));
+        assert!(watch.silent() && !watch.flows(t0 + ms(3500)));
+        watch.established(t0 + ms(4000));
+        assert!(!watch.silent() && watch.flows(t0 + ms(4000)));
+        // After a resume while media flows: it goes on, or it is noticed.
+        watch.ice_begins(t0 + ms(5000));
+        assert_eq!(watch.media(t0 + ms(5020), true), None);
+        assert!(watch.flows(t0 + ms(5030)));
+        watch.ice_begins(t0 + ms(6000));
+        watch.heard(t0 + ms(9900));
+        assert_eq!(watch.handle_timeout(t0 + ms(10_000)), Some(Said::Silent { since: t0 + ms(6000) }));
     }
 
     /// Connected, with somebody to record, and media up to `t0`.

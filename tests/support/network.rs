@@ -34,6 +34,8 @@ pub struct Weather {
     pub udp_loss: AtomicU64,
     /// Signalling connections end at once, and so do new ones.
     signalling_cut: AtomicBool,
+    /// Signalling connections stay open, and nothing passes, as when a cable is out.
+    pub signalling_held: AtomicBool,
     /// State of the generator that decides which datagrams are lost.
     dice: AtomicU64,
 }
@@ -65,8 +67,9 @@ impl Network {
                 let clone = |stream: &TcpStream| stream.try_clone().expect("a second handle");
                 kept.lock().expect("not poisoned").extend([clone(&near), clone(&far)]);
                 let (near2, far2) = (clone(&near), clone(&far));
-                std::thread::spawn(move || up(near, far, dead));
-                std::thread::spawn(move || down(far2, near2, media, relay));
+                let (weather, weather2) = (above.clone(), above.clone());
+                std::thread::spawn(move || up(near, far, dead, &weather));
+                std::thread::spawn(move || down(far2, near2, media, relay, &weather2));
             }
         });
         Self { url, weather, open }
@@ -76,6 +79,12 @@ impl Network {
     pub fn media(&self, up: bool, down: bool) {
         self.weather.udp_up_cut.store(!up, Relaxed);
         self.weather.udp_down_cut.store(!down, Relaxed);
+    }
+
+    /// Nothing passes either way, and nobody is told; or everything does again.
+    pub fn cable(&self, plugged: bool) {
+        self.media(plugged, plugged);
+        self.weather.signalling_held.store(!plugged, Relaxed);
     }
 
     /// Signalling connections are reset, and refused from now on; or taken again.
@@ -93,6 +102,13 @@ impl Weather {
     /// Whether one datagram is lost.
     fn loses(&self, cut: &AtomicBool) -> bool {
         cut.load(Relaxed) || self.roll() % 1000 < self.udp_loss.load(Relaxed)
+    }
+
+    /// Waits while nothing passes by signalling.
+    fn hold(&self) {
+        while self.signalling_held.load(Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Xorshift: any generator does, as long as a seed repeats it.
@@ -163,7 +179,7 @@ fn delayed(send: impl Fn(&[u8]) + Send + 'static) -> mpsc::Sender<(Instant, Vec<
 }
 
 /// From the server: its media port is replaced by ours wherever it stands in a candidate.
-fn down(mut from: TcpStream, mut to: TcpStream, media: u16, relay: u16) {
+fn down(mut from: TcpStream, mut to: TcpStream, media: u16, relay: u16, weather: &Weather) {
     let (old, new) = (format!("127.0.0.1 {media} typ"), format!("127.0.0.1 {relay} typ"));
     let (old, new) = (old.into_bytes(), new.into_bytes());
     let mut held = Vec::new();
@@ -174,6 +190,7 @@ fn down(mut from: TcpStream, mut to: TcpStream, media: u16, relay: u16) {
         // What may be the beginning of a candidate waits for the rest.
         let tail = (1..old.len()).rev().find(|n| held.ends_with(&old[..*n])).unwrap_or(0);
         let rest = held.split_off(held.len() - tail);
+        weather.hold();
         if to.write_all(&std::mem::replace(&mut held, rest)).is_err() {
             break;
         }
@@ -183,19 +200,21 @@ fn down(mut from: TcpStream, mut to: TcpStream, media: u16, relay: u16) {
 }
 
 /// From the recorder: its media port is replaced by a dead one. A client's frames are masked (RFC 6455, 5.3).
-fn up(mut from: TcpStream, mut to: TcpStream, dead: u16) {
-    let _ = carry_up(&mut from, &mut to, dead);
+fn up(mut from: TcpStream, mut to: TcpStream, dead: u16, weather: &Weather) {
+    let _ = carry_up(&mut from, &mut to, dead, weather);
+    weather.hold();
     let _ = to.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);
 }
 
-fn carry_up(from: &mut TcpStream, to: &mut TcpStream, dead: u16) -> std::io::Result<()> {
+fn carry_up(from: &mut TcpStream, to: &mut TcpStream, dead: u16, weather: &Weather) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         from.read_exact(&mut byte)?;
         head.extend(byte);
     }
+    weather.hold();
     to.write_all(&head)?;
     if !String::from_utf8_lossy(&head).to_ascii_lowercase().contains("upgrade: websocket") {
         std::io::copy(from, to)?;
@@ -223,6 +242,7 @@ fn carry_up(from: &mut TcpStream, to: &mut TcpStream, dead: u16) -> std::io::Res
         masked(&mut payload);
         bury(&mut payload, dead);
         masked(&mut payload);
+        weather.hold();
         to.write_all(&[&head[..], &length, &mask, &payload].concat())?;
     }
 }

@@ -42,27 +42,31 @@ impl LiveKit {
 
     /// For a test that records sound alone and mostly waits: other such tests may run at the same time.
     pub fn beside_others() -> Self {
-        let turn = lock_file();
-        turn.lock_shared().expect("the lock of the live tests");
-        Self::holding(turn, 20, "")
+        Self::holding(shared(), 20, 0, "")
     }
 
     /// As [`LiveKit::start_with`], with more YAML at the end of its configuration.
     pub fn configured(timeout: u32, more: &str) -> Self {
         let turn = lock_file();
         turn.lock().expect("the lock of the live tests");
-        Self::holding(turn, timeout, more)
+        Self::holding(turn, timeout, 0, more)
     }
 
-    fn holding(turn: File, timeout: u32, more: &str) -> Self {
+    /// One that takes media over TCP too, for a test as in [`LiveKit::beside_others`]. The server binds that port on every
+    /// interface; no setting changes that.
+    pub fn start_over_tcp() -> Self {
+        let tcp = free_port(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
+        Self::holding(shared(), 20, tcp, "")
+    }
+
+    fn holding(turn: File, timeout: u32, tcp: u16, more: &str) -> Self {
         let port = free_port(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
         let udp = free_port(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr());
         let (api_key, api_secret) = ("live-tests".to_owned(), "a secret of thirty-two letters, or more".to_owned());
-        // No ICE over TCP: the server would bind that port on every interface.
         let config = format!(
             "port: {port}\n\
              bind_addresses: [127.0.0.1]\n\
-             rtc: {{ tcp_port: 0, udp_port: {udp}, node_ip: 127.0.0.1, use_external_ip: false,\n\
+             rtc: {{ tcp_port: {tcp}, udp_port: {udp}, node_ip: 127.0.0.1, use_external_ip: false,\n\
              \x20 enable_loopback_candidate: true, interfaces: {{ includes: [lo] }} }}\n\
              keys: {{ {api_key}: '{api_secret}' }}\n\
              room: {{ empty_timeout: {timeout}, departure_timeout: {timeout} }}\n\
@@ -169,6 +173,12 @@ impl Drop for LiveKit {
             worries.for_each(|line| eprintln!("{}", line.chars().take(300).collect::<String>()));
         }
     }
+}
+
+fn shared() -> File {
+    let turn = lock_file();
+    turn.lock_shared().expect("the lock of the live tests");
+    turn
 }
 
 fn lock_file() -> File {
