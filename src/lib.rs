@@ -17,6 +17,8 @@ pub mod capacity;
 pub mod spool;
 pub mod storage;
 pub mod db;
+pub mod http;
+pub mod livekit;
 pub mod psrpc;
 pub mod room;
 pub mod pipeline;
