@@ -17,6 +17,8 @@ pub mod capacity; // What the machine can still take, and what a start costs.
 pub mod spool; // Files in the making.
 pub mod storage; // Object stores and folders.
 pub mod db; // The embedded store.
+pub mod http; // One HTTP client.
+pub mod livekit; // LiveKit's server: where it is, trust, tokens, room service, webhooks.
 pub mod psrpc; // LiveKit's RPC over Redis.
 pub mod room; // One LiveKit session.
 pub mod pipeline; // Encoded media in, a file out, by GStreamer.

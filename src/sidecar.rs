@@ -18,12 +18,12 @@ use crate::control::{Admission, AtClose, Calendar, Control, Launch, Launcher, Pa
 use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
-use crate::notify::{Links, LiveKit, Notifier};
+use crate::livekit::Server;
+use crate::notify::{Links, Notifier};
 use crate::outbox::{Outbox, Worker};
 use crate::psrpc::Bus;
 use crate::recorder::Recorder;
 use crate::recording::{Quality, Target};
-use crate::room::Server;
 use crate::spool::Spool;
 use crate::storage::{self, Storage, Stores};
 use crate::vault::Vault;
@@ -157,8 +157,6 @@ impl Sidecar {
 
 /// Who tells people. Pages are where people reach us; without `public_url`, where we listen.
 fn notifier(config: &Config, sharer: Sharer, stores: Stores, bus: Option<&Bus>) -> Result<Notifier> {
-    let Server { url, api_key, api_secret, ca_file, insecure } = config.server.clone();
-    let server = LiveKit { url, api_key, api_secret, ca_file, insecure };
     let links = Links::new(sharer.base());
     let links = match config.feature.download_base_url.clone() {
         // A backend's own pages.
@@ -170,7 +168,7 @@ fn notifier(config: &Config, sharer: Sharer, stores: Stores, bus: Option<&Bus>) 
         let (storage, key) = (stores.of(about.options.sealed_store(), about.storing_mode()), about.key.clone());
         Box::pin(async move { storage?.sign_get(&key, SIGNED).await.map(String::from) })
     }));
-    Notifier::new(config.notify.clone(), &config.data_dir, server, links, bus)
+    Notifier::new(config.notify.clone(), &config.data_dir, config.server.clone(), links, bus)
 }
 
 /// Where requests over HTTP may send us: wherever the configuration does, and where it says.

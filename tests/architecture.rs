@@ -31,14 +31,16 @@ const LAW: &[(&str, Band, &str)] = &[
     ("spool", Impure, "ids error"),
     ("storage", Impure, "error fields secret vault"),
     ("db", Impure, "ids error scene recording"),
+    ("http", Impure, "error"),
+    ("livekit", Impure, "error secret http"),
     ("psrpc", Impure, "error secret fields"),
-    ("room", Impure, "ids error secret media"),
+    ("room", Impure, "ids error media http livekit"),
     ("pipeline", Impure, "ids error media timeline scene compositor recording"),
-    ("notify", Impure, "error secret fields recording egress psrpc"),
-    ("recorder", Impure, "ids error media scene recording room pipeline"),
+    ("notify", Impure, "error secret fields recording egress http livekit psrpc"),
+    ("recorder", Impure, "ids error media scene recording livekit room pipeline"),
     ("outbox", Impure, "ids error recording egress spool storage db notify"),
     ("control", Impure, "ids error scene recording egress capacity spool storage db recorder outbox"),
-    ("api", Impure, "ids error secret fields scene recording egress vault capacity storage psrpc control"),
+    ("api", Impure, "ids error secret fields scene recording egress vault capacity livekit psrpc storage control"),
 ];
 
 /// Put the others together and may name anyone.
@@ -51,13 +53,13 @@ const HOMES: &[(&str, &[&str])] = &[
     ("gstreamer_video", &["pipeline"]),
     ("gst", &["pipeline"]),
     ("str0m", &["room"]),
-    ("livekit_api", &["room", "notify", "api"]),
-    ("livekit_protocol", &["room", "egress", "notify", "api"]),
+    ("livekit_api", &["livekit", "api"]),
+    ("livekit_protocol", &["livekit", "room", "egress", "notify", "api"]),
     ("livekit_signaling", &["room"]),
     ("sled", &["db"]),
     ("rustix", &["capacity", "spool", "storage"]),
     ("redis", &["psrpc"]),
-    ("prost", &["psrpc", "egress", "notify", "api"]),
+    ("prost", &["livekit", "psrpc", "room", "egress", "notify", "api"]),
     ("flate2", &["psrpc", "outbox"]),
     ("object_store", &["storage"]),
     ("http_body_util", &["storage"]),
@@ -70,7 +72,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["api"]),
     ("cosmic_text", &["compositor"]),
     ("yuv_sys", &["compositor"]),
-    ("ureq", &["room"]),
+    ("ureq", &[]),
+    ("reqwest", &["http", "livekit", "notify", "storage", "cmd"]),
 ];
 
 /// What pure code must not contain.

@@ -118,6 +118,31 @@ fn the_preflight_names_what_fails_and_its_fix() {
     assert!(!out.contains("the-secret-") && !log.contains("the-secret-"), "{out}{log}");
 }
 
+#[test]
+fn record_finds_the_server_where_serve_finds_it() {
+    let folder = TempDir::new().unwrap();
+    let (secret, output) = (folder.path().join("secret"), folder.path().join("a.mp4"));
+    std::fs::write(&secret, "of a file\n").unwrap();
+    let record = ["record", "--room", "daily", "--output", output.to_str().unwrap()];
+    let refused = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let done = greffier(&[&record, arguments].concat(), variables);
+        assert!(!done.status.success());
+        text(&done.stderr)
+    };
+    let variables = [
+        ("LIVEKIT_WS_URL", "ws://127.0.0.1:1"),
+        ("LIVEKIT_API_KEY", "devkey"),
+        ("LIVEKIT_API_SECRET_FILE", secret.to_str().unwrap()),
+    ];
+    let error = refused(&[], &variables);
+    assert!(error.contains("cannot reach ws://127.0.0.1:1"), "{error}");
+    let file = "livekit: { url: 'ws://127.0.0.1:2', api_key: k, api_secret: s }";
+    let error = refused(&["--config-body", file], &[]);
+    assert!(error.contains("cannot reach ws://127.0.0.1:2"), "{error}");
+    let error = refused(&["--url", "ws://127.0.0.1:3"], &variables);
+    assert!(error.contains("cannot reach ws://127.0.0.1:3"), "a flag goes first: {error}");
+}
+
 /// A real server, a wrong key, and a room that is joined for real.
 #[test]
 fn the_preflight_tries_the_server_the_clock_and_the_media_path() {

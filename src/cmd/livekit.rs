@@ -1,50 +1,51 @@
-//! The flags that name a LiveKit server, shared by the verbs that join rooms.
+//! The flags that name a LiveKit server, shared by every verb that needs one. Variables are read by `config`, which remembers
+//! where each value comes from.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::config::{Config, Overrides, Sources};
 use crate::error::Result;
-use crate::room::Server;
+use crate::livekit::Server;
 use crate::secret::Secret;
 
-/// Which server, with which key.
+/// Which server, with which key; every flag goes before the environment, and that before the file.
 #[derive(Clone, Args)]
 pub struct LiveKitArgs {
-    /// LiveKit server, such as ws://127.0.0.1:7880
-    #[arg(long, env = "LIVEKIT_URL", hide_env_values = true)]
-    pub url: Option<String>,
-    /// LiveKit API key
-    #[arg(long, env = "LIVEKIT_API_KEY", hide_env_values = true)]
-    pub api_key: Option<String>,
-    /// Its secret
-    #[arg(long, env = "LIVEKIT_API_SECRET", hide_env_values = true)]
-    pub api_secret: Option<String>,
+    /// YAML file; LiveKit Egress's files are understood [env: GREFFIER_CONFIG, EGRESS_CONFIG_FILE]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The file's text itself [env: EGRESS_CONFIG_BODY]
+    #[arg(long, value_name = "YAML", conflicts_with = "config")]
+    config_body: Option<String>,
+    /// LiveKit server, such as ws://127.0.0.1:7880 [env: LIVEKIT_URL, LIVEKIT_WS_URL, LIVEKIT_API_URL]
+    #[arg(long)]
+    url: Option<String>,
+    /// LiveKit API key [env: LIVEKIT_API_KEY]
+    #[arg(long)]
+    api_key: Option<String>,
+    /// Its secret [env: LIVEKIT_API_SECRET, LIVEKIT_API_SECRET_FILE]
+    #[arg(long)]
+    api_secret: Option<String>,
     /// PEM file of a certificate authority to trust besides the system's
     #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
     /// Accept any certificate (tests only)
     #[arg(long)]
-    pub insecure: bool,
+    insecure: bool,
 }
 
 impl LiveKitArgs {
-    /// The server these flags name, or an error that names the flag and the fix.
-    pub fn server(&self) -> Result<Server> {
-        let server = Server {
-            url: self.url.clone().unwrap_or_default(),
-            api_key: self.api_key.clone().unwrap_or_default(),
-            api_secret: Secret::new(self.api_secret.as_deref().unwrap_or_default()),
-            ca_file: self.ca_file.clone(),
-            insecure: self.insecure,
-        };
-        server.validate()?;
-        Ok(server)
+    /// The server that these flags, the environment and the file name, or an error that names what is wrong and the fix.
+    pub fn server(self) -> Result<Server> {
+        Config::server(&self.sources(Overrides::default()))
     }
-}
 
-impl std::fmt::Debug for LiveKitArgs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LiveKitArgs").field("url", &self.url).field("api_key", &self.api_key).finish_non_exhaustive()
+    /// With the environment of this process, and with flags of other options.
+    pub fn sources(self, others: Overrides) -> Sources {
+        let Self { config, config_body, url, api_key, api_secret, ca_file, insecure } = self;
+        let api_secret = api_secret.map(Secret::new);
+        Sources::of_process(config, config_body, Overrides { url, api_key, api_secret, ca_file, insecure, ..others })
     }
 }

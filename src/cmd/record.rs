@@ -13,14 +13,14 @@ use super::{LiveKitArgs, say, show};
 use crate::config::length;
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
+use crate::livekit::Server;
 use crate::recorder::{Left, Recorder, finish_interrupted};
 use crate::recording::{Container, Health, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
-use crate::room::Server;
 use crate::scene::Size;
 use crate::spool::Beside;
 
 /// What to record, and how.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct RecordArgs {
     #[command(flatten)]
     livekit: LiveKitArgs,
@@ -62,7 +62,7 @@ pub struct RecordArgs {
 /// Records until Ctrl-C, the duration, or the end of the room; the file is finished in each case.
 pub fn run(args: RecordArgs) -> Result<()> {
     let request = args.request()?;
-    let server = args.livekit.server()?;
+    let server = args.livekit.clone().server()?;
     let (file, left) = Beside::claim(&args.output, args.force, "output")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

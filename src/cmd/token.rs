@@ -8,7 +8,7 @@ use super::start::room;
 use super::{ConfigArgs, show};
 use crate::config::length;
 use crate::error::{Error, Result};
-use crate::room::room_record;
+use crate::livekit::token::room_record;
 use crate::secret::Secret;
 
 /// For whom.

@@ -31,10 +31,10 @@ use serde_json::Value;
 use crate::api;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
+use crate::livekit::Server;
 use crate::notify;
 use crate::psrpc;
 use crate::recording::{Limits, Policy, WorkerClasses};
-use crate::room::Server;
 use crate::secret::Secret;
 use crate::storage;
 
@@ -131,6 +131,14 @@ impl Config {
     /// The configuration, and a warning for each thing the operator should know.
     pub fn read(sources: &Sources) -> Result<(Self, Vec<Warning>)> {
         Self::of(&sources.read()?)
+    }
+
+    /// The LiveKit server alone, for verbs that need nothing else.
+    pub fn server(sources: &Sources) -> Result<Server> {
+        let effective = sources.read()?;
+        let mut root = Fields::of(effective.tree.values(), "")?;
+        let server = root.section("livekit").and_then(|mut livekit| server(&mut livekit));
+        server.map_err(|e| at_its_origin(&effective, e))
     }
 
     /// Like [`Config::read`], from a file's text and without any environment.

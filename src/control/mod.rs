@@ -1,18 +1,13 @@
 //! The single writer: asks the lifecycle, commits, then acts. A cheap handle in front of the one task that owns it all.
 
 mod admission;
-mod boot;
 mod calendar;
-mod close;
 mod driver;
-mod left;
-mod ledger;
+mod effects;
+mod fact;
 mod lists;
 mod metered;
-mod orders;
-mod perform;
-mod recovery;
-mod stall;
+mod pending_writes;
 mod targets;
 
 pub use crate::db::{Cursor, Page};

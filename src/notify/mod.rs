@@ -1,10 +1,8 @@
 //! Tells people and programs what happened to a recording: one try each. Trying again is the outbox's.
 
-mod http;
 mod io_info;
 mod letter;
 mod links;
-mod livekit;
 mod mail;
 mod notice;
 mod room;
@@ -16,7 +14,6 @@ mod webhook;
 mod words;
 
 pub use links::{Links, Sign};
-pub use livekit::LiveKit;
 pub use settings::{Encryption, Mail, Settings, Smtp, StorageHook, Transcription, Transport, Webhooks};
 
 use std::fmt;
@@ -26,6 +23,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::http;
+use crate::livekit::Server;
 use crate::psrpc::Bus;
 use crate::recording::{Event, Recording, Target};
 
@@ -37,7 +36,7 @@ pub struct Notifier {
 
 struct Parts {
     settings: Settings,
-    livekit: LiveKit,
+    livekit: Server,
     links: Links,
     web: reqwest::Client,
     mailer: mail::Mailer,
@@ -48,11 +47,11 @@ struct Parts {
 impl Notifier {
     /// Checks what can be checked without asking anybody; errors name the field. `data_dir` is where letters go that are
     /// written into a folder; `bus` is the way to the LiveKit server's `IOInfo`.
-    pub fn new(settings: Settings, data_dir: &Path, livekit: LiveKit, links: Links, bus: Option<&Bus>) -> Result<Self> {
+    pub fn new(settings: Settings, data_dir: &Path, livekit: Server, links: Links, bus: Option<&Bus>) -> Result<Self> {
         if let Some(webhooks) = &settings.webhooks {
             webhooks.key(&livekit)?;
         }
-        let web = http::client(None, false)?;
+        let web = http::built(http::client())?;
         let mailer = mail::Mailer::new(&settings.mail, data_dir, links.host())?;
         let rooms = room::Rooms::new(&livekit)?;
         let io_info = bus.map(io_info::IoInfo::new);

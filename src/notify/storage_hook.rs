@@ -4,9 +4,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::http;
 use super::settings::StorageHook;
 use crate::error::Result;
+use crate::http;
 use crate::recording::Recording;
 
 /// As MinIO encodes keys: everything but these, the slash too. (It writes a space as `+`; backends read `%20` as well.)

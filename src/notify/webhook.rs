@@ -1,21 +1,16 @@
 //! A signed webhook in LiveKit's shape, so that whoever understands LiveKit's server understands us.
 
-use std::time::Duration;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use livekit_api::access_token::AccessToken;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use livekit_protocol::WebhookEvent;
 
-use super::http;
 use super::settings::Key;
 use crate::egress::proto;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http;
+use crate::livekit;
 use crate::recording::{Event, Recording};
-
-/// As long as LiveKit's.
-const LIFETIME: Duration = Duration::from_secs(300);
 
 /// Posts it once. What LiveKit has no event for is not posted.
 pub(super) async fn post(
@@ -29,10 +24,7 @@ pub(super) async fn post(
     let Some(event) = webhook(event, about, location) else { return Ok(()) };
     let internal = |e: String| Error::new(ErrorKind::Internal, format!("webhook: {e}"));
     let body = serde_json::to_vec(&event).map_err(|e| internal(e.to_string()))?;
-    let hash = STANDARD.encode(digest(&SHA256, &body));
-    let token = AccessToken::with_api_key(&key.api_key, key.api_secret.expose()).with_ttl(LIFETIME).with_sha256(&hash);
-    let token = token.to_jwt().map_err(|e| internal(format!("cannot be signed: {e}")))?;
-    // The bare token: LiveKit's receivers expect no "Bearer".
+    let token = livekit::webhook::sign(&key.api_key, &key.api_secret, &body)?;
     let request = web.post(url).header("Authorization", token).header("Content-Type", "application/webhook+json");
     let whom = format!("webhook to {}", http::host(url));
     http::send(request.body(body), &whom).await?.taken(&whom).map(drop)

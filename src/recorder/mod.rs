@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use crate::ids::RecordingId;
+use crate::livekit::Server;
 use crate::recording::{Quality, Report, Request};
-use crate::room::Server;
 use crate::scene::Layout;
 
 /// What a running recording looks like right now, for status lines.

@@ -7,8 +7,9 @@ use tokio::sync::{mpsc, watch};
 use super::Progress;
 use super::driver::Driver;
 use crate::ids::RecordingId;
+use crate::livekit::Server;
 use crate::recording::{Failure, Report, Request};
-use crate::room::{Room, Server};
+use crate::room::Room;
 use crate::scene::Layout;
 
 /// What to record, and where to.

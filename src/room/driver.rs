@@ -13,12 +13,12 @@ use super::outage::{Outage, Recovery, recovery};
 use super::peer::PeerEvent;
 use super::reconnect::{Attempt, PATIENCE, Reconnect, SETTLE};
 use super::roster::Roster;
-use super::server::Server;
 use super::session::Session;
 use super::watch::{Hole, Said, Watch};
 use super::{Closed, Event, Order, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TrackId;
+use crate::livekit::Server;
 
 /// Joining and the way of media together: whoever asked for a recording is answered within five seconds.
 const REACHED: Duration = Duration::from_millis(4400);

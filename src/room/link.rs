@@ -2,21 +2,33 @@
 
 use std::time::Duration;
 
+use livekit_protocol as proto;
+use prost::Message as _;
+
 use super::dial;
-use super::probe::Greeting;
-use super::server::{Endpoint, Server};
-use super::token;
 use super::tunnel::Tunnel;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http;
+use crate::livekit::{Endpoint, RoomService, Server};
 
 /// One HTTP request takes at most this long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a server says when it is asked for its rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Whether it lets us, or why not.
+    pub accepted: Result<()>,
+    /// Its `Date`.
+    pub date: Option<String>,
+}
 
 /// An open way to the server.
 #[derive(Debug)]
 pub(super) struct Link {
     server: Server,
     endpoint: Endpoint,
+    rooms: RoomService,
     tunnel: Option<Tunnel>,
 }
 
@@ -28,34 +40,35 @@ impl Link {
         let endpoint = server.endpoint()?;
         let tunnelled = endpoint.tls || dial::has_several(&endpoint.authority()).await;
         let tunnel = if tunnelled { Some(Tunnel::open(server, &endpoint).await?) } else { None };
-        Ok(Self { server: server.clone(), endpoint, tunnel })
+        let rooms = RoomService::new(server, "ListRooms", REQUEST_TIMEOUT)?;
+        Ok(Self { server: server.clone(), endpoint, rooms, tunnel })
     }
 
     /// Where the signalling client connects to.
     pub fn ws_url(&self) -> String {
-        format!("ws://{}{}", self.authority(), self.endpoint.path)
-    }
-
-    fn authority(&self) -> String {
-        match &self.tunnel {
+        let authority = match &self.tunnel {
             Some(tunnel) => format!("127.0.0.1:{}", tunnel.port),
             None => self.endpoint.authority(),
-        }
+        };
+        format!("ws://{authority}{}", self.endpoint.path)
     }
 
     /// Fails when the key is refused, the server cannot be reached, or the room does not exist: joining would create it.
     pub async fn expect_room(&self, room: &str) -> Result<()> {
         let at = &self.server.url;
-        match self.list_rooms(room).await? {
-            Answer { status: 200, body, .. } if body["rooms"].as_array().is_some_and(|rooms| !rooms.is_empty()) => {
+        let answer = self.list(room).await?;
+        match answer.status.as_u16() {
+            200 if proto::ListRoomsResponse::decode(answer.body.as_slice())
+                .is_ok_and(|list| !list.rooms.is_empty()) =>
+            {
                 Ok(())
             }
-            Answer { status: 200, .. } => Err(Error::new(
+            200 => Err(Error::new(
                 ErrorKind::NotFound,
                 format!("room: {room:?} does not exist on {at}; it does once somebody has joined it"),
             )),
-            Answer { status: 401 | 403, body, .. } => Err(self.refused(&body)),
-            Answer { status, .. } => {
+            401 | 403 => Err(self.refused(&answer)),
+            status => {
                 // A proxy that passes only /rtc is fine: joining will tell.
                 tracing::debug!(status, "ListRooms is not available; the room is not checked before joining");
                 Ok(())
@@ -65,50 +78,32 @@ impl Link {
 
     /// Whether the server answers and accepts the key.
     pub async fn greet(&self) -> Result<Greeting> {
-        let Answer { status, date, body } = self.list_rooms("greffier-check").await?;
+        let answer = self.list("greffier-check").await?;
         let at = &self.server.url;
-        let accepted = match status {
+        let accepted = match answer.status.as_u16() {
             200 => Ok(()),
-            401 | 403 => Err(self.refused(&body)),
-            _ => {
+            401 | 403 => Err(self.refused(&answer)),
+            status => {
                 let why = format!("url: {at} answers {status} to ListRooms; is that LiveKit, and is /twirp passed on?");
                 Err(Error::new(ErrorKind::Unavailable, why))
             }
         };
-        Ok(Greeting { accepted, date })
+        Ok(Greeting { accepted, date: answer.date })
     }
 
-    fn refused(&self, body: &serde_json::Value) -> Error {
+    fn refused(&self, answer: &http::Answer) -> Error {
+        // Twirp's errors are JSON, whatever the request was.
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let why = body["msg"].as_str().unwrap_or("401");
         let fix = "give a key that stands below `keys` in that server's configuration";
         let message = format!("api_key/api_secret: {} refuses the key ({why}); {fix}", self.server.url);
         Error::new(ErrorKind::Unauthenticated, message)
     }
 
-    async fn list_rooms(&self, room: &str) -> Result<Answer> {
-        let url = format!("http://{}{}/twirp/livekit.RoomService/ListRooms", self.authority(), self.endpoint.path);
-        let token = token::lister(&self.server)?;
-        let body = serde_json::json!({ "names": [room] });
+    async fn list(&self, room: &str) -> Result<http::Answer> {
         let at = &self.server.url;
-        tokio::task::spawn_blocking(move || list_rooms(&url, &token, &body))
-            .await
-            .map_err(|e| Error::new(ErrorKind::Internal, format!("ListRooms: {e}")))?
-            .map_err(|e| Error::new(ErrorKind::Unavailable, format!("url: cannot reach {at}: {e}; is LiveKit there?")))
+        let unreachable = |e: Error| Error::new(e.kind, format!("url: cannot reach {at}: {e}; is LiveKit there?"));
+        let is_silent = |e: &Error| e.kind == ErrorKind::Unavailable;
+        self.rooms.list(room).await.map_err(|e| if is_silent(&e) { unreachable(e) } else { e })
     }
-}
-
-/// Of the HTTP request.
-struct Answer {
-    status: u16,
-    date: Option<String>,
-    body: serde_json::Value,
-}
-
-fn list_rooms(url: &str, token: &str, body: &serde_json::Value) -> std::result::Result<Answer, ureq::Error> {
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(REQUEST_TIMEOUT)).http_status_as_error(false).build().into();
-    let mut answer = agent.post(url).header("Authorization", format!("Bearer {token}")).send_json(body)?;
-    let status = answer.status().as_u16();
-    let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
-    Ok(Answer { status, date, body: answer.body_mut().read_json().unwrap_or_default() })
 }

@@ -15,18 +15,15 @@ mod peer;
 mod probe;
 mod reconnect;
 mod roster;
-mod server;
 mod session;
 mod sockets;
 mod stream;
-mod token;
 mod tunnel;
 mod watch;
 
-pub use probe::{Greeting, greet, media_path};
+pub use link::Greeting;
+pub use probe::{greet, media_path};
 pub use roster::{Participant, Roster, Track, TrackSource};
-pub use server::Server;
-pub use token::room_record;
 
 use std::time::Instant;
 
@@ -34,6 +31,7 @@ use tokio::sync::mpsc;
 
 use crate::error::Result;
 use crate::ids::{ParticipantId, TrackId};
+use crate::livekit::Server;
 use crate::media::{Codec, SenderReport, Unit};
 
 /// What happens in the room.

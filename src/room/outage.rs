@@ -7,9 +7,9 @@ use livekit_signaling::SignalError;
 use tokio::task::JoinHandle;
 
 use super::reconnect::Reconnect;
-use super::server::Server;
 use super::session::Session;
 use crate::error::{Error, ErrorKind};
+use crate::livekit::Server;
 
 /// What an attempt to reconnect came to.
 pub(super) enum Recovery {

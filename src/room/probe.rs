@@ -6,20 +6,11 @@ use livekit_protocol as proto;
 use livekit_signaling::SignalEvent;
 use proto::signal_response::Message;
 
-use super::link::Link;
+use super::link::{Greeting, Link};
 use super::peer::PeerEvent;
-use super::server::Server;
 use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
-
-/// What a server says when it is asked for its rooms.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Greeting {
-    /// Whether it lets us, or why not.
-    pub accepted: Result<()>,
-    /// Its `Date`.
-    pub date: Option<String>,
-}
+use crate::livekit::Server;
 
 /// Asks for no room in particular. The error names `url` or `ca_file`.
 pub async fn greet(server: &Server) -> Result<Greeting> {

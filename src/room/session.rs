@@ -8,12 +8,12 @@ use livekit_signaling::{SignalClient, SignalError, SignalEvents, SignalOptions};
 use proto::signal_request::Message;
 use tokio::sync::mpsc;
 
+use super::Wanted;
 use super::fallback::Fallback;
 use super::link::Link;
 use super::peer::Peer;
-use super::server::Server;
-use super::{Wanted, token};
 use crate::error::{Error, ErrorKind, Result};
+use crate::livekit::{Server, token};
 
 /// Signal protocol we implement. Later ones only add what a receiver does not need.
 const PROTOCOL_VERSION: u32 = 16;

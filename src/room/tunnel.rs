@@ -1,23 +1,21 @@
-//! TLS to the server with the trust the operator configured, for clients that can only speak plain TCP.
+//! TLS to the server with the trust the operator configured, for a client that can only speak plain TCP.
 //!
-//! LiveKit's signalling client and our one HTTP request take the system's certificates or none at all. So for `wss://`
-//! they talk to a port on loopback, and this tunnel speaks TLS on their behalf, with a private authority where needed. For
-//! `ws://` it only finds out which of a name's addresses answers.
+//! LiveKit's signalling client takes the system's certificates or none at all. So for `wss://` it talks to a port on
+//! loopback, and this tunnel speaks TLS on its behalf, with a private authority where needed. For `ws://` it only finds out which of a
+//! name's addresses answers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::dial::dial;
-use super::server::{Endpoint, Server};
 use crate::error::{Error, ErrorKind, Result};
+use crate::livekit::{Endpoint, Server, client_config};
 
 /// Shaking hands takes at most this long.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -122,82 +120,6 @@ fn with_host(head: &[u8], endpoint: &Endpoint) -> Vec<u8> {
         }
     }
     out
-}
-
-fn client_config(server: &Server) -> Result<ClientConfig> {
-    if server.insecure {
-        tracing::warn!("`insecure` is set: the server's certificate is not checked");
-        let verifier = Arc::new(trust_everybody::TrustEverybody);
-        return Ok(ClientConfig::builder()
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth());
-    }
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = &server.ca_file {
-        let wrong = |e: &dyn std::fmt::Display| {
-            Error::invalid(
-                "ca_file",
-                format!("{}: {e}; give a PEM file with the authority's certificate", path.display()),
-            )
-        };
-        let certs = CertificateDer::pem_file_iter(path).map_err(|e| wrong(&e))?;
-        let mut count = 0;
-        for cert in certs {
-            roots.add(cert.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;
-            count += 1;
-        }
-        if count == 0 {
-            return Err(wrong(&"no certificate in it"));
-        }
-    }
-    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-}
-
-/// The verifier behind `insecure`.
-mod trust_everybody {
-    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
-
-    #[derive(Debug)]
-    pub(super) struct TrustEverybody;
-
-    impl ServerCertVerifier for TrustEverybody {
-        fn verify_server_cert(
-            &self,
-            _: &CertificateDer<'_>,
-            _: &[CertificateDer<'_>],
-            _: &ServerName<'_>,
-            _: &[u8],
-            _: UnixTime,
-        ) -> Result<ServerCertVerified, Error> {
-            Ok(ServerCertVerified::assertion())
-        }
-
-        fn verify_tls12_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            Ok(HandshakeSignatureValid::assertion())
-        }
-
-        fn verify_tls13_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            Ok(HandshakeSignatureValid::assertion())
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
-        }
-    }
 }
 
 #[cfg(test)]

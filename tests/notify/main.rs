@@ -10,7 +10,8 @@ mod web;
 use std::path::Path;
 
 use greffier::ids::RecordingId;
-use greffier::notify::{Links, LiveKit, Notifier, Settings};
+use greffier::livekit::Server as LiveKit;
+use greffier::notify::{Links, Notifier, Settings};
 use greffier::recording::{
     Media, Options, Outcome, Output, Owner, Policy, Reason, Recording, Request, State, VideoSettings,
 };

@@ -1,7 +1,8 @@
 //! Notices in the rooms of a real livekit-server, and the messages as they leave.
 
 use greffier::error::ErrorKind;
-use greffier::notify::{Links, LiveKit, Notifier, Settings};
+use greffier::livekit::Server as LiveKit;
+use greffier::notify::{Links, Notifier, Settings};
 use greffier::recording::{Event, Limit, Limits, Outcome, Recording, State, Target};
 use greffier::secret::Secret;
 use livekit_api::access_token::{TokenVerifier, VideoGrants};

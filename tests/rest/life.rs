@@ -350,3 +350,27 @@ async fn a_full_machine_refuses_a_start_says_why_and_keeps_no_trace_of_it() {
     assert_eq!(stage.send("POST", &path("weekly"), &[], start).await.0, 201);
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_is_what_control_says() {
+    let stage = Stage::new().await;
+    let health = || stage.call("GET", "/health", None);
+    assert_eq!(health().await.0, 200);
+    assert_eq!(stage.start("stuck", "transcript").await.0, 201);
+    // Whoever asks this recorder for its figures waits, and control with it.
+    let ((hangs, hung), (let_go, until)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+    let cast = stage.cast.clone();
+    let holder = std::thread::spawn(move || {
+        let held = cast.lock().unwrap();
+        hangs.send(()).unwrap();
+        let _ = until.recv();
+        drop(held);
+    });
+    hung.recv().unwrap();
+    let (status, answer) = health().await;
+    assert_eq!((status, &answer["status"]), (503, &json!("control does not answer")));
+    drop(let_go);
+    holder.join().unwrap();
+    assert_eq!(health().await.0, 200);
+    stage.sidecar.stop(AtClose::Stop).await.unwrap();
+}

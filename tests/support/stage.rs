@@ -118,7 +118,16 @@ impl Running for Handle {
     fn show(&self, _: Layout) {}
 
     fn progress(&self) -> Progress {
-        self.fake.progress.lock().unwrap().clone()
+        if self.fake.request.room == "stuck" {
+            // Until nobody holds it.
+            tokio::task::block_in_place(|| drop(self.cast.lock().unwrap()));
+        }
+        let mut progress = self.fake.progress.lock().unwrap().clone();
+        if self.fake.request.room == "heavy" {
+            // The machine does not keep up with this one.
+            progress.quality = Quality::HalfRate;
+        }
+        progress
     }
 }
 

@@ -14,12 +14,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use livekit_api::access_token::TokenVerifier;
 use warp::Filter;
 use warp::http::HeaderMap;
 use warp::http::header::{AUTHORIZATION, AsHeaderName};
 
 use crate::error::{Error, ErrorKind};
+use crate::livekit::token::Verifier;
 use crate::secret::Secret;
 use failures::Failures;
 
@@ -83,7 +83,7 @@ pub struct Key {
 #[derive(Clone, Debug)]
 pub struct Guard {
     tokens: Vec<ApiToken>,
-    livekit: TokenVerifier,
+    livekit: Verifier,
     /// What those get who show none.
     tokenless: Tokenless,
     failures: Arc<Mutex<Failures>>,
@@ -119,7 +119,7 @@ impl Caller {
 impl Guard {
     /// A guard that knows these tokens and those signed by `key`.
     pub fn new(tokens: Vec<ApiToken>, key: &Key, tokenless: Tokenless) -> Self {
-        let livekit = TokenVerifier::with_api_key(&key.name, key.secret.expose());
+        let livekit = Verifier::new(&key.name, &key.secret);
         Self { tokens, livekit, tokenless, failures: Arc::default() }
     }
 

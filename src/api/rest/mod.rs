@@ -13,7 +13,7 @@ mod start;
 mod storage_event;
 mod storage_hook;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
@@ -26,6 +26,9 @@ use crate::api::body::{self, Body};
 use crate::api::{Door, reply};
 use crate::error::{Error, ErrorKind, Result};
 use route::{Endpoint, Found, Route};
+
+/// How long control has to answer `/health`.
+const ANSWERS: Duration = Duration::from_secs(1);
 
 /// A request whose route is known.
 struct Ask {
@@ -82,9 +85,7 @@ pub fn routes(door: &Door) -> BoxedFilter<(Response,)> {
 
 async fn answer(door: &Door, endpoint: Endpoint, caller: &Caller, ask: Ask, body: Body) -> Response {
     let answer = match endpoint {
-        Endpoint::Health => {
-            Ok(reply::json(200, &serde_json::json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})))
-        }
+        Endpoint::Health => Ok(health(door).await),
         Endpoint::OpenApi => Ok(openapi::get()),
         Endpoint::Config => Ok(config::get(door)),
         Endpoint::Start => rooms::start(door, caller, &ask, body).await,
@@ -100,6 +101,13 @@ async fn answer(door: &Door, endpoint: Endpoint, caller: &Caller, ask: Ask, body
         Endpoint::Revoke => links::revoke(door, caller, &ask).await,
     };
     reply::of(answer)
+}
+
+/// Whether control answers: a sidecar whose control does not records nothing.
+async fn health(door: &Door) -> Response {
+    let answer = tokio::time::timeout(ANSWERS, door.control.progress()).await;
+    let (code, status) = if matches!(answer, Ok(Ok(_))) { (200, "ok") } else { (503, "control does not answer") };
+    reply::json(code, &serde_json::json!({"status": status, "version": env!("CARGO_PKG_VERSION")}))
 }
 
 /// The feature is switched off: whoever asks sees nothing of it.

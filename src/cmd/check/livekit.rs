@@ -7,7 +7,8 @@ use jiff::fmt::rfc2822;
 
 use super::finding::Finding;
 use crate::control;
-use crate::room::{self, Server};
+use crate::livekit::Server;
+use crate::room;
 
 /// The server accepts tokens that are off by a minute; long before that, times in mails and events are wrong.
 const SKEW_WORTH_A_WORD: i64 = 5;

@@ -6,9 +6,9 @@ pub use mail::{Encryption, Mail, Smtp, Transport};
 
 use url::Url;
 
-use super::LiveKit;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
+use crate::livekit::Server;
 use crate::recording::Target;
 use crate::secret::Secret;
 
@@ -140,7 +140,7 @@ impl Settings {
 
 impl Webhooks {
     /// What they are signed with: LiveKit's key unless another is given with its secret.
-    pub(super) fn key(&self, livekit: &LiveKit) -> Result<Key> {
+    pub(super) fn key(&self, livekit: &Server) -> Result<Key> {
         let api_key = self.api_key.clone().unwrap_or_else(|| livekit.api_key.clone());
         let api_secret = match &self.api_secret {
             Some(secret) => secret.clone(),

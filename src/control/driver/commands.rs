@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::admission;
-use super::driver::{Driver, Live, Unable};
-use super::ledger::{Owed, Written};
+use super::{Driver, Live, Unable};
+use crate::control::admission;
+use crate::control::pending_writes::{PendingWrite, Written};
 use crate::control::{AtClose, Order, new_id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -65,7 +65,7 @@ impl Driver {
             Order::Expire { now, reply } => {
                 let expired = self.db.expired(now, EXPIRED).unwrap_or_default();
                 // Not those whose end the store has not taken yet, or that are on their way out.
-                let expired: Vec<_> = expired.into_iter().filter(|one| self.ledger.newest(&one.id).is_none()).collect();
+                let expired: Vec<_> = expired.into_iter().filter(|one| self.writes.newest(&one.id).is_none()).collect();
                 for recording in &expired {
                     self.report(&recording.id, Report::Expired, None);
                 }
@@ -104,7 +104,7 @@ impl Driver {
         if self.closing.is_some() {
             return Err(Error::new(ErrorKind::Unavailable, "greffier is shutting down"));
         }
-        if let Some(error) = self.ledger.refused() {
+        if let Some(error) = self.writes.refused() {
             return Err(error.clone());
         }
         let holder = self.live.values().find(|live| live.holds(&request.room)).map(|live| &live.recording);
@@ -113,7 +113,7 @@ impl Driver {
             let owner = self.owner_of_key(key)?;
             admission::check_key(&options.origin, &request.room, key, owner.as_ref())?;
         }
-        admission::check_disk(self.spool.room())?;
+        admission::check_disk(self.effects.spool.room())?;
         let id = id.unwrap_or_else(new_id);
         let place = self.admission.place(&id, &request, &options.origin)?;
         let now = Timestamp::now();
@@ -121,7 +121,7 @@ impl Driver {
         let jobs = self.jobs(&recording, &effects);
         tracing::info!(recording = %id, room = recording.request.room, mode = recording.mode, "starting");
         self.live.insert(id.clone(), Live { place: Some(place), ..Live::new(recording.clone()) });
-        self.owe(Owed { jobs, effects, begins: true, ..Owed::change(recording) });
+        self.write(PendingWrite::of(recording).with(jobs, effects).beginning());
         Ok(Begun::Joining(id))
     }
 
@@ -192,7 +192,7 @@ impl Driver {
             running.show(layout);
         }
         let recording = live.recording.clone();
-        let written = self.owe(Owed::change(recording.clone()));
+        let written = self.write(PendingWrite::of(recording.clone()));
         Ok((recording, written))
     }
 
@@ -202,7 +202,7 @@ impl Driver {
         if let Some(live) = self.live.get_mut(id) {
             live.recording = recording.clone();
         }
-        Ok(self.owe(Owed::change(recording)))
+        Ok(self.write(PendingWrite::of(recording)))
     }
 }
 

@@ -4,7 +4,8 @@
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::driver::{Driver, Fact};
+use super::Driver;
+use crate::control::fact::Fact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::State;
 
@@ -40,15 +41,15 @@ impl Driver {
             return;
         }
         let begun = std::mem::replace(&mut closing.grace, true);
-        if self.live.is_empty() && self.ledger.is_empty() && closing.asked.is_none() {
-            let (outbox, facts) = (self.outbox.clone(), self.facts.clone());
+        if self.live.is_empty() && self.writes.is_empty() && closing.asked.is_none() {
+            let (outbox, facts) = (self.outbox.clone(), self.effects.facts.clone());
             closing.asked = Some(tokio::spawn(async move {
                 outbox.told().await;
                 let _ = facts.send(Fact::AllTold);
             }));
         }
         if !begun {
-            self.remind(self.patience.grace, Fact::GraceOver);
+            self.effects.remind(self.patience.grace, Fact::GraceOver);
         }
     }
 
@@ -56,7 +57,7 @@ impl Driver {
     pub(super) fn all_told(&mut self) {
         let Some(closing) = self.closing.as_mut() else { return };
         closing.asked = None;
-        if self.live.is_empty() && self.ledger.is_empty() {
+        if self.live.is_empty() && self.writes.is_empty() {
             for waiting in closing.waiting.drain(..) {
                 let _ = waiting.send(Ok(()));
             }
@@ -70,7 +71,7 @@ impl Driver {
             let (recording, key) = (&live.recording.id, &live.recording.key);
             tracing::warn!(%recording, key, "leaving before its file is stored; the next start goes on with it");
         }
-        let done = match self.ledger.refused() {
+        let done = match self.writes.refused() {
             None => Ok(()),
             Some(error) => {
                 let words = format!("leaving although the store did not take every change: {}", error.message);

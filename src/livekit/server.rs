@@ -48,8 +48,8 @@ impl Server {
         Ok(())
     }
 
-    /// Where to connect to.
-    pub(super) fn endpoint(&self) -> Result<Endpoint> {
+    /// Where to connect to. `InvalidArgument` names `url`.
+    pub fn endpoint(&self) -> Result<Endpoint> {
         let wrong = |why: &str| Error::invalid("url", format!("{:?} {why}; {EXAMPLE}", self.url));
         let url = Url::parse(&self.url).map_err(|e| wrong(&format!("is not a URL ({e})")))?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -72,15 +72,24 @@ impl Server {
 
 /// A checked URL, in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
+pub struct Endpoint {
+    /// Encrypted.
     pub tls: bool,
+    /// Name or address.
     pub host: String,
+    /// TCP port.
     pub port: u16,
     /// Without a slash at the end.
     pub path: String,
 }
 
 impl Endpoint {
+    /// Where its HTTP API begins: a URL without a slash at the end.
+    pub fn http_url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority(), self.path)
+    }
+
     /// `host:port`; IPv6 addresses are in brackets already.
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
@@ -100,6 +109,8 @@ mod tests {
     fn urls_are_taken_apart() {
         let e = server("wss://lk.example.org/base/").endpoint().unwrap();
         assert_eq!((e.tls, e.authority().as_str(), e.path.as_str()), (true, "lk.example.org:443", "/base"));
+        assert_eq!(e.http_url(), "https://lk.example.org:443/base");
+        assert_eq!(server("ws://lk:7880").endpoint().unwrap().http_url(), "http://lk:7880");
         assert_eq!(server("ws://[::1]:7880").endpoint().unwrap().authority(), "[::1]:7880");
     }
 

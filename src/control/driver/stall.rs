@@ -1,30 +1,16 @@
 //! A recorder that does not get on: patience follows what it does. What it may still write to is never renamed.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::driver::{Driver, Fact};
+use super::Driver;
 use super::left::make_whole;
+use crate::control::fact::{Fact, File, Signs};
 use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::recording::{Failure, Recording, Report, State};
 
 /// How soon a copy is tried again that failed: the disk may have to be freed first.
 const COPY_AGAIN: Duration = Duration::from_secs(30);
-
-/// By what is seen that a recorder gets on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Signs {
-    file: File,
-    duration_ns: u64,
-    steps: u64,
-}
-
-/// What the disk says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct File {
-    bytes: u64,
-    written_at: Option<SystemTime>,
-}
 
 impl Driver {
     /// Tells the recorder to end, and looks now and then whether it gets on.
@@ -38,7 +24,7 @@ impl Driver {
 
     /// Looks at the file after a while, on another thread: while the disk hangs, time does not count.
     fn watch(&self, recording: &Recording, before: Option<Signs>) {
-        let (spool, facts, after) = (self.spool.clone(), self.facts.clone(), self.patience.drain);
+        let (spool, facts, after) = (self.effects.spool.clone(), self.effects.facts.clone(), self.patience.drain);
         let (id, extension) = (recording.id.clone(), recording.extension());
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
@@ -72,7 +58,7 @@ impl Driver {
         if !is_recorded(&live.recording.state) {
             return;
         }
-        if self.spool.size(id, live.recording.extension()) == 0 {
+        if self.effects.spool.size(id, live.recording.extension()) == 0 {
             return self.give_up(id, Failure::new(ErrorKind::Internal, DIED));
         }
         match live.recording.state {
@@ -89,13 +75,13 @@ impl Driver {
         let Some(live) = self.live.get_mut(id) else { return };
         let recording = live.recording.clone();
         let duration_ns = live.running.as_ref().map_or(0, |running| running.progress().duration_ns);
-        if self.spool.size(id, recording.extension()) == 0 {
+        if self.effects.spool.size(id, recording.extension()) == 0 {
             drop(self.report(id, Report::Broke { failure, salvaged: None }, None));
             return;
         }
         tracing::error!(recording = %id, why = failure.words, "the recorder is given up; its file is copied");
         live.salvaging = true;
-        let (spool, facts, id) = (self.spool.clone(), self.facts.clone(), id.clone());
+        let (spool, facts, id) = (self.effects.spool.clone(), self.effects.facts.clone(), id.clone());
         tokio::spawn(async move {
             let copy = loop {
                 let (spool, id, extension) = (spool.clone(), id.clone(), recording.extension());
@@ -128,7 +114,7 @@ impl Driver {
         let report = match live.late.take() {
             None => report,
             Some(late) => {
-                let gone = self.spool.forget_copy(id, live.recording.extension());
+                let gone = self.effects.spool.forget_copy(id, live.recording.extension());
                 // Then the copy is what is stored.
                 if gone.is_ok() { late } else { report }
             }

@@ -1,95 +1,78 @@
 //! The one task that changes recordings: an order or a report comes in, the lifecycle decides, the change is committed, and
 //! only then its effects are performed. It never waits: what takes time comes back as a fact.
 
+mod boot;
+mod close;
+mod commands;
+mod left;
+mod recovery;
+mod stall;
+
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::close::Closing;
-use super::ledger::{Ledger, Owed, Written};
-use super::stall::{File, Signs};
+use super::effects::Effects;
+use super::fact::Fact;
+use super::pending_writes::{PendingWrite, PendingWrites, Written};
 use crate::capacity::Place;
-use crate::control::{Admission, Launcher, Order, Parts, Patience, Running};
+use crate::control::{Admission, Order, Parts, Patience, Running};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{News, Outbox};
 use crate::recording::{
-    Command, Effect, Failure, Health, Job, Outcome, Policy, Recording, Refused, Report, State, Step,
+    Command, Effect, Failure, Health, Job, Outcome, Policy, Recording, Refused, Report, State, Step, Task,
 };
 use crate::scene::Layout;
-use crate::spool::Spool;
+use close::Closing;
+
+/// How soon a change is written again when the store did not take it.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Owns everything that has not ended.
 pub struct Driver {
-    pub(super) db: Db,
-    pub(super) spool: Spool,
-    pub(super) launcher: Launcher,
-    pub(super) outbox: Outbox,
-    pub(super) policy: Policy,
-    pub(super) admission: Admission,
-    pub(super) patience: Patience,
-    pub(super) live: HashMap<RecordingId, Live>,
+    db: Db,
+    effects: Effects,
+    outbox: Outbox,
+    policy: Policy,
+    admission: Admission,
+    patience: Patience,
+    live: HashMap<RecordingId, Live>,
     /// Changes on their way to the store.
-    pub(super) ledger: Ledger,
-    /// Facts, from recorders and from clocks.
-    pub(super) facts: mpsc::UnboundedSender<Fact>,
+    writes: PendingWrites,
     inbox: mpsc::UnboundedReceiver<Fact>,
     /// Facts from jobs.
     news: mpsc::UnboundedReceiver<News>,
     /// Who waits for the end of everything; once somebody does, nothing starts any more.
-    pub(super) closing: Option<Closing>,
+    closing: Option<Closing>,
 }
 
 /// A recording that has not ended.
-pub(super) struct Live {
-    pub recording: Recording,
-    pub running: Option<Box<dyn Running>>,
+struct Live {
+    recording: Recording,
+    running: Option<Box<dyn Running>>,
     /// Its place on this machine, until its recorder runs.
-    pub place: Option<Place>,
+    place: Option<Place>,
     /// Who wait for media to flow.
-    pub starters: Vec<oneshot::Sender<Result<Recording>>>,
+    starters: Vec<oneshot::Sender<Result<Recording>>>,
     /// No recorder is believed to finish it: what it left is being made whole.
-    pub salvaging: bool,
+    salvaging: bool,
     /// What its recorder said at last, while that was under way.
-    pub late: Option<Report>,
+    late: Option<Report>,
 }
 
 impl Live {
-    pub fn new(recording: Recording) -> Self {
+    fn new(recording: Recording) -> Self {
         Self { recording, running: None, place: None, starters: vec![], salvaging: false, late: None }
     }
 
     /// True while a second recording of this room must wait.
-    pub fn holds(&self, room: &str) -> bool {
+    fn holds(&self, room: &str) -> bool {
         self.recording.request.room == room && self.recording.state.holds_room() && !self.salvaging
     }
-}
-
-/// Something that happened.
-pub(super) enum Fact {
-    Report(RecordingId, Report),
-    /// It has had its time to join.
-    JoinOverdue(RecordingId),
-    /// It has had its time to get on with its file since it looked like that; now the file is like this.
-    Stalled {
-        id: RecordingId,
-        before: Option<Signs>,
-        file: File,
-    },
-    /// Its recorder is gone; if it had not said its last word, it never will.
-    Silence(RecordingId),
-    /// What it left is as whole as it can be: this is to be reported.
-    Salvaged(RecordingId, Report),
-    /// What became of the first change that was owed.
-    Written(Result<()>),
-    /// The store did not take a change a while ago.
-    WriteAgain,
-    /// Nobody is to be told anything any more, as far as that can be.
-    AllTold,
-    /// What is to be done before leaving has had its time.
-    GraceOver,
 }
 
 impl Driver {
@@ -97,8 +80,9 @@ impl Driver {
     pub fn new(parts: Parts) -> Self {
         let (facts, inbox) = mpsc::unbounded_channel();
         let Parts { db, spool, launcher, outbox, news, policy, admission, patience } = parts;
-        let (live, ledger, closing) = (HashMap::new(), Ledger::default(), None);
-        Self { db, spool, launcher, outbox, policy, admission, patience, live, ledger, facts, inbox, news, closing }
+        let effects = Effects::new(spool, launcher, admission.capacity.clone(), facts);
+        let (live, writes, closing) = (HashMap::new(), PendingWrites::default(), None);
+        Self { db, effects, outbox, policy, admission, patience, live, writes, inbox, news, closing }
     }
 
     /// Until the last handle is gone.
@@ -115,7 +99,7 @@ impl Driver {
             self.close_when_done();
         }
         // What was decided is kept, as long as the store takes it.
-        while self.ledger.is_writing() {
+        while self.writes.is_writing() {
             match self.inbox.recv().await {
                 Some(fact) => self.fact(fact),
                 None => break,
@@ -131,28 +115,28 @@ impl Driver {
             Fact::Silence(id) => self.silence(&id),
             Fact::Salvaged(id, report) => self.salvaged(&id, report),
             Fact::Written(written) => self.written(written),
-            Fact::WriteAgain => self.write_owed(),
+            Fact::WriteAgain => self.write_next(),
             Fact::AllTold => self.all_told(),
             Fact::GraceOver => self.grace_over(),
         }
     }
 
     /// The recording as it is now, whether it has ended or not, and whether the store knows that or not.
-    pub(super) fn load(&self, id: &RecordingId) -> Result<Option<Recording>> {
-        match (self.live.get(id), self.ledger.newest(id)) {
+    fn load(&self, id: &RecordingId) -> Result<Option<Recording>> {
+        match (self.live.get(id), self.writes.newest(id)) {
             (Some(live), _) => Ok(Some(live.recording.clone())),
-            (None, Some(owed)) => Ok((!owed.forgotten).then(|| owed.recording.clone())),
+            (None, Some(change)) => Ok((!change.forgotten).then(|| change.recording.clone())),
             (None, None) => self.db.get(id),
         }
     }
 
-    pub(super) fn command(&mut self, id: &RecordingId, command: Command) -> std::result::Result<Written, Unable> {
+    fn command(&mut self, id: &RecordingId, command: Command) -> std::result::Result<Written, Unable> {
         let recording = self.load(id).map_err(Unable::Store)?.ok_or_else(|| Unable::Unknown(id.clone()))?;
         let step = recording.state.command(command).map_err(Unable::Refused)?;
         Ok(self.take(recording, step, None))
     }
 
-    pub(super) fn report(&mut self, id: &RecordingId, report: Report, done: Option<Job>) -> Written {
+    fn report(&mut self, id: &RecordingId, report: Report, done: Option<Job>) -> Written {
         tracing::debug!(recording = %id, ?report, "report");
         match self.load(id) {
             Ok(Some(mut recording)) => {
@@ -186,7 +170,7 @@ impl Driver {
         if let Some(live) = self.live.get_mut(&recording.id) {
             live.recording.health = Health::clone(&recording.health);
         }
-        self.owe(Owed::change(recording))
+        self.write(PendingWrite::of(recording))
     }
 
     /// The recorder shows another layout: the row says so too. Sound alone has none.
@@ -196,7 +180,7 @@ impl Driver {
         if let Some(live) = self.live.get_mut(&recording.id) {
             live.recording.request.output = recording.request.output.clone();
         }
-        self.owe(Owed::change(recording))
+        self.write(PendingWrite::of(recording))
     }
 
     /// Commits the step with its jobs, performs its effects once that is done, answers who waited for it. A stop means its
@@ -228,7 +212,9 @@ impl Driver {
         let mut written = Written::already();
         if changed {
             let forgotten = effects.contains(&Effect::Forget);
-            written = self.owe(Owed { forgotten, jobs, done, effects, ..Owed::change(recording.clone()) });
+            let mut write = PendingWrite::of(recording.clone()).with(jobs, effects);
+            (write.change.forgotten, write.change.done) = (forgotten, done);
+            written = self.write(write);
         }
         match &recording.state {
             State::Starting if !recording.options.origin.begins_on_joining() || recording.started_at.is_none() => {
@@ -250,6 +236,98 @@ impl Driver {
         written
     }
 
+    /// The jobs among these effects.
+    fn jobs(&self, recording: &Recording, effects: &[Effect]) -> Vec<Job> {
+        let now = Timestamp::now();
+        let job = |task| vec![Job::new(recording.id.clone(), task, now)];
+        let jobs = |effect: &Effect| match effect {
+            Effect::Upload => self.policy.store(recording, now),
+            Effect::Remove { object } => job(Task::Remove { object: *object }),
+            Effect::Tell(event) => self.policy.tell(*event, recording, now),
+            Effect::Record | Effect::Drain | Effect::Seal(_) | Effect::Free | Effect::Discard | Effect::Forget => {
+                vec![]
+            }
+        };
+        effects.iter().flat_map(jobs).collect()
+    }
+
+    /// Writes a change; one that the store does not take is written again until it does. The recorder goes on meanwhile: a
+    /// file is worth more than its row. What a change destroys or renames waits for it.
+    fn write(&mut self, write: PendingWrite) -> Written {
+        let written = self.writes.push(write);
+        self.write_next();
+        written
+    }
+
+    fn write_next(&mut self) {
+        let Some(change) = self.writes.next() else { return };
+        let (db, facts) = (self.db.clone(), self.effects.facts.clone());
+        let work = tokio::task::spawn_blocking(move || change.commit(&db));
+        tokio::spawn(async move {
+            let died = |e| Err(Error::new(ErrorKind::Internal, format!("the store's task died: {e}")));
+            let _ = facts.send(Fact::Written(work.await.unwrap_or_else(died)));
+        });
+    }
+
+    /// What became of the change that was being written.
+    fn written(&mut self, written: Result<()>) {
+        if let Err(error) = written {
+            return self.refused(&error);
+        }
+        if let Some(PendingWrite { change, effects, .. }) = self.writes.written() {
+            if !change.jobs.is_empty() {
+                self.outbox.wake(change.jobs);
+            }
+            self.perform(&change.recording, &effects);
+        }
+        self.write_next();
+    }
+
+    fn refused(&mut self, error: &Error) {
+        tracing::error!(%error, "the store does not take a change; it will be written again");
+        for id in self.writes.failed(error) {
+            for starter in self.live.remove(&id).into_iter().flat_map(|live| live.starters) {
+                let _ = starter.send(Err(error.clone()));
+            }
+            self.effects.discard(&id);
+        }
+        self.effects.remind(WRITE_AGAIN, Fact::WriteAgain);
+    }
+
+    /// Performs what is no job, once the change that brought it about is written.
+    fn perform(&mut self, recording: &Recording, effects: &[Effect]) {
+        let id = &recording.id;
+        for effect in effects {
+            match effect {
+                // Those are jobs.
+                Effect::Upload | Effect::Remove { .. } | Effect::Tell(_) => {}
+                // That was done with the change, or before it.
+                Effect::Forget | Effect::Drain => {}
+                Effect::Record => self.record(recording),
+                Effect::Seal(_) => {
+                    if let Some(live) = self.live.get_mut(id) {
+                        live.running = None;
+                    }
+                    self.effects.seal(recording);
+                }
+                Effect::Free => self.effects.free(recording),
+                Effect::Discard => self.effects.discard(id),
+            }
+        }
+    }
+
+    /// Starts its recorder, unless it was stopped while the store hung.
+    fn record(&mut self, recording: &Recording) {
+        let id = &recording.id;
+        let Some(live) = self.live.get_mut(id) else { return };
+        let Some(running) = self.effects.record(recording) else { return };
+        if !live.recording.state.holds_room() {
+            running.drain();
+        }
+        (live.running, live.place) = (Some(running), None);
+        self.effects.remind(self.patience.join, Fact::JoinOverdue(id.clone()));
+    }
+
     fn still_waiting(&mut self, id: &RecordingId, starters: Vec<oneshot::Sender<Result<Recording>>>) {
         if let Some(live) = self.live.get_mut(id) {
             live.starters.extend(starters);
@@ -268,18 +346,18 @@ impl Driver {
     }
 
     /// Performs what an earlier process had not performed.
-    pub(super) fn resume(&mut self, recording: &Recording) {
+    fn resume(&mut self, recording: &Recording) {
         let effects = recording.state.pending();
         if !effects.is_empty() {
             let jobs = self.jobs(recording, &effects);
-            self.owe(Owed { jobs, effects, ..Owed::change(recording.clone()) });
+            self.write(PendingWrite::of(recording.clone()).with(jobs, effects));
         }
     }
 }
 
 /// Why a command was not taken.
 #[derive(Debug)]
-pub(super) enum Unable {
+enum Unable {
     Store(Error),
     Unknown(RecordingId),
     Refused(Refused),
@@ -294,12 +372,6 @@ fn not_started(outcome: &Outcome) -> Error {
         Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::Aborted(_) => ErrorKind::FailedPrecondition,
     };
     Error::new(kind, outcome.words())
-}
-
-pub(super) fn spool_error(tried: &str, e: &std::io::Error) -> Error {
-    let full = matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-    let kind = if full { ErrorKind::ResourceExhausted } else { ErrorKind::Internal };
-    Error::new(kind, format!("data_dir: cannot {tried}: {e}"))
 }
 
 /// What became of it, as loud as it is: a loss is worth a warning.

@@ -1,9 +1,9 @@
 //! One HTTP request, one answer of bounded length; nothing is followed, nothing is tried again.
 
-use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, RequestBuilder, StatusCode, redirect};
+use reqwest::header::DATE;
+use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, redirect};
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -16,35 +16,37 @@ const SHOWN: usize = 200;
 
 /// An answer, whatever it says.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub struct Answer {
+    /// Its status.
     pub status: StatusCode,
+    /// Its `Date`.
+    pub date: Option<String>,
+    /// All of it.
     pub body: Vec<u8>,
 }
 
-/// A client that trusts the system's certificate authorities, and this one besides.
-pub(super) fn client(ca_file: Option<&Path>, insecure: bool) -> Result<Client> {
-    let mut builder = Client::builder()
+/// How every client of ours behaves.
+pub fn client() -> ClientBuilder {
+    Client::builder()
         .connect_timeout(CONNECT)
         .timeout(WHOLE)
         .redirect(redirect::Policy::none())
         .user_agent(concat!("greffier/", env!("CARGO_PKG_VERSION")))
-        .tls_danger_accept_invalid_certs(insecure);
-    if let Some(path) = ca_file {
-        let wrong = |why: String| Error::invalid("ca_file", format!("{}: {why}", path.display()));
-        let pem = std::fs::read(path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(|e| wrong(format!("not PEM: {e}")))?;
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder.build().map_err(|e| Error::new(ErrorKind::Internal, format!("no HTTP client: {}", chain(&e))))
+}
+
+/// The client.
+pub fn built(client: ClientBuilder) -> Result<Client> {
+    client.build().map_err(|e| Error::new(ErrorKind::Internal, format!("no HTTP client: {}", chain(&e))))
 }
 
 /// Sends it. `Unavailable` when there is no answer; `whom` names the other side without its secrets.
-pub(super) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> {
+pub async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> {
     let silent = |e: reqwest::Error| {
         Error::new(ErrorKind::Unavailable, format!("{whom}: no answer: {}", chain(&e.without_url())))
     };
     let mut response = request.send().await.map_err(silent)?;
     let status = response.status();
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(silent)? {
         if body.len() + chunk.len() > ANSWER {
@@ -55,7 +57,7 @@ pub(super) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> 
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(Answer { status, date, body })
 }
 
 impl Answer {
@@ -80,7 +82,7 @@ impl Answer {
 }
 
 /// The host of a URL: enough to know whom, without what may be secret in path and query.
-pub(super) fn host(url: &str) -> String {
+pub fn host(url: &str) -> String {
     url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }
 

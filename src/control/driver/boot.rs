@@ -6,9 +6,10 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::driver::{Driver, Fact, Live};
 use super::left::make_whole;
 use super::recovery;
+use super::{Driver, Live};
+use crate::control::fact::Fact;
 use crate::db::Db;
 use crate::error::Result;
 use crate::recorder::Left;
@@ -17,9 +18,9 @@ use crate::spool::{Found, Spool};
 
 impl Driver {
     /// Takes up what an earlier process left behind. Returns at once; what is found comes as facts.
-    pub(super) fn recover(&mut self) -> Result<()> {
+    pub(in crate::control) fn recover(&mut self) -> Result<()> {
         let unended = self.db.unended()?;
-        let found = self.spool.list().unwrap_or_else(|error| {
+        let found = self.effects.spool.list().unwrap_or_else(|error| {
             tracing::error!(%error, "data_dir: cannot look into the spool");
             vec![]
         });
@@ -40,7 +41,7 @@ impl Driver {
             }
         }
         let strays: Vec<_> = found.into_iter().filter(|found| !self.live.contains_key(&found.id)).collect();
-        let (db, spool, facts) = (self.db.clone(), self.spool.clone(), self.facts.clone());
+        let (db, spool, facts) = (self.db.clone(), self.effects.spool.clone(), self.effects.facts.clone());
         tokio::spawn(async move {
             salvage(interrupted, &spool, &facts).await;
             let swept = tokio::task::spawn_blocking(move || strays.iter().for_each(|found| sweep(&db, &spool, found)));
