@@ -30,6 +30,9 @@ const NEAR: f64 = 0.15;
 const BACK: f64 = 3.0;
 /// What lies may cost in memory, MiB.
 const MEMORY: f64 = 100.0;
+/// What a long day's other cameras, codecs and microphones take on top, and what the allocator keeps of that, MiB: it grows for
+/// three minutes, and then stands. A bomb takes gigabytes.
+const LONG_DAY_MEMORY: f64 = 300.0;
 /// Sound between beeps: silence, and the noise of an encoder.
 const SILENCE: f64 = 0.005;
 /// How often a scenario that failed is played; who is repeated is counted.
@@ -214,7 +217,11 @@ impl Day {
     }
 
     fn memory_is_bounded(&self) {
-        assert!(self.memory <= MEMORY, "{:.0} MiB more", self.memory);
+        self.memory_is_below(MEMORY);
+    }
+
+    fn memory_is_below(&self, most: f64) {
+        assert!(self.memory <= most, "{:.0} MiB more", self.memory);
     }
 }
 
@@ -429,9 +436,9 @@ fn a_random_day_is_whole() {
     let scenario = Scenario { room: "day", people: 3, options: &options, end: length * 60.0, ..USUAL };
     let tries = if length > 1.0 { 1 } else { TRIES };
     try_to_play(tries, &scenario, |day| {
-        day.memory_is_bounded();
         day.is_heard(1, Green);
         day.is_heard(2, Blue);
+        day.memory_is_below(if length > 1.0 { LONG_DAY_MEMORY } else { MEMORY });
     });
 }
 

@@ -45,6 +45,8 @@ const BOUND: i64 = 1 << 60;
 const SYNC_LIMIT_NS: i64 = 1_000_000_000;
 /// The same for tracks whose clock was in doubt: a clock that stood still tells less than it should, for one.
 const DOUBTED_SYNC_LIMIT_NS: i64 = 300_000_000;
+/// And for a report that contradicts the one before it. A server that passes on another layer may be off by less.
+const CONTRADICTED_SYNC_LIMIT_NS: i64 = 100_000_000;
 /// Two reports of one track that differ by more than this in how much time has passed: the clock stood still, or was set. A
 /// clock that is 100 ppm off makes 6 ms of it in a minute.
 const REPORTS_APART_NS: i64 = 50_000_000;
@@ -92,10 +94,7 @@ struct Track<P> {
     offset: Option<i64>,
     floor: Floor,
     last: Option<Last>,
-    /// Its last report, unless that is not believed.
     report: Option<Report>,
-    /// Its last report, believed or not.
-    reported: Option<Report>,
     /// Its clock did something that no clock does.
     doubted: bool,
     /// Sound whose place is not known yet.
@@ -144,14 +143,16 @@ struct Last {
 struct Report {
     rtp: i64,
     ntp_ns: i64,
+    /// The one before it says the same of how fast time passes, or there is none.
+    agrees: bool,
 }
 
 /// What sender reports say of a track.
 #[derive(Clone, Copy, Debug)]
 struct Synced {
     offset: i64,
-    /// The clock of one of the two was in doubt.
-    doubted: bool,
+    /// How far from arrival that is believed, nanoseconds.
+    limit: i64,
 }
 
 impl<P: PartialEq> Timeline<P> {
@@ -172,7 +173,6 @@ impl<P: PartialEq> Timeline<P> {
             floor: Floor::default(),
             last: None,
             report: None,
-            reported: None,
             doubted: false,
             doubt: None,
             late: None,
@@ -227,7 +227,7 @@ impl<P: PartialEq> Timeline<P> {
     /// A sender report of this track: that RTP time is that moment of the publisher's clock (nanoseconds since 1970).
     pub fn report(&mut self, key: Key, rtp: u64, ntp_ns: i64) {
         if let Some(track) = self.tracks.iter_mut().find(|t| t.key == key) {
-            track.tell(Report { rtp: bounded(rtp), ntp_ns: ntp_ns.clamp(-2 * BOUND, 2 * BOUND) });
+            track.tell(bounded(rtp), ntp_ns.clamp(-2 * BOUND, 2 * BOUND));
         }
     }
 
@@ -237,8 +237,7 @@ impl<P: PartialEq> Timeline<P> {
         let arrival = track.floor.get()?;
         let Some(synced) = self.synced(track) else { return Some(arrival) };
         let apart = track.ns(synced.offset - arrival);
-        let limit = if synced.doubted { DOUBTED_SYNC_LIMIT_NS } else { SYNC_LIMIT_NS };
-        Some(if apart.abs() > limit { arrival } else { synced.offset })
+        Some(if apart.abs() > synced.limit { arrival } else { synced.offset })
     }
 
     /// The offset that puts this track where its participant's first audio track has the same moment of the publisher's clock.
@@ -253,7 +252,12 @@ impl<P: PartialEq> Timeline<P> {
             return None;
         }
         let moment = master.time(report.rtp + offset) + (own.ntp_ns - report.ntp_ns);
-        Some(Synced { offset: track.ticks(moment) - own.rtp, doubted: track.doubted || master.doubted })
+        let limit = match (own.agrees && report.agrees, track.doubted || master.doubted) {
+            (false, _) => CONTRADICTED_SYNC_LIMIT_NS,
+            (true, true) => DOUBTED_SYNC_LIMIT_NS,
+            (true, false) => SYNC_LIMIT_NS,
+        };
+        Some(Synced { offset: track.ticks(moment) - own.rtp, limit })
     }
 }
 
@@ -306,7 +310,7 @@ impl<P> Track<P> {
         // At the beginning there was no other clock that a report could be of.
         let report = self.report.filter(|_| self.offset.is_none());
         self.forget();
-        (self.report, self.reported) = (report, report);
+        self.report = report;
         for (arrival, offset_ns) in doubt.agreed(JUMP_NS) {
             let observed = self.ticks(offset_ns);
             self.floor.push(arrival, observed);
@@ -314,20 +318,18 @@ impl<P> Track<P> {
         self.offset = self.floor.get();
     }
 
-    /// A report is not believed when the one before it says that more or less time has passed, until another one agrees with it.
-    fn tell(&mut self, report: Report) {
-        let agrees = self.reported.is_none_or(|before| {
-            let passed = self.ns(report.rtp - before.rtp);
-            (passed - (report.ntp_ns - before.ntp_ns)).abs() <= REPORTS_APART_NS
+    /// A report is hardly believed when the one before it says that more or less time has passed, until another one agrees with it.
+    fn tell(&mut self, rtp: i64, ntp_ns: i64) {
+        let agrees = self.report.is_none_or(|before| {
+            let passed = self.ns(rtp - before.rtp);
+            (passed - (ntp_ns - before.ntp_ns)).abs() <= REPORTS_APART_NS
         });
-        self.reported = Some(report);
-        self.report = agrees.then_some(report);
+        self.report = Some(Report { rtp, ntp_ns, agrees });
         self.doubted |= !agrees;
     }
 
     fn forget(&mut self) {
         self.doubted |= self.offset.is_some();
-        self.reported = None;
         self.floor = Floor::default();
         self.report = None;
         self.offset = None;

@@ -73,8 +73,8 @@ fn sps(unit: &[u8], (width, height): (u32, u32)) -> Option<Vec<u8>> {
     }
     to.ue(from.ue()?); // max_num_ref_frames
     to.bits(1, from.bits(1)?); // gaps
-    from.ue()?;
-    from.ue()?;
+    from.ue()?; // the true width
+    from.ue()?; // and height
     to.ue(u64::from(width.div_ceil(16) - 1));
     to.ue(u64::from(height.div_ceil(16) - 1));
     Some(escape(&to.rest(&mut from)))

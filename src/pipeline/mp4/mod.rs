@@ -170,7 +170,8 @@ mod tests {
             bomb[trun + 8..trun + 12].copy_from_slice(&[0xff; 4]);
             check::check(&bomb, &path);
             let (found, line) = pictures(&path);
-            assert!((60..100).contains(&found), "{line}");
+            // The pictures of that fragment, unless it is its sound.
+            assert!((60..=100).contains(&found), "{line}");
         }
     }
 
