@@ -177,6 +177,13 @@ pub const TABLE: &[Entry] = &[
     Entry::new("limits.max_size", Number, "", "stop and save at about this many bytes"),
     Entry::new("limits.empty_room_timeout", Length, "", "stop when nobody was there for this long"),
     Entry::new("limits.warning", Length, "60s", "tell the room this long before max_duration"),
+    Entry::new("limits.disk_warning", Number, "15", "percent: the log warns while less of the data_dir's disk is free"),
+    Entry::new(
+        "limits.disk_reserve",
+        Number,
+        "",
+        "bytes of data_dir's disk that stay free: recordings end before; 256 MiB without, less on a small disk",
+    ),
     // Where files go.
     Entry::new("storage.prefix", Text, "", "put before every key"),
     Entry::new("storage.ca_file", Text, "", "PEM of a certificate authority to trust besides the system's"),

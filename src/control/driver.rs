@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::close::Closing;
+use super::disk::Watch;
 use super::ledger::{Ledger, Owed, Written};
 use super::stall::{File, Signs};
 use crate::control::{Launcher, Order, Parts, Patience, Running};
@@ -17,7 +18,7 @@ use crate::outbox::{News, Outbox};
 use crate::recording::{
     Command, Effect, Failure, Health, Job, Outcome, Policy, Recording, Refused, Report, State, Step,
 };
-use crate::spool::Spool;
+use crate::spool::{Room, Spool};
 
 /// Owns everything that has not ended.
 pub struct Driver {
@@ -28,6 +29,8 @@ pub struct Driver {
     pub(super) policy: Policy,
     pub(super) patience: Patience,
     pub(super) live: HashMap<RecordingId, Live>,
+    /// What was done about the disk.
+    pub(super) disk: Watch,
     /// Changes on their way to the store.
     pub(super) ledger: Ledger,
     /// Facts, from recorders and from clocks.
@@ -81,6 +84,8 @@ pub(super) enum Fact {
     Written(Result<()>),
     /// The store did not take a change a while ago.
     WriteAgain,
+    /// So much room the disk has.
+    Disk(std::io::Result<Room>),
     /// Nobody is to be told anything any more, as far as that can be.
     AllTold,
     /// What is to be done before leaving has had its time.
@@ -92,8 +97,8 @@ impl Driver {
     pub fn new(parts: Parts) -> Self {
         let (facts, inbox) = mpsc::unbounded_channel();
         let Parts { db, spool, launcher, outbox, news, policy, patience } = parts;
-        let (live, ledger, closing) = (HashMap::new(), Ledger::default(), None);
-        Self { db, spool, launcher, outbox, policy, patience, live, ledger, facts, inbox, news, closing }
+        let (live, disk, ledger, closing) = (HashMap::new(), Watch::default(), Ledger::default(), None);
+        Self { db, spool, launcher, outbox, policy, patience, live, disk, ledger, facts, inbox, news, closing }
     }
 
     /// Until the last handle is gone.
@@ -127,6 +132,7 @@ impl Driver {
             Fact::Salvaged(id, report) => self.salvaged(&id, report),
             Fact::Written(written) => self.written(written),
             Fact::WriteAgain => self.write_owed(),
+            Fact::Disk(room) => self.disk(room),
             Fact::AllTold => self.all_told(),
             Fact::GraceOver => self.grace_over(),
         }

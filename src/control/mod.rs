@@ -3,6 +3,7 @@
 mod boot;
 mod calendar;
 mod close;
+mod disk;
 mod driver;
 mod left;
 mod ledger;

@@ -156,7 +156,8 @@ impl Driver {
     /// Recordings that run need what is left of the disk.
     fn check_room(&self) -> Result<()> {
         match self.spool.room() {
-            Ok(room) if room.is_low() => {
+            // What is about to be ended is better not begun.
+            Ok(room) if room.is_low() || room.free < self.policy.disk.reserve(room.total).saturating_mul(2) => {
                 let free = room.free >> 20;
                 tracing::warn!(free_mib = free, "data_dir: the disk is nearly full; nothing new is recorded");
                 let message = format!("data_dir: only {free} MiB are free; free some, or choose another folder");

@@ -59,6 +59,7 @@ impl Driver {
                     live.running = Some(running);
                 }
                 self.remind(self.patience.join, Fact::JoinOverdue(id));
+                self.watch_disk();
             }
             Err(e) => {
                 let failure = Failure::from(spool_error("make a directory in the spool", &e));

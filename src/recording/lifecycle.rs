@@ -70,6 +70,8 @@ pub enum Report {
     LimitNear(Limit),
     /// A limit was reached.
     LimitHit(Limit),
+    /// The disk is about to be full; the words say how much was left.
+    DiskLow(String),
     /// The file is whole on disk. Bytes and nanoseconds of media. The recorder's last word.
     Drained {
         /// File size.
@@ -179,6 +181,7 @@ impl State {
                 | Report::ConnectionLost(_)
                 | Report::LimitNear(_)
                 | Report::LimitHit(_)
+                | Report::DiskLow(_)
                 | Report::Drained { .. }
                 | Report::Broke { .. }
                 | Report::Stored
@@ -239,6 +242,7 @@ impl State {
                 Step { state: self.clone(), effects: vec![Effect::Tell(Event::LimitNear(limit))] }
             }
             Report::LimitHit(limit) => ending(Outcome::LimitReached(limit)),
+            Report::DiskLow(why) => ending(Outcome::CutShort(Failure::new(ErrorKind::ResourceExhausted, why))),
             Report::Drained { .. }
             | Report::Broke { .. }
             | Report::Stored
@@ -266,6 +270,7 @@ impl State {
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
             | Report::LimitHit(_)
+            | Report::DiskLow(_)
             | Report::Stored
             | Report::StoreLost(_)
             | Report::Notified
@@ -289,6 +294,7 @@ impl State {
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
             | Report::LimitHit(_)
+            | Report::DiskLow(_)
             | Report::Drained { .. }
             | Report::Broke { .. }
             | Report::Notified
@@ -310,6 +316,7 @@ impl State {
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
             | Report::LimitHit(_)
+            | Report::DiskLow(_)
             | Report::Drained { .. }
             | Report::Broke { .. }
             | Report::Stored

@@ -1,5 +1,6 @@
 //! What a recording is: what was asked, what it makes, and its life.
 
+mod disk;
 mod event;
 mod health;
 mod job;
@@ -16,6 +17,7 @@ mod request;
 mod worker_class;
 mod words;
 
+pub use disk::DiskMarks;
 pub use event::Event;
 pub use health::{Health, Hole, HoleCause, Notable, TrackFlaw, some};
 pub use job::{After, Checkpoint, Job, Lane, Part, Stored, Target, Task};
