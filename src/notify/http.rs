@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode, redirect};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -19,6 +22,8 @@ const SHOWN: usize = 200;
 pub(super) struct Answer {
     pub status: StatusCode,
     pub body: Vec<u8>,
+    /// How long the other side wants to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 /// A client that trusts the system's certificate authorities, and this one besides.
@@ -45,6 +50,7 @@ pub(super) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> 
     };
     let mut response = request.send().await.map_err(silent)?;
     let status = response.status();
+    let retry_after = retry_after(response.headers(), Timestamp::now());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(silent)? {
         if body.len() + chunk.len() > ANSWER {
@@ -55,7 +61,7 @@ pub(super) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> 
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(Answer { status, body, retry_after })
 }
 
 impl Answer {
@@ -69,7 +75,8 @@ impl Answer {
         };
         let hint =
             if self.status.is_redirection() { " (redirections are not followed; give the final URL)" } else { "" };
-        Err(Error::new(kind, format!("{whom}: answered {}{hint}: {}", self.status, self.excerpt())))
+        let message = format!("{whom}: answered {}{hint}: {}", self.status, self.excerpt());
+        Err(Error { retry_after: self.retry_after, ..Error::new(kind, message) })
     }
 
     /// Its beginning, on one line.
@@ -77,6 +84,16 @@ impl Answer {
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(SHOWN * 4)]).into_owned();
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect()
     }
+}
+
+/// `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
 /// The host of a URL: enough to know whom, without what may be secret in path and query.
@@ -93,4 +110,28 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_to_come_again_is_seconds_or_a_date() {
+        let now = "1994-11-06T08:49:00Z".parse().unwrap();
+        for (header, wanted) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(37)),
+            ("Sun, 06 Nov 1994 07:00:00 GMT", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, header.parse().unwrap())]);
+            assert_eq!(retry_after(&headers, now), wanted.map(Duration::from_secs), "{header:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
 }

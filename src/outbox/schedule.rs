@@ -2,6 +2,7 @@
 //! time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,6 +17,9 @@ const SILENT: u32 = 4;
 
 /// So long is remembered when a job went; no other has to keep a greater distance from it.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
+
+/// No receiver is left alone for longer, whatever it says.
+const HELD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Jobs that wait or are being performed.
 #[derive(Debug, Default)]
@@ -101,6 +105,7 @@ impl Schedule {
             && (now.duration_since(known.created_at) < patience(&known.task) || known.attempts < least(&known.task))
         {
             known.attempts += 1;
+            known.held = SignedDuration::ZERO;
             known.not_before = later(now, pause(known, jitter));
             return Some(Settled::Postponed(known.clone()));
         }
@@ -111,6 +116,15 @@ impl Schedule {
         self.gone.retain(|_, at| now.duration_since(*at) < REMEMBERED);
         self.gone.insert((lane, job.rank()), now);
         gone.map(|gone| Settled::Gone(gone.job))
+    }
+
+    /// The receiver of this job, which was just postponed, wants to be left alone for so long; gives the job as it waits now.
+    pub fn hold(&mut self, job: Job, wait: Duration, now: Timestamp) -> Job {
+        let known = self.lanes.get_mut(&job.lane()).and_then(|jobs| jobs.get_mut(&job.rank()));
+        let Some(Waiting { job: known, .. }) = known else { return job };
+        known.held = SignedDuration::try_from(wait).map_or(HELD, |wait| wait.min(HELD));
+        known.not_before = known.not_before.max(later(now, known.held));
+        known.clone()
     }
 
     /// Is this notice still to be delivered?
@@ -187,7 +201,7 @@ fn pause(job: &Job, jitter: f64) -> SignedDuration {
 fn longest_wait(job: &Job) -> SignedDuration {
     match job.attempts {
         0 => LONGEST_WAIT,
-        _ => pause(job, 1.0),
+        _ => pause(job, 1.0).max(job.held.min(HELD)),
     }
 }
 
@@ -290,6 +304,26 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.take_up(vec![started()], at(1000));
         assert_eq!(schedule.next_at(), Some(at(1000) + LONGEST_WAIT));
+    }
+
+    #[test]
+    fn a_receiver_that_says_when_is_not_asked_before_and_an_hour_is_the_most() {
+        for (wait, held) in [(0, 1), (1, 1), (300, 300), (3600, 3600), (90_000, 3600), (u64::MAX, 3600)] {
+            let mut schedule = Schedule::default();
+            let job = tell("a", Event::Accepted, hook());
+            schedule.add(job.clone(), at(0));
+            schedule.due(at(0));
+            let Some(Settled::Postponed(job)) = schedule.settle(&job, true, at(10), 0.0) else { panic!() };
+            let job = schedule.hold(job, Duration::from_secs(wait), at(10));
+            assert_eq!((schedule.next_at(), job.not_before), (Some(at(10 + held)), at(10 + held)), "{wait} s");
+            // The next process does not ask before that either, and the next failure is one like others.
+            let mut schedule = Schedule::default();
+            schedule.take_up(vec![job.clone()], at(11));
+            assert_eq!(schedule.next_at(), Some(at(10 + held)));
+            assert_eq!(schedule.due(at(10 + held)).len(), 1);
+            let Some(Settled::Postponed(job)) = schedule.settle(&job, true, at(5000), 0.0) else { panic!() };
+            assert_eq!((job.not_before, job.held), (at(5002), SignedDuration::ZERO));
+        }
     }
 
     #[test]
