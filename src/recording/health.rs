@@ -108,7 +108,8 @@ impl Health {
         *self = Self { given_up, ..said.clone() };
     }
 
-    /// There is a time without media. Holes that touch become one; beyond the most that are kept, the nearest are joined.
+    /// There is a time without media. Holes that touch become one, of the kind of the longest; beyond the most that are kept, the
+    /// nearest are joined.
     pub fn hole(&mut self, from_ns: u64, to_ns: u64, cause: HoleCause, why: &str) {
         if to_ns <= from_ns {
             return;
@@ -118,7 +119,13 @@ impl Health {
         let mut joined: Vec<Hole> = Vec::with_capacity(self.holes.len());
         for hole in self.holes.drain(..) {
             match joined.last_mut().filter(|last| hole.from_ns <= last.to_ns) {
-                Some(last) => last.to_ns = last.to_ns.max(hole.to_ns),
+                Some(last) => {
+                    // A process that stood still could not write either: what lasted longer is the reason.
+                    if hole.to_ns - hole.from_ns > last.to_ns - last.from_ns {
+                        (last.cause, last.why) = (hole.cause, hole.why);
+                    }
+                    last.to_ns = last.to_ns.max(hole.to_ns);
+                }
                 None => joined.push(hole),
             }
         }
@@ -265,6 +272,11 @@ mod tests {
         let seen: Vec<_> = health.holes.iter().map(|hole| (hole.from_ns / S, hole.to_ns / S)).collect();
         assert_eq!(seen, [(1, 3), (10, 12)]);
         assert_eq!(health.holes[0].why, "first ");
+        let mut still = Health::default();
+        still.hole(6_611, 16_619, HoleCause::Frozen, "it stood still");
+        still.hole(6_133, 16_100, HoleCause::Output, "pictures could not be written");
+        let one = Hole { from_ns: 6_133, to_ns: 16_619, cause: HoleCause::Frozen, why: "it stood still".into() };
+        assert_eq!(still.holes, [one]);
         for n in 0..200 {
             health.hole((20 + 2 * n) * S, (21 + 2 * n) * S, HoleCause::Connection, "again");
         }
