@@ -31,6 +31,8 @@ pub struct Schedule {
     telling: usize,
     /// When those went that are here no more, by lane and rank.
     gone: BTreeMap<(Lane, u8), Timestamp>,
+    /// When another process' jobs were taken up: what went before that may have gone just then.
+    begun: Option<Timestamp>,
 }
 
 /// A job, and since when it is known here.
@@ -53,11 +55,8 @@ impl Schedule {
     /// Takes up the jobs that another process left. Nobody knows when a notice that is not among them went: just now, for those
     /// that have to keep a distance from it.
     pub fn take_up(&mut self, jobs: Vec<Job>, now: Timestamp) {
+        self.begun = Some(now);
         jobs.into_iter().for_each(|job| self.add(job, now));
-        let waiting = self.lanes.values().flat_map(BTreeMap::values);
-        let awaited = waiting.filter_map(|Waiting { job, .. }| Some(job.after.as_ref()?.place(&job.recording)));
-        let gone: Vec<_> = awaited.filter(|place| !self.is_here(place)).map(|place| (place, now)).collect();
-        self.gone.extend(gone);
     }
 
     /// Adds a job; one that is there already is only woken. Whatever clock its time was taken from, it waits no longer than it
@@ -149,7 +148,8 @@ impl Schedule {
         let from = if self.is_here(&place) {
             later(*since, after.at_most)
         } else {
-            self.gone.get(&place).map_or(Timestamp::MIN, |gone| later(*gone, after.settled.min(REMEMBERED)))
+            let gone = self.gone.get(&place).copied().or(self.begun);
+            gone.map_or(Timestamp::MIN, |gone| later(gone, after.settled.min(REMEMBERED)))
         };
         job.not_before.max(from)
     }
