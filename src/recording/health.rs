@@ -80,6 +80,17 @@ pub struct Notable {
     pub unseen: Vec<(String, String)>,
 }
 
+impl Hole {
+    /// How much of a larger hole it explains: a process that stood still could neither receive nor write meanwhile.
+    fn weight(&self) -> u64 {
+        let length = self.to_ns - self.from_ns;
+        match self.cause {
+            HoleCause::Frozen => length.saturating_mul(2),
+            HoleCause::Connection | HoleCause::Output => length,
+        }
+    }
+}
+
 impl HoleCause {
     /// Its name in rows and in JSON.
     pub const fn name(self) -> &'static str {
@@ -108,7 +119,7 @@ impl Health {
         *self = Self { given_up, ..said.clone() };
     }
 
-    /// There is a time without media. Holes that touch become one, of the kind of the longest; beyond the most that are kept, the
+    /// There is a time without media. Holes that touch become one, of the kind of what explains most; beyond the most that are kept, the
     /// nearest are joined.
     pub fn hole(&mut self, from_ns: u64, to_ns: u64, cause: HoleCause, why: &str) {
         if to_ns <= from_ns {
@@ -120,8 +131,7 @@ impl Health {
         for hole in self.holes.drain(..) {
             match joined.last_mut().filter(|last| hole.from_ns <= last.to_ns) {
                 Some(last) => {
-                    // A process that stood still could not write either: what lasted longer is the reason.
-                    if hole.to_ns - hole.from_ns > last.to_ns - last.from_ns {
+                    if hole.weight() > last.weight() {
                         (last.cause, last.why) = (hole.cause, hole.why);
                     }
                     last.to_ns = last.to_ns.max(hole.to_ns);
@@ -275,6 +285,7 @@ mod tests {
         let mut still = Health::default();
         still.hole(6_611, 16_619, HoleCause::Frozen, "it stood still");
         still.hole(6_133, 16_100, HoleCause::Output, "pictures could not be written");
+        still.hole(6_200, 16_619, HoleCause::Connection, "no media path");
         let one = Hole { from_ns: 6_133, to_ns: 16_619, cause: HoleCause::Frozen, why: "it stood still".into() };
         assert_eq!(still.holes, [one]);
         for n in 0..200 {
