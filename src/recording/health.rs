@@ -277,7 +277,7 @@ mod tests {
         let mut health = Health::default();
         health.hole(10 * S, 12 * S, HoleCause::Connection, "later");
         health.hole(S, 2 * S, HoleCause::Connection, "first\u{7}");
-        health.hole(2 * S, 3 * S, HoleCause::Frozen, "touches");
+        health.hole(2 * S, 3 * S, HoleCause::Connection, "touches");
         health.hole(5 * S, 5 * S, HoleCause::Frozen, "empty");
         let seen: Vec<_> = health.holes.iter().map(|hole| (hole.from_ns / S, hole.to_ns / S)).collect();
         assert_eq!(seen, [(1, 3), (10, 12)]);
