@@ -1,6 +1,7 @@
 //! One error for what leaves a module: a kind that every door can translate, and a sentence with the fix.
 
 use std::fmt;
+use std::time::Duration;
 
 /// What went wrong, in psrpc's words, which Twirp and HTTP share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Error {
     pub kind: ErrorKind,
     /// For people: one line, no secret.
     pub message: String,
+    /// The other side wants to be left alone for so long.
+    pub retry_after: Option<Duration>,
 }
 
 /// `Result` with our [`Error`].
@@ -46,7 +49,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of this kind with this sentence.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), retry_after: None }
     }
 
     /// `field` is wrong, and why: `width: 1281 is odd; use an even number such as 1280`.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use reqwest::header::DATE;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, redirect};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +25,8 @@ pub struct Answer {
     pub date: Option<String>,
     /// All of it.
     pub body: Vec<u8>,
+    /// How long the other side wants to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 /// How every client of ours behaves.
@@ -47,6 +51,7 @@ pub async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> {
     let mut response = request.send().await.map_err(silent)?;
     let status = response.status();
     let date = response.headers().get(DATE).and_then(|date| date.to_str().ok()).map(str::to_owned);
+    let retry_after = retry_after(response.headers(), Timestamp::now());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(silent)? {
         if body.len() + chunk.len() > ANSWER {
@@ -57,7 +62,7 @@ pub async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, date, body })
+    Ok(Answer { status, date, body, retry_after })
 }
 
 impl Answer {
@@ -71,7 +76,8 @@ impl Answer {
         };
         let hint =
             if self.status.is_redirection() { " (redirections are not followed; give the final URL)" } else { "" };
-        Err(Error::new(kind, format!("{whom}: answered {}{hint}: {}", self.status, self.excerpt())))
+        let message = format!("{whom}: answered {}{hint}: {}", self.status, self.excerpt());
+        Err(Error { retry_after: self.retry_after, ..Error::new(kind, message) })
     }
 
     /// Its beginning, on one line.
@@ -79,6 +85,16 @@ impl Answer {
         let text = String::from_utf8_lossy(&self.body[..self.body.len().min(SHOWN * 4)]).into_owned();
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect()
     }
+}
+
+/// `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
 /// The host of a URL: enough to know whom, without what may be secret in path and query.
@@ -95,4 +111,28 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_to_come_again_is_seconds_or_a_date() {
+        let now = "1994-11-06T08:49:00Z".parse().unwrap();
+        for (header, wanted) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(37)),
+            ("Sun, 06 Nov 1994 07:00:00 GMT", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, header.parse().unwrap())]);
+            assert_eq!(retry_after(&headers, now), wanted.map(Duration::from_secs), "{header:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
 }

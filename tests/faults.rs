@@ -1,5 +1,5 @@
 //! What goes wrong: links that break, servers that go, rooms that end, and input that makes no sense.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test; figures are printed")]
 
 mod support;
 
@@ -240,6 +240,35 @@ fn a_killed_sidecar_finishes_its_recordings_at_the_next_start() {
         let next = sidecar.record(room, mode);
         assert_ne!(next, id, "the room is free again");
     }
+}
+
+#[test]
+fn a_process_that_stands_still_goes_on_and_says_for_how_long() {
+    const STILL: Duration = Duration::from_secs(10);
+    let server = LiveKit::start();
+    let _room = Publisher::start(Kind::SampleRoom, &server, "still", 1, &[]);
+    let sidecar = Sidecar::start(&server);
+    let id = sidecar.record("still", "screen_recording");
+    std::thread::sleep(Duration::from_secs(5));
+    sidecar.signal("STOP");
+    std::thread::sleep(STILL);
+    sidecar.signal("CONT");
+    std::thread::sleep(Duration::from_secs(12));
+    sidecar.stop("still");
+    let item = sidecar.until(&id, "saved");
+    let holes = item["health"]["holes"].as_array().expect("what is missing is told");
+    let told: f64 = holes.iter().map(|hole| hole["to"].as_f64().unwrap() - hole["from"].as_f64().unwrap()).sum();
+    let recording = Recording::open(Path::new(item["path"].as_str().unwrap()));
+    assert!(recording.duration > 24.0, "time went on: {} s", recording.duration);
+    assert!(holes.iter().any(|hole| hole["cause"] == "frozen"), "{holes:?}");
+    let beeps = recording.sound().beeps(TONE);
+    let ends = beeps.iter().copied().chain([recording.duration]);
+    let missing = ends.scan(0.0, |last, at| Some(at - std::mem::replace(last, at))).fold(0.0, f64::max);
+    println!("{told:.1} s told, {missing:.1} s without a beep: {} {beeps:.1?}", item["health"]);
+    // A beep is heard each second: what is missing is up to two seconds less than the time between two of them.
+    assert!((missing - 2.2..missing + 0.3).contains(&told), "{told} s told, {missing} s without a beep: {beeps:?}");
+    assert!(beeps.iter().filter(|at| **at > recording.duration - 6.0).count() >= 4, "it goes on: {beeps:?}");
+    assert!(item["health"]["summary"].as_str().is_some_and(|words| words.contains("are missing")), "{item}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod stage;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use greffier::recording::{
     Start, State, Target, Task,
 };
 use greffier::secret::Secret;
-use greffier::spool::Spool;
+use greffier::spool::{Gauge, Room, Spool};
 use greffier::storage::{Storage, Stores};
 use greffier::vault::Vault;
 use jiff::{SignedDuration, Timestamp};
@@ -64,7 +65,18 @@ impl House {
         tried: &Tried,
         grace: Duration,
     ) -> Self {
-        let (db, spool) = (reopened(folder).await, Spool::open(folder).unwrap());
+        Self::on(Spool::open(folder).unwrap(), folder, verdict, tried, grace).await
+    }
+
+    /// One whose files grow there.
+    async fn on(
+        spool: Spool,
+        folder: &Path,
+        verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static,
+        tried: &Tried,
+        grace: Duration,
+    ) -> Self {
+        let db = reopened(folder).await;
         let (news_sender, news) = mpsc::unbounded_channel();
         let tried = tried.clone();
         let perform: Perform = Arc::new(move |job: Job| {
@@ -129,6 +141,16 @@ impl House {
         tokio::time::timeout(Duration::from_secs(20), seen).await.expect("it never came to that");
     }
 
+    /// Until nothing is left to be done.
+    async fn until_idle(&self) {
+        let idle = async {
+            while !self.db.jobs().unwrap().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), idle).await.expect("everybody is told");
+    }
+
     /// As a kill would leave it: nobody says goodbye.
     async fn abandon(self) {
         self.tasks.iter().for_each(JoinHandle::abort);
@@ -171,12 +193,7 @@ async fn what_was_ordered_is_done_by_the_next_process() {
 
     let house = House::open(folder.path(), |_| Verdict::Done, &tried).await;
     house.until(&id, |recording| recording.is_some_and(|recording| matches!(recording.state, State::Told(_)))).await;
-    let told = async {
-        while !house.db.jobs().unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), told).await.expect("everybody is told");
+    house.until_idle().await;
     let webhooks: Vec<_> = tried.lock().unwrap().iter().filter(|name| name.starts_with("webhook")).cloned().collect();
     let events: Vec<_> = webhooks.iter().map(|name| name.rsplit(' ').next().unwrap()).collect();
     assert_eq!(events, ["accepted", "started", "ending", "ended"], "in order, once each");
@@ -328,10 +345,47 @@ async fn a_file_appears_once_livekits_server_knows_of_the_end_and_the_stop_is_se
     house.until(&id, |one| one.is_some_and(|one| one.state.is_final())).await;
     let settled = Timestamp::now().duration_since(stopped.ended_at.unwrap());
     assert!(settled >= SignedDuration::from_millis(1900), "{settled:?}");
-    house.control.notified(&id, Event::Ended, &Target::LiveKit).await;
+    house.until_idle().await;
     let tried = tried.lock().unwrap();
     let end = ["livekit ending", "livekit ending", "publish", "livekit ended", "livekit ended"];
     assert_eq!(tried.iter().filter(|name| end.contains(&name.as_str())).collect::<Vec<_>>(), end, "{tried:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_disk_is_full_recordings_end_whole_and_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = Arc::new(AtomicU64::new(10 << 30));
+    let gauge = {
+        let free = free.clone();
+        Gauge::new(move || Ok(Room { free: free.load(Ordering::Relaxed), total: 100 << 30 }))
+    };
+    let spool = Spool::open(folder.path()).unwrap().measured_by(gauge);
+    let house = House::on(spool, folder.path(), |_| Verdict::Done, &Tried::default(), Duration::from_secs(1)).await;
+    let [first, second] = [house.asked("a", "1.ogg").await.unwrap(), house.asked("b", "2.ogg").await.unwrap()];
+    free.store(200 << 20, Ordering::Relaxed);
+    let ended = |one: Option<&Recording>| one.is_some_and(|one| one.state.is_final());
+    let either = async {
+        loop {
+            let both = [&first.id, &second.id].map(|id| house.db.get(id).unwrap().unwrap());
+            if let Some(one) = both.iter().find(|one| one.state.is_final()) {
+                return (one.clone(), both);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (one, both) = tokio::time::timeout(Duration::from_secs(30), either).await.expect("one of them ends");
+    assert!(both.iter().any(|one| !one.state.is_final()), "its file leaves the disk, and the other goes on");
+    let Some(Outcome::CutShort(failure)) = one.state.outcome() else { panic!("{:?}", one.state) };
+    assert!(failure.words.contains("only 200 MiB were free"), "{failure}");
+    assert!(one.media.is_some_and(|media| media.bytes > 0), "it is whole");
+    let refused = house.asked("c", "3.ogg").await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::ResourceExhausted);
+    // It is taken faster than files leave.
+    free.store(100 << 20, Ordering::Relaxed);
+    for id in [&first.id, &second.id] {
+        house.until(id, ended).await;
+    }
+    house.control.close(AtClose::Stop).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use greffier::error::ErrorKind;
 use greffier::recorder::finish_interrupted;
 use greffier::recording::Container;
 use greffier::secret::Secret;
-use greffier::storage::{Azure, Gcp, S3, Settings, Storage, Target};
+use greffier::storage::{Azure, Checksum, Gcp, S3, Settings, Storage, Target};
 use std::sync::atomic::AtomicU64;
 
 use support::growing::{Growing, PART};
@@ -173,6 +173,27 @@ async fn parts_leave_while_the_file_grows_and_the_first_one_is_the_last() {
     let before = minio.listing();
     growing.upload(&storage).await.unwrap();
     assert_eq!(minio.listing(), before);
+}
+
+#[tokio::test]
+async fn with_checksums_a_file_comes_back_whole_in_one_piece_and_in_parts() {
+    let minio = Minio::start();
+    let settings = with_s3(&minio.settings(&minio.url()), |s3| s3.checksum = Checksum::Always);
+    let storage = open(&settings);
+    for (key, length) in [("a/summed.mp4", 9_999), (KEY, 2 * PART + 17)] {
+        let mut growing = Growing::new(key);
+        let upload = tokio::spawn(growing.upload(&storage));
+        growing.grow(length);
+        let file = growing.finish(1000);
+        upload.await.unwrap().unwrap();
+        assert!(read(&storage, key).await == std::fs::read(file).unwrap(), "{key}");
+        let sums = minio.checksum(key);
+        assert!(sums.is_some(), "{key}: the store was given no checksum");
+        let before = minio.listing();
+        growing.upload(&storage).await.unwrap();
+        assert_eq!(minio.listing(), before, "{key}: it is not written again");
+    }
+    assert_eq!(minio.open_uploads(KEY), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -15,9 +15,14 @@ use crate::control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::livekit::Server;
 use crate::recorder::{Left, Recorder, finish_interrupted};
-use crate::recording::{Container, Health, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named};
+use crate::recording::{
+    Container, DiskMarks, Health, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named,
+};
 use crate::scene::Size;
-use crate::spool::Beside;
+use crate::spool::{Beside, Room};
+
+/// How often the disk is looked at.
+const DISK: Duration = Duration::from_secs(2);
 
 /// What to record, and how.
 #[derive(Args)]
@@ -137,6 +142,7 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
     let mut line = StatusLine::new();
     let mut lost = None;
     let mut health = Health::default();
+    let mut disk = tokio::time::interval(DISK);
     loop {
         tokio::select! {
             report = queue.recv() => match report.map(|(_, report)| report) {
@@ -172,14 +178,25 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
                 }
                 // Told by whoever keeps recordings; here that is us.
                 Some(Report::Health(now)) => health = *now,
-                Some(Report::Joined | Report::GaveUp(_) | Report::LayoutChanged(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
+                Some(Report::Joined | Report::DiskLow(_) | Report::GaveUp(_) | Report::LayoutChanged(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
                 None => return Err(Error::new(ErrorKind::Internal, "the recorder ended without a word")),
+            },
+            _ = disk.tick(), if lost.is_none() => if let Some(why) = nearly_full(file.part()) {
+                line.say(&format!("{why}; finishing the file"));
+                recorder.drain();
+                lost = Some(why);
             },
             Ok(()) = progress.changed() => line.show(&progress.borrow_and_update()),
             _ = interrupt.recv() => stop(&recorder, &line),
             _ = terminate.recv() => stop(&recorder, &line),
         }
     }
+}
+
+/// How little is left of the file's disk, when that is too little to go on.
+fn nearly_full(file: &Path) -> Option<String> {
+    let room = Room::of(file.parent()?).ok()?;
+    (room.free < DiskMarks::default().reserve(room.total)).then(|| format!("only {} MiB are free", room.free >> 20))
 }
 
 fn stop(recorder: &Recorder, line: &StatusLine) {

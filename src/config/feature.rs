@@ -10,7 +10,7 @@ use super::upstream::class;
 use crate::api::{ApiToken, Parser, Scopes, StorageEvents};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
-use crate::recording::{Limits, Policy};
+use crate::recording::{DiskMarks, Limits, Policy};
 
 /// Whether there are recordings, and how the world reaches them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,16 @@ pub(super) fn policy(fields: &mut Fields) -> Result<Policy> {
         Some(days) => Some(SignedDuration::from_hours(24 * i64::from(days))),
     };
     Ok(Policy { output_folder: folder.to_owned(), expires_after, ..Policy::default() })
+}
+
+/// What is left alone of the disk, in the section `limits`.
+pub(super) fn disk(fields: &mut Fields) -> Result<DiskMarks> {
+    let path = fields.path_of("disk_warning");
+    let warning = fields.number("disk_warning")?.unwrap_or(DiskMarks::default().warning);
+    if warning > 99 {
+        return Err(Error::invalid(&path, format!("{warning} is not a percentage below 100; 0 never warns")));
+    }
+    Ok(DiskMarks { warning, reserve: fields.bytes("disk_reserve")? })
 }
 
 /// The section `limits`. Zero is no limit.

@@ -175,10 +175,12 @@ impl Config {
         let mut recording = root.section("recording")?;
         let encoding = modes::Encoding::read(&mut recording.section("encoding")?, warnings)?;
         let (worker_classes, mode_storages) = modes::read(&mut root.section("worker_classes")?, &encoding, left)?;
-        let policy = Policy { targets: notify.targets(), ..feature::policy(&mut recording)? };
+        let mut policy = Policy { targets: notify.targets(), ..feature::policy(&mut recording)? };
         let feature = Feature::read(&mut recording)?;
         (api.enabled, api.events) = (feature.enabled, feature.storage_events.clone());
-        let limits = feature::limits(&mut root.section("limits")?)?;
+        let mut of_limits = root.section("limits")?;
+        let limits = feature::limits(&mut of_limits)?;
+        policy.disk = feature::disk(&mut of_limits)?;
         let mut stores = root.section("storage")?;
         let storage = storage::Settings::read(&mut stores)?;
         left.extend(stores.left());

@@ -160,6 +160,9 @@ pub const TABLE: &[Entry] = &[
     Entry::new("limits.max_size", Number, "", "end and store a recording at about this many bytes").unset("no limit"),
     Entry::new("limits.empty_room_timeout", Length, "", "end a recording after the room has been empty for this long").unset("no limit"),
     Entry::new("limits.warning", Length, "60s", "notify the room this long before max_duration"),
+    Entry::new("limits.disk_warning", Number, "15", "log a warning while less than this percentage of data_dir's disk is free"),
+    Entry::new("limits.disk_reserve", Number, "", "bytes of data_dir's disk that stay free: recordings end before")
+        .unset("256 MiB, less on a small disk"),
     // Storage.
     Entry::new("storage.prefix", Text, "", "put before every object key").unset("none"),
     Entry::new("storage.ca_file", Text, "", "PEM file with a certificate authority to trust in addition to the system's").unset("none"),
@@ -241,6 +244,8 @@ pub const TABLE: &[Entry] = &[
         "share of all cores that may be in use when another recording begins; a start beyond it is refused (503)",
     ),
     Entry::new("disallow_local_storage", Flag, "false", "LiveKit Egress option: refuse requests that would store on this machine's disk"),
-    Entry::new("unsupported_requests", Text, "low_bid", "requests that are not supported, such as web egress: low_bid leaves them to LiveKit's own egress and refuses them when there is none, decline does not answer, reject refuses them at once"),
-    Entry::new("requests.allowed_hosts", List, "", "internal hosts that webhooks and storages of HTTP requests may name, for example minio, *.svc.cluster.local or *; hosts in this configuration are always allowed, and requests over Redis are not restricted").unset("none"),
+    Entry::new("unsupported_requests", Text, "low_bid", "requests that are not supported, such as web egress: low_bid leaves them to LiveKit's own egress and refuses \
+         them when there is none, decline does not answer, reject refuses them at once"),
+    Entry::new("requests.allowed_hosts", List, "", "internal hosts that webhooks and storages of HTTP requests may name, for example minio, *.svc.cluster.local or \
+         *; hosts in this configuration are always allowed, and requests over Redis are not restricted").unset("none"),
 ];

@@ -12,7 +12,7 @@ use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Origin, Recording, Request, SealedStore, Start};
+use crate::recording::{DiskMarks, Origin, Recording, Request, SealedStore, Start};
 use crate::spool::Room;
 use crate::storage::{Storage, Stores};
 
@@ -197,9 +197,10 @@ pub(super) fn check_key(origin: &Origin, room: &str, key: &str, owner: Option<&R
 }
 
 /// Recordings that run need what is left of the disk, whoever requests another one.
-pub(super) fn check_disk(room: std::io::Result<Room>) -> Result<()> {
+pub(super) fn check_disk(room: std::io::Result<Room>, marks: &DiskMarks) -> Result<()> {
     match room {
-        Ok(room) if room.is_low() => {
+        // What is about to be ended is better not begun.
+        Ok(room) if room.is_low() || room.free < marks.reserve(room.total).saturating_mul(2) => {
             let free = room.free >> 20;
             tracing::warn!(free_mib = free, "data_dir: the disk is nearly full; nothing new is recorded");
             let message = format!("data_dir: only {free} MiB are free; free some, or choose another folder");
@@ -315,9 +316,10 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_nearly_full_takes_nothing_new() {
-        assert_eq!(check_disk(Ok(Room { free: 1, total: 1 << 40 })).unwrap_err().kind, ErrorKind::ResourceExhausted);
-        assert!(check_disk(Ok(Room { free: 1 << 39, total: 1 << 40 })).is_ok());
-        assert!(check_disk(Err(std::io::ErrorKind::Other.into())).is_ok(), "not to know is no reason");
+        let disk = |room| check_disk(room, &DiskMarks::default());
+        assert_eq!(disk(Ok(Room { free: 1, total: 1 << 40 })).unwrap_err().kind, ErrorKind::ResourceExhausted);
+        assert!(disk(Ok(Room { free: 1 << 39, total: 1 << 40 })).is_ok());
+        assert!(disk(Err(std::io::ErrorKind::Other.into())).is_ok(), "not to know is no reason");
     }
 
     #[tokio::test]

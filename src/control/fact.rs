@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use crate::error::Result;
 use crate::ids::RecordingId;
 use crate::recording::Report;
+use crate::spool::Room;
 
 /// Something that happened.
 pub(super) enum Fact {
@@ -25,6 +26,8 @@ pub(super) enum Fact {
     Written(Result<()>),
     /// The store did not take a change a while ago.
     WriteAgain,
+    /// So much room the disk has.
+    Disk(std::io::Result<Room>),
     /// Nobody is to be told anything any more, as far as that can be.
     AllTold,
     /// What is to be done before leaving has had its time.

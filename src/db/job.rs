@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::packed;
 use super::row::{self, Row, moment};
 use crate::ids::RecordingId;
 use crate::recording::{After, Checkpoint, Event, Job, Part, Stored, Target, Task};
@@ -38,17 +39,19 @@ pub fn decode(bytes: &[u8]) -> Result<Job, String> {
 
 /// The row of this checkpoint.
 pub fn encode_checkpoint(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
-    let row = |part: &Part| PartRow { index: part.index, bytes: part.bytes, crc32: part.crc32, id: part.id.clone() };
-    let parts = checkpoint.parts.iter().map(row).collect();
-    let Checkpoint { upload, parts: _, part, unanswered, stuck } = checkpoint.clone();
-    row::versioned(&CheckpointRow { upload, parts, part, unanswered, stuck })
+    let packed = packed::pack(&checkpoint.parts, checkpoint.part);
+    let Checkpoint { upload, parts: _, part, unanswered, stuck } = checkpoint;
+    let (upload, parts) = (upload.clone(), Vec::new());
+    row::versioned(&CheckpointRow { upload, parts, packed, part: *part, unanswered: *unanswered, stuck: *stuck })
 }
 
 /// The checkpoint of this row.
 pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, String> {
-    let CheckpointRow { upload, parts, part, unanswered, stuck } = row::unversioned(bytes)?;
+    let CheckpointRow { upload, parts, packed, part, unanswered, stuck } = row::unversioned(bytes)?;
     let read = |PartRow { index, bytes, crc32, id }| Part { index, bytes, crc32, id };
-    Ok(Checkpoint { upload, parts: parts.into_iter().map(read).collect(), part, unanswered, stuck })
+    let mut parts: Vec<_> = parts.into_iter().map(read).collect();
+    parts.extend(packed::unpack(&packed, part)?);
+    Ok(Checkpoint { upload, parts, part, unanswered, stuck })
 }
 
 /// The row of what was stored.
@@ -79,6 +82,8 @@ struct JobRow {
     not_before: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<AfterRow>,
+    #[serde(default)]
+    held_s: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,7 +118,11 @@ enum TargetRow {
 #[derive(Serialize, Deserialize)]
 struct CheckpointRow {
     upload: String,
+    /// As versions before wrote them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     parts: Vec<PartRow>,
+    #[serde(default)]
+    packed: String,
     #[serde(default)]
     part: u64,
     #[serde(default)]
@@ -142,7 +151,8 @@ impl JobRow {
         };
         let (created_at, attempts, not_before) = (job.created_at, job.attempts, job.not_before);
         let after = job.after.as_ref().map(AfterRow::of);
-        Self { recording: job.recording.to_string(), task, created_at, attempts, not_before, after }
+        let held_s = job.held.as_secs();
+        Self { recording: job.recording.to_string(), task, created_at, attempts, not_before, after, held_s }
     }
 
     fn job(self) -> Result<Job, String> {
@@ -155,8 +165,9 @@ impl JobRow {
             TaskRow::Remove { object } => Task::Remove { object },
         };
         let after = self.after.map(AfterRow::after).transpose()?;
-        let Self { created_at, attempts, not_before, .. } = self;
-        Ok(Job { recording: RecordingId::new(self.recording), task, created_at, attempts, not_before, after })
+        let (recording, held) = (RecordingId::new(self.recording), SignedDuration::from_secs(self.held_s));
+        let (created_at, attempts, not_before) = (self.created_at, self.attempts, self.not_before);
+        Ok(Job { recording, task, created_at, attempts, not_before, after, held })
     }
 }
 

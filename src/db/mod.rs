@@ -5,6 +5,7 @@ mod health;
 mod job;
 mod lists;
 mod output;
+mod packed;
 mod row;
 mod store;
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::error::ErrorKind;
 use crate::recording::{
-    After, Encoding, Event, Failure, Limits, Media, Options, Outcome, Policy, Reason, Recording, Request, State,
+    After, Encoding, Event, Failure, Limits, Media, Options, Outcome, Part, Policy, Reason, Recording, Request, State,
     Target, WorkerClasses,
 };
 
@@ -161,6 +161,21 @@ fn jobs_of_the_version_before_are_read_and_taken_out() {
     assert_eq!(jobs, [of(Task::Upload), of(Task::Remove { object: true })]);
     db.commit(Change { done: &jobs.iter().collect::<Vec<_>>(), ..Change::default() }).unwrap();
     assert!(db.jobs().unwrap().is_empty());
+}
+
+#[test]
+fn a_checkpoint_of_ten_thousand_parts_is_small_and_older_ones_are_read() {
+    let part = |index| Part { index, bytes: 5 << 20, crc32: !index, id: format!("\"{index:032x}\"") };
+    let last = Part { bytes: 17, id: "of another store".into(), ..part(9_999) };
+    let parts: Vec<_> = (0..9_999).map(part).chain([last]).collect();
+    let many = Checkpoint { upload: "u".into(), parts, part: 5 << 20, unanswered: 1, stuck: None };
+    let row = job::encode_checkpoint(&many).unwrap();
+    assert!(row.len() < 350_000, "{} bytes", row.len());
+    assert_eq!(job::decode_checkpoint(&row).unwrap(), many);
+    let old = b"\x01{\"upload\":\"u\",\"parts\":[{\"index\":1,\"bytes\":5,\"crc32\":7,\"id\":\"x\"}]}";
+    let parts = vec![Part { index: 1, bytes: 5, crc32: 7, id: "x".into() }];
+    let wanted = Checkpoint { upload: "u".into(), parts, ..Checkpoint::default() };
+    assert_eq!(job::decode_checkpoint(old).unwrap(), wanted);
 }
 
 #[test]

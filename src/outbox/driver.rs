@@ -87,6 +87,10 @@ impl Driver {
         let (recording, lane) = (&job.recording, job.shown());
         match (settled, verdict) {
             (Some(Settled::Postponed(job)), Verdict::Again(error) | Verdict::Never(error)) => {
+                let job = match error.retry_after {
+                    Some(wait) => self.schedule.hold(job, wait, self.clock.now()),
+                    None => job,
+                };
                 tracing::warn!(%recording, lane, attempts = job.attempts, %error, "not done; it will be tried again");
                 self.keep(move |db| db.postpone(&job)).await;
             }

@@ -2,6 +2,7 @@
 //! time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,6 +18,9 @@ const SILENT: u32 = 4;
 /// So long is remembered when a job went; no other has to keep a greater distance from it.
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(1);
 
+/// No receiver is left alone for longer, whatever it says.
+const HELD: SignedDuration = SignedDuration::from_hours(1);
+
 /// Jobs that wait or are being performed.
 #[derive(Debug, Default)]
 pub struct Schedule {
@@ -27,6 +31,8 @@ pub struct Schedule {
     telling: usize,
     /// When those went that are here no more, by lane and rank.
     gone: BTreeMap<(Lane, u8), Timestamp>,
+    /// When another process' jobs were taken up: what went before that may have gone just then.
+    begun: Option<Timestamp>,
 }
 
 /// A job, and since when it is known here.
@@ -49,11 +55,8 @@ impl Schedule {
     /// Takes up the jobs that another process left. Nobody knows when a notice that is not among them went: just now, for those
     /// that have to keep a distance from it.
     pub fn take_up(&mut self, jobs: Vec<Job>, now: Timestamp) {
+        self.begun = Some(now);
         jobs.into_iter().for_each(|job| self.add(job, now));
-        let waiting = self.lanes.values().flat_map(BTreeMap::values);
-        let awaited = waiting.filter_map(|Waiting { job, .. }| Some(job.after.as_ref()?.place(&job.recording)));
-        let gone: Vec<_> = awaited.filter(|place| !self.is_here(place)).map(|place| (place, now)).collect();
-        self.gone.extend(gone);
     }
 
     /// Adds a job; one that is there already is only woken. Whatever clock its time was taken from, it waits no longer than it
@@ -101,6 +104,7 @@ impl Schedule {
             && (now.duration_since(known.created_at) < patience(&known.task) || known.attempts < least(&known.task))
         {
             known.attempts += 1;
+            known.held = SignedDuration::ZERO;
             known.not_before = later(now, pause(known, jitter));
             return Some(Settled::Postponed(known.clone()));
         }
@@ -111,6 +115,15 @@ impl Schedule {
         self.gone.retain(|_, at| now.duration_since(*at) < REMEMBERED);
         self.gone.insert((lane, job.rank()), now);
         gone.map(|gone| Settled::Gone(gone.job))
+    }
+
+    /// The receiver of this job, which was just postponed, wants to be left alone for so long; gives the job as it waits now.
+    pub fn hold(&mut self, job: Job, wait: Duration, now: Timestamp) -> Job {
+        let known = self.lanes.get_mut(&job.lane()).and_then(|jobs| jobs.get_mut(&job.rank()));
+        let Some(Waiting { job: known, .. }) = known else { return job };
+        known.held = SignedDuration::try_from(wait).map_or(HELD, |wait| wait.min(HELD));
+        known.not_before = known.not_before.max(later(now, known.held));
+        known.clone()
     }
 
     /// Is this notice still to be delivered?
@@ -135,7 +148,8 @@ impl Schedule {
         let from = if self.is_here(&place) {
             later(*since, after.at_most)
         } else {
-            self.gone.get(&place).map_or(Timestamp::MIN, |gone| later(*gone, after.settled.min(REMEMBERED)))
+            let gone = self.gone.get(&place).copied().or(self.begun);
+            gone.map_or(Timestamp::MIN, |gone| later(gone, after.settled.min(REMEMBERED)))
         };
         job.not_before.max(from)
     }
@@ -187,7 +201,7 @@ fn pause(job: &Job, jitter: f64) -> SignedDuration {
 fn longest_wait(job: &Job) -> SignedDuration {
     match job.attempts {
         0 => LONGEST_WAIT,
-        _ => pause(job, 1.0),
+        _ => pause(job, 1.0).max(job.held.min(HELD)),
     }
 }
 
@@ -290,6 +304,26 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.take_up(vec![started()], at(1000));
         assert_eq!(schedule.next_at(), Some(at(1000) + LONGEST_WAIT));
+    }
+
+    #[test]
+    fn a_receiver_that_says_when_is_not_asked_before_and_an_hour_is_the_most() {
+        for (wait, held) in [(0, 1), (1, 1), (300, 300), (3600, 3600), (90_000, 3600), (u64::MAX, 3600)] {
+            let mut schedule = Schedule::default();
+            let job = tell("a", Event::Accepted, hook());
+            schedule.add(job.clone(), at(0));
+            schedule.due(at(0));
+            let Some(Settled::Postponed(job)) = schedule.settle(&job, true, at(10), 0.0) else { panic!() };
+            let job = schedule.hold(job, Duration::from_secs(wait), at(10));
+            assert_eq!((schedule.next_at(), job.not_before), (Some(at(10 + held)), at(10 + held)), "{wait} s");
+            // The next process does not ask before that either, and the next failure is one like others.
+            let mut schedule = Schedule::default();
+            schedule.take_up(vec![job.clone()], at(11));
+            assert_eq!(schedule.next_at(), Some(at(10 + held)));
+            assert_eq!(schedule.due(at(10 + held)).len(), 1);
+            let Some(Settled::Postponed(job)) = schedule.settle(&job, true, at(5000), 0.0) else { panic!() };
+            assert_eq!((job.not_before, job.held), (at(5002), SignedDuration::ZERO));
+        }
     }
 
     #[test]

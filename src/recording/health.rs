@@ -80,6 +80,17 @@ pub struct Notable {
     pub unseen: Vec<(String, String)>,
 }
 
+impl Hole {
+    /// How much of a larger hole it explains: a process that stood still could neither receive nor write meanwhile.
+    fn weight(&self) -> u64 {
+        let length = self.to_ns - self.from_ns;
+        match self.cause {
+            HoleCause::Frozen => length.saturating_mul(2),
+            HoleCause::Connection | HoleCause::Output => length,
+        }
+    }
+}
+
 impl HoleCause {
     /// Its name in rows and in JSON.
     pub const fn name(self) -> &'static str {
@@ -108,7 +119,8 @@ impl Health {
         *self = Self { given_up, ..said.clone() };
     }
 
-    /// There is a time without media. Holes that touch become one; beyond the most that are kept, the nearest are joined.
+    /// There is a time without media. Holes that touch become one, of the kind of what explains most; beyond the most that are kept, the
+    /// nearest are joined.
     pub fn hole(&mut self, from_ns: u64, to_ns: u64, cause: HoleCause, why: &str) {
         if to_ns <= from_ns {
             return;
@@ -118,7 +130,12 @@ impl Health {
         let mut joined: Vec<Hole> = Vec::with_capacity(self.holes.len());
         for hole in self.holes.drain(..) {
             match joined.last_mut().filter(|last| hole.from_ns <= last.to_ns) {
-                Some(last) => last.to_ns = last.to_ns.max(hole.to_ns),
+                Some(last) => {
+                    if hole.weight() > last.weight() {
+                        (last.cause, last.why) = (hole.cause, hole.why);
+                    }
+                    last.to_ns = last.to_ns.max(hole.to_ns);
+                }
                 None => joined.push(hole),
             }
         }
@@ -260,11 +277,17 @@ mod tests {
         let mut health = Health::default();
         health.hole(10 * S, 12 * S, HoleCause::Connection, "later");
         health.hole(S, 2 * S, HoleCause::Connection, "first\u{7}");
-        health.hole(2 * S, 3 * S, HoleCause::Frozen, "touches");
+        health.hole(2 * S, 3 * S, HoleCause::Connection, "touches");
         health.hole(5 * S, 5 * S, HoleCause::Frozen, "empty");
         let seen: Vec<_> = health.holes.iter().map(|hole| (hole.from_ns / S, hole.to_ns / S)).collect();
         assert_eq!(seen, [(1, 3), (10, 12)]);
         assert_eq!(health.holes[0].why, "first ");
+        let mut still = Health::default();
+        still.hole(6_611, 16_619, HoleCause::Frozen, "it stood still");
+        still.hole(6_133, 16_100, HoleCause::Output, "pictures could not be written");
+        still.hole(6_200, 16_619, HoleCause::Connection, "no media path");
+        let one = Hole { from_ns: 6_133, to_ns: 16_619, cause: HoleCause::Frozen, why: "it stood still".into() };
+        assert_eq!(still.holes, [one]);
         for n in 0..200 {
             health.hole((20 + 2 * n) * S, (21 + 2 * n) * S, HoleCause::Connection, "again");
         }

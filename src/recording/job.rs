@@ -61,6 +61,8 @@ pub struct Job {
     pub not_before: Timestamp,
     /// Not to be tried before this notice either.
     pub after: Option<After>,
+    /// For so long after the last try the receiver wants to be left alone.
+    pub held: SignedDuration,
 }
 
 /// The notice of the same recording that a job waits for.
@@ -148,7 +150,7 @@ impl Target {
 impl Job {
     /// A job to be done at once.
     pub fn new(recording: RecordingId, task: Task, now: Timestamp) -> Self {
-        Self { recording, task, created_at: now, attempts: 0, not_before: now, after: None }
+        Self { recording, task, created_at: now, attempts: 0, not_before: now, after: None, held: SignedDuration::ZERO }
     }
 
     /// Where it waits.

@@ -73,6 +73,8 @@ pub enum Report {
     LimitNear(Limit),
     /// A limit was reached.
     LimitHit(Limit),
+    /// The disk is about to be full; the words say how much was left.
+    DiskLow(String),
     /// The file is whole on disk. Bytes and nanoseconds of media. The recorder's last word.
     Drained {
         /// File size.
@@ -183,6 +185,7 @@ impl State {
                 | Report::ConnectionLost(_)
                 | Report::LimitNear(_)
                 | Report::LimitHit(_)
+                | Report::DiskLow(_)
                 | Report::Drained { .. }
                 | Report::Broke { .. }
                 | Report::Stored
@@ -243,6 +246,7 @@ impl State {
                 Step { state: self.clone(), effects: vec![Effect::Tell(Event::LimitNear(limit))] }
             }
             Report::LimitHit(limit) => ending(Outcome::LimitReached(limit)),
+            Report::DiskLow(why) => ending(Outcome::CutShort(Failure::new(ErrorKind::ResourceExhausted, why))),
             Report::Drained { .. }
             | Report::Broke { .. }
             | Report::Stored
@@ -271,6 +275,7 @@ impl State {
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
             | Report::LimitHit(_)
+            | Report::DiskLow(_)
             | Report::Stored
             | Report::StoreLost(_)
             | Report::Notified
@@ -295,6 +300,7 @@ impl State {
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
             | Report::LimitHit(_)
+            | Report::DiskLow(_)
             | Report::Drained { .. }
             | Report::Broke { .. }
             | Report::Notified
@@ -317,6 +323,7 @@ impl State {
             | Report::ConnectionLost(_)
             | Report::LimitNear(_)
             | Report::LimitHit(_)
+            | Report::DiskLow(_)
             | Report::Drained { .. }
             | Report::Broke { .. }
             | Report::Stored

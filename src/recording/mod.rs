@@ -1,5 +1,6 @@
 //! What a recording is: what was asked, what it makes, and its life.
 
+mod disk;
 mod event;
 mod health;
 mod job;
@@ -18,6 +19,7 @@ mod start;
 mod worker_class;
 mod words;
 
+pub use disk::DiskMarks;
 pub use event::Event;
 pub use health::{Health, Hole, HoleCause, Notable, TrackFlaw, some};
 pub use job::{After, Checkpoint, Job, Lane, Part, Stored, Target, Task};

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::recording::{After, Event, Job, Recording, State, Target, Task};
+use crate::recording::{After, DiskMarks, Event, Job, Recording, State, Target, Task};
 
 /// A backend stores the egress's id only after the start was answered, and writes "starting" after that: an earlier "active"
 /// would be overwritten by it. The same holds for the end: what follows the stop must not overtake its answer.
@@ -23,11 +23,18 @@ pub struct Policy {
     pub expires_after: Option<SignedDuration>,
     /// Who may be told.
     pub targets: Vec<Target>,
+    /// `limits.disk_warning`, `limits.disk_reserve`: what is done before the disk is full.
+    pub disk: DiskMarks,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { output_folder: "recordings".to_owned(), expires_after: None, targets: Vec::new() }
+        Self {
+            output_folder: "recordings".to_owned(),
+            expires_after: None,
+            targets: Vec::new(),
+            disk: DiskMarks::default(),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! How much room the file system of a folder has.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// With less than this, recordings fail soon: an hour at 3 Mbit/s is 1.4 GB.
 const LEAST: u64 = 1 << 30;
@@ -13,6 +15,34 @@ pub struct Room {
     pub free: u64,
     /// All of it.
     pub total: u64,
+}
+
+/// Measures a file system.
+#[derive(Clone)]
+pub struct Gauge(Arc<dyn Fn() -> io::Result<Room> + Send + Sync>);
+
+impl Gauge {
+    /// Asks by this function.
+    pub fn new(read: impl Fn() -> io::Result<Room> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Asks the file system of this folder.
+    pub fn of(folder: &Path) -> Self {
+        let folder = folder.to_owned();
+        Self::new(move || Room::of(&folder))
+    }
+
+    /// As it is now.
+    pub fn read(&self) -> io::Result<Room> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Gauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gauge")
+    }
 }
 
 impl Room {

@@ -5,7 +5,7 @@ mod disk;
 mod file;
 
 pub use beside::Beside;
-pub use disk::Room;
+pub use disk::{Gauge, Room};
 pub use file::check_writable;
 use file::{part_beside, seal};
 
@@ -17,6 +17,8 @@ use std::time::SystemTime;
 use crate::error::{Error, Result};
 use crate::ids::RecordingId;
 
+/// The folder within `data_dir`.
+const SPOOL: &str = "spool";
 /// The name of a growing file, without its ending.
 const STEM: &str = "recording";
 /// Where files are put that nobody could store: within the spool, because nothing else is stored there.
@@ -26,6 +28,7 @@ const ASIDE: &str = "lost+found";
 #[derive(Clone, Debug)]
 pub struct Spool {
     data_dir: PathBuf,
+    gauge: Gauge,
 }
 
 /// What the spool holds of one recording.
@@ -45,7 +48,8 @@ impl Spool {
         // Absolute, because it is shown to clients that have another working directory.
         let data_dir = std::path::absolute(data_dir)
             .map_err(|e| Error::invalid("data_dir", format!("{}: {e}", data_dir.display())))?;
-        let spool = Self { data_dir };
+        let gauge = Gauge::of(&data_dir.join(SPOOL));
+        let spool = Self { data_dir, gauge };
         let folder = spool.folder();
         fs::create_dir_all(&folder).map_err(|e| {
             let folder = folder.display();
@@ -58,7 +62,12 @@ impl Spool {
 
     /// How much room there is.
     pub fn room(&self) -> io::Result<Room> {
-        Room::of(&self.folder())
+        self.gauge.read()
+    }
+
+    /// The same spool, whose room is measured otherwise.
+    pub fn measured_by(self, gauge: Gauge) -> Self {
+        Self { gauge, ..self }
     }
 
     /// Makes the recording's directory; gives the path of the file that is to grow there.
@@ -193,7 +202,7 @@ impl Spool {
     }
 
     fn folder(&self) -> PathBuf {
-        self.data_dir.join("spool")
+        self.data_dir.join(SPOOL)
     }
 }
 

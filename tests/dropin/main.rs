@@ -263,6 +263,41 @@ fn meets_transcript_ends_with_its_room() {
 }
 
 #[test]
+fn who_is_told_to_leave_answers_the_stop_saves_the_film_and_tells_everybody_first() {
+    let mut world = World::new(20);
+    let own = Hooks::start();
+    let more = format!("webhooks: {{ urls: ['{}'] }}\n", own.url);
+    let mut sidecar = Sidecar::in_place_of_egress_with(&world.server, &world.redis, &more);
+    let room = "1eaf0f6e-9a30-4b5e-8c1d-0c6a4d1f2b3a";
+    let _people = Publisher::start(Kind::SampleRoom, &world.server, room, 1, &[]);
+    let key = "recordings/1eaf2c1a-55b1-4c7e-9a55-6f1f0d9f7c11.mp4";
+    let video = world.video(room, key);
+    let id = id_of(&world.backend.call("start", video).ok());
+    world.hooks.until(&id, "egress_updated ACTIVE");
+    std::thread::sleep(Duration::from_secs(2));
+    sidecar.signal("TERM");
+    // Meet's sequence goes on: the recording runs until it is stopped, as with LiveKit's own egress.
+    let began = Instant::now();
+    while !sidecar.log().contains("waiting for every recording to end") {
+        assert!(began.elapsed() < Duration::from_secs(20), "it does not hear SIGTERM");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(world.active(room), 1, "it goes on");
+    assert_eq!(world.stop(&id).ok()["status"].as_u64(), Some(ENDING));
+    let left = sidecar.wait(Duration::from_secs(40));
+    assert!(left.success(), "{left}");
+    let names = own.names(&id);
+    assert_eq!(names.last().map(String::as_str), Some("egress_ended COMPLETE"), "{names:?}");
+    // Nobody is left to tell anything: what the server has not passed on yet is on its way.
+    world.hooks.until(&id, "egress_ended COMPLETE");
+    assert_eq!(world.hooks.names(&id), WHOLE_LIFE);
+    assert_eq!(world.listed(&id)["status"].as_u64(), Some(COMPLETE));
+    let (kind, bytes) = world.minio.object(key);
+    assert_eq!(kind, "video/mp4");
+    assert!(probe(&bytes).1 > 2.0);
+}
+
+#[test]
 fn what_cannot_be_is_refused_at_once_and_leaves_nothing() {
     let mut world = World::new(300);
     let sidecar = world.sidecar();

@@ -103,6 +103,13 @@ impl Minio {
         (kind, bytes)
     }
 
+    /// The SHA-256 that came with this object, as the store keeps it.
+    pub fn checksum(&self, key: &str) -> Option<String> {
+        let answer = self.call_with("GET", &format!("/{BUCKET}/{key}"), b"", &[("x-amz-checksum-mode", "ENABLED")]);
+        let answer = answer.unwrap_or_else(|error| panic!("{key}: {error}"));
+        answer.headers().get("x-amz-checksum-sha256").and_then(|sum| sum.to_str().ok()).map(str::to_owned)
+    }
+
     /// Writes an object into the bucket, reads it, and takes it away.
     fn takes_objects(&self) -> bool {
         let place = format!("/{BUCKET}/ready");
@@ -124,10 +131,23 @@ impl Minio {
     }
 
     fn call(&self, method: &str, place: &str, body: &[u8]) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        self.call_with(method, place, body, &[])
+    }
+
+    fn call_with(
+        &self,
+        method: &str,
+        place: &str,
+        body: &[u8],
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
         let url = format!("{}{place}", self.url());
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         *request.method_mut() = method.parse().expect("a method");
         *request.uri_mut() = url.parse().expect("a URL");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header"));
+        }
         let credential = AwsCredential { key_id: KEY.to_owned(), secret_key: SECRET.to_owned(), token: None };
         let authorizer = AwsAuthorizer::new(&credential, "s3", "us-east-1").with_sign_payload(false);
         authorizer.try_authorize(&mut request, None).expect("a signature");

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -113,6 +113,31 @@ impl Sidecar {
             }
             assert!(began.elapsed() < Duration::from_secs(20), "never {what}: {item}");
             std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Asks the room's recording to end.
+    pub fn stop(&self, room: &str) {
+        ureq::post(format!("{}/api/v1.0/rooms/{room}/stop-recording/", self.url))
+            .send_empty()
+            .unwrap_or_else(|error| panic!("stop-recording: {error}"));
+    }
+
+    /// Sends this signal, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill is installed").success(), "{name} could not be sent");
+    }
+
+    /// Waits until it ends by itself, at most so long.
+    pub fn wait(&mut self, most: Duration) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the sidecar's state") {
+                return status;
+            }
+            assert!(began.elapsed() < most, "the sidecar did not end within {most:?}");
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 

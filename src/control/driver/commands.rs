@@ -113,7 +113,7 @@ impl Driver {
             let owner = self.owner_of_key(key)?;
             admission::check_key(&options.origin, &request.room, key, owner.as_ref())?;
         }
-        admission::check_disk(self.effects.spool.room())?;
+        admission::check_disk(self.effects.spool.room(), &self.policy.disk)?;
         let id = id.unwrap_or_else(new_id);
         let place = self.admission.place(&id, &request, &options.origin)?;
         let now = Timestamp::now();

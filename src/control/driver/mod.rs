@@ -4,6 +4,7 @@
 mod boot;
 mod close;
 mod commands;
+mod disk;
 mod left;
 mod recovery;
 mod stall;
@@ -28,6 +29,7 @@ use crate::recording::{
 };
 use crate::scene::Layout;
 use close::Closing;
+use disk::Watch;
 
 /// How soon a change is written again when the store did not take it.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
@@ -41,6 +43,8 @@ pub struct Driver {
     admission: Admission,
     patience: Patience,
     live: HashMap<RecordingId, Live>,
+    /// What was done about the disk.
+    disk: Watch,
     /// Changes on their way to the store.
     writes: PendingWrites,
     inbox: mpsc::UnboundedReceiver<Fact>,
@@ -81,8 +85,9 @@ impl Driver {
         let (facts, inbox) = mpsc::unbounded_channel();
         let Parts { db, spool, launcher, outbox, news, policy, admission, patience } = parts;
         let effects = Effects::new(spool, launcher, admission.capacity.clone(), facts);
-        let (live, writes, closing) = (HashMap::new(), PendingWrites::default(), None);
-        Self { db, effects, outbox, policy, admission, patience, live, writes, inbox, news, closing }
+        let (live, disk) = (HashMap::new(), Watch::default());
+        let (writes, closing) = (PendingWrites::default(), None);
+        Self { db, effects, outbox, policy, admission, patience, live, disk, writes, inbox, news, closing }
     }
 
     /// Until the last handle is gone.
@@ -116,6 +121,7 @@ impl Driver {
             Fact::Salvaged(id, report) => self.salvaged(&id, report),
             Fact::Written(written) => self.written(written),
             Fact::WriteAgain => self.write_next(),
+            Fact::Disk(room) => self.disk(room),
             Fact::AllTold => self.all_told(),
             Fact::GraceOver => self.grace_over(),
         }
@@ -326,6 +332,7 @@ impl Driver {
         }
         (live.running, live.place) = (Some(running), None);
         self.effects.remind(self.patience.join, Fact::JoinOverdue(id.clone()));
+        self.watch_disk();
     }
 
     fn still_waiting(&mut self, id: &RecordingId, starters: Vec<oneshot::Sender<Result<Recording>>>) {
