@@ -337,9 +337,7 @@ impl Driver {
         let wanted = if let Connection::Lost(_) = self.connection { &[][..] } else { &self.wanted };
         let microphones = self.vigil.microphones(self.director.roster(), wanted, now);
         let cameras = self.vigil.cameras(self.director.roster(), wanted, now);
-        for track in microphones {
-            self.track_lost(&track, "the microphone is on and has never sent anything");
-        }
+        microphones.iter().for_each(|track| self.track_lost(track, "the microphone is on and has never sent anything"));
         for track in cameras {
             self.track_lost(&track, "it is on and sends nothing");
             self.room.request_keyframe(&track);

@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(vigil.microphones(&roster, &wanted, at(0)), []);
         assert!(!vigil.sent(&heard, at(1)));
         assert_eq!(vigil.microphones(&roster, &wanted, at(29)), []);
-        assert_eq!(vigil.microphones(&roster, &wanted, at(30)), [quiet.clone()]);
+        assert_eq!(vigil.microphones(&roster, &wanted, at(30)), std::slice::from_ref(&quiet));
         assert_eq!(vigil.microphones(&roster, &wanted, at(900)), [], "once, and who was heard may pause");
         assert!(vigil.sent(&quiet, at(901)) && !vigil.sent(&quiet, at(902)));
         // Also after a mute.

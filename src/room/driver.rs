@@ -9,7 +9,7 @@ use proto::signal_response::Message;
 use tokio::sync::mpsc;
 
 use super::farewell::{Farewell, farewell};
-use super::outage::{Outage, Recovery, recovery};
+use super::outage::{Outage, Recovery, recovery, sleep_until};
 use super::peer::PeerEvent;
 use super::reconnect::{Attempt, PATIENCE, Reconnect, SETTLE};
 use super::roster::Roster;
@@ -301,10 +301,7 @@ impl Driver {
                 Said::Hole(hole) => self.hole(Some(hole)).await,
             }
         }
-        if self.session.fallback.handle_timeout(now, self.watch.flows(now)) {
-            tracing::info!("the server names no address for UDP any more: requested");
-            self.session.request_udp();
-        }
+        self.session.keep_udp(now, self.watch.flows(now));
         self.attempt(now)
     }
 
@@ -434,10 +431,7 @@ impl Driver {
     async fn replace(&mut self, session: Session, why: &str) {
         let now = Instant::now();
         let old = std::mem::replace(&mut self.session, session);
-        self.session.fallback = old.fallback.anew();
-        if self.watch.silent() {
-            self.session.peer.udp_failed();
-        }
+        self.session.succeeds(&old, self.watch.silent());
         tokio::spawn(async move { old.client.close().await });
         (self.signalling, self.replaced) = (true, Some(now));
         self.watch.anew(why, now);
@@ -460,13 +454,5 @@ impl Driver {
     async fn tell(&self, event: Event) {
         // Fails only when the owner is gone; then the order queue ends too and we leave.
         let _ = self.events.send(event).await;
-    }
-}
-
-/// Sleeps until then; for ever, when there is no then.
-async fn sleep_until(then: Option<Instant>) {
-    match then {
-        Some(then) => tokio::time::sleep_until(then.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -112,3 +112,11 @@ pub(super) async fn recovery(outage: &mut Option<Outage>) -> (Recovery, Reconnec
     });
     (recovery, policy, why)
 }
+
+/// Sleeps until then; for ever, when there is no then.
+pub(super) async fn sleep_until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then.into()).await,
+        None => std::future::pending().await,
+    }
+}

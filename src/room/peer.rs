@@ -337,7 +337,8 @@ impl Peer {
     /// Whether this packet proves that the path is whole. Media goes by the path that the server has chosen: an answer by another
     /// one hides that it is cut. That the server asks proves nothing: it may not hear our answer.
     fn proves(&mut self, from: (Protocol, SocketAddr), packet: &[u8]) -> bool {
-        if packet.first().is_some_and(|first| *first >= ABOVE_STUN) {
+        let Some(first) = packet.first() else { return false };
+        if *first >= ABOVE_STUN {
             self.carrier = Some(from);
             self.tcp_after = if from.0 == Protocol::Udp { UDP_FIRST } else { Duration::ZERO };
             return true;
@@ -566,6 +567,43 @@ mod tests {
 
     fn receive(now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> Input<'_> {
         Input::Receive(now, Receive::new(Protocol::Udp, from, to, bytes).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_answer_proves_only_the_path_that_carries_media() {
+        let mut peer = Peer::open().await.unwrap();
+        let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let (udp, tcp, elsewhere) = ((Protocol::Udp, at(1)), (Protocol::Tcp, at(1)), (Protocol::Udp, at(2)));
+        let (request, answer) = ([0, 1, 0, 0], [1, 1, 0, 0]);
+        assert!(!peer.proves(udp, &request) && !peer.proves(udp, &[]));
+        assert!(peer.proves(udp, &answer) && peer.proves(tcp, &answer), "as long as nothing else has come");
+        for carried in [22, 128, 200] {
+            assert!(peer.proves(udp, &[carried, 0, 0, 0]) && peer.proves(udp, &answer));
+            assert!(!peer.proves(tcp, &answer) && !peer.proves(elsewhere, &answer), "first byte {carried}");
+            assert!(peer.proves(tcp, &[carried, 0, 0, 0]) && peer.proves(tcp, &answer) && !peer.proves(udp, &answer));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_server_names_is_forgotten_when_it_begins_ice_anew() {
+        let mut peer = Peer::open().await.unwrap();
+        let mut rtc = Rtc::builder().build(Instant::now());
+        let mut changes = rtc.sdp_api();
+        changes.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
+        let sdp = changes.apply().unwrap().0.to_sdp_string();
+        let offer = |user: &str| sdp.replace(ufrag(&sdp), user);
+        let first = offer("first");
+        assert!(peer.begins_ice(&first));
+        peer.answer(&first, &HashMap::new()).unwrap();
+        assert!(!peer.begins_ice(&first) && !peer.names_udp() && !peer.names_tcp());
+        peer.candidate("candidate:1 1 udp 2130706431 127.0.0.1 9 typ host");
+        assert!(peer.names_udp() && !peer.names_tcp());
+        let second = offer("second");
+        assert!(peer.begins_ice(&second));
+        peer.answer(&second, &HashMap::new()).unwrap();
+        peer.candidate("candidate:2 1 tcp 1671430143 127.0.0.1 9 typ host tcptype passive");
+        assert!(!peer.names_udp() && peer.names_tcp());
+        assert!(names("a=candidate:1 1 UDP 2130706431 127.0.0.1 9 typ host", "udp") && !names("a=udp", "udp"));
     }
 
     #[tokio::test]

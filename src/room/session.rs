@@ -129,11 +129,23 @@ impl Session {
         }
     }
 
-    /// Requests all of the server's addresses: it begins ICE anew and names them.
-    pub fn request_udp(&self) {
+    /// It takes the place of `old`. `silent`: media had ceased to come there.
+    pub fn succeeds(&mut self, old: &Self, silent: bool) {
+        self.fallback = old.fallback.anew();
+        if silent {
+            self.peer.udp_failed();
+        }
+    }
+
+    /// When the server names no UDP address any more, all of its addresses are requested: it begins ICE anew and names them. `flows`:
+    /// it is heard on the media path.
+    pub fn keep_udp(&mut self, now: Instant, flows: bool) {
         use proto::simulate_scenario::Scenario;
-        let scenario = Some(Scenario::SwitchCandidateProtocol(proto::CandidateProtocol::Udp.into()));
-        self.send(Message::Simulate(proto::SimulateScenario { scenario }));
+        if self.fallback.handle_timeout(now, flows) {
+            tracing::info!("the server names no address for UDP any more: requested");
+            let scenario = Some(Scenario::SwitchCandidateProtocol(proto::CandidateProtocol::Udp.into()));
+            self.send(Message::Simulate(proto::SimulateScenario { scenario }));
+        }
     }
 
     /// Tells the server one of our addresses.
