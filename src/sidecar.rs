@@ -97,8 +97,9 @@ impl Sidecar {
             Control::open(Parts { db, spool, launcher, outbox, news, policy, admission, patience })?;
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
-        let egress = Egress { control: control.clone(), capacity, limits, unsupported: config.unsupported };
-        let metrics = Metrics::new(egress.clone(), Timestamp::now());
+        let egress =
+            Egress { control: control.clone(), capacity: capacity.clone(), limits, unsupported: config.unsupported };
+        let metrics = Metrics::new(control.clone(), capacity, Timestamp::now());
         let ports = ports.serve(&metrics)?;
         let server_door = match &bus {
             Some(bus) => Some(api::egress::serve(egress.clone(), bus, &config.cluster_id).await),
