@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::header::DATE;
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, redirect};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, chain};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(30);
@@ -84,15 +84,4 @@ impl Answer {
 /// The host of a URL: enough to know whom, without what may be secret in path and query.
 pub fn host(url: &str) -> String {
     url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// An error and what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -71,9 +71,7 @@ impl Sidecar {
         // A store that does not answer now may do so later: recordings wait in the spool.
         let storage = Storage::open(&config.storage, &config.data_dir)?;
         let example = format!("{}/a.mp4", config.policy.output_folder);
-        storage
-            .check_key(&example)
-            .map_err(|e| Error::new(e.kind, format!("recording.output_folder: {}", e.message)))?;
+        storage.check_key(&example).map_err(|e| e.at("recording.output_folder"))?;
         let stores = Stores::new(storage, of_modes(config)?, &config.data_dir, Vault::new(&config.server.api_secret));
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);

@@ -48,7 +48,7 @@ pub fn error(error: &Error) -> Response {
         let invalid = error.kind == ErrorKind::InvalidArgument;
         let detail = if invalid { "Invalid request." } else { error.message.as_str() };
         body.insert("detail".into(), detail.into());
-        if let Some((field, _)) = error.message.split_once(": ").filter(|_| invalid) {
+        if let Some(field) = error.field().filter(|_| invalid) {
             body.insert("field".into(), field.into());
         }
     }

@@ -403,7 +403,7 @@ impl Driver {
                 self.replace(*session, &why).await;
                 return None;
             }
-            Recovery::Failed(Error { kind, message }) => {
+            Recovery::Failed(Error { kind, message, .. }) => {
                 tracing::info!(error = message, "could not regain the connection");
                 if kind != ErrorKind::NotFound {
                     policy.unanswered();

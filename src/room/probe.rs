@@ -25,7 +25,7 @@ pub async fn media_path(server: &Server, room: &str, identity: &str, patience: D
     let left = patience.saturating_sub(began.elapsed());
     let path = tokio::time::timeout(left, connected(&mut session)).await;
     let path = path.unwrap_or_else(|_| {
-        let Error { kind, message } = session.peer.no_path();
+        let Error { kind, message, .. } = session.peer.no_path();
         Err(Error::new(kind, format!("joined {room:?}, but {message}")))
     });
     session.leave().await;

@@ -72,7 +72,7 @@ impl Far {
     async fn connect(&self) -> Result<TlsStream<TcpStream>> {
         let Endpoint { host, .. } = &self.endpoint;
         let at = self.endpoint.authority();
-        let unreachable = |e: String| Error::new(ErrorKind::Unavailable, format!("url: cannot reach {at}: {e}"));
+        let unreachable = |e: String| Error::of_field(ErrorKind::Unavailable, "url", format!("cannot reach {at}: {e}"));
         let tcp = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&at))
             .await
             .map_err(|_| unreachable("no answer".into()))?
