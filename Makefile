@@ -36,9 +36,10 @@ test: debian ## everything: unit, golden, law, pipeline and live tests
 	$(MAKE) -j2 --no-print-directory test-build tools
 	rm -f "$(ATTEMPTS)"
 	code=0; \
-	cargo test --locked --lib --bins --examples $(addprefix --test ,$(TESTS)) \
-		&& cargo test --locked $(addprefix --test ,$(WAITING)) -- --test-threads 16 \
-		&& cargo test --locked --doc || code=$$?; \
+	cargo test --locked --no-fail-fast --lib --bins --examples $(addprefix --test ,$(TESTS)) \
+		|| code=$$?; \
+	cargo test --locked --no-fail-fast $(addprefix --test ,$(WAITING)) -- --test-threads 16 || code=$$?; \
+	cargo test --locked --doc || code=$$?; \
 	awk -f tests/attempts.awk "$(ATTEMPTS)" || code=$$?; \
 	exit $$code
 

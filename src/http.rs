@@ -7,7 +7,7 @@ use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, redirect};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, chain};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(30);
@@ -77,7 +77,7 @@ impl Answer {
         let hint =
             if self.status.is_redirection() { " (redirections are not followed; give the final URL)" } else { "" };
         let message = format!("{whom}: answered {}{hint}: {}", self.status, self.excerpt());
-        Err(Error { retry_after: self.retry_after, ..Error::new(kind, message) })
+        Err(Error::new(kind, message).not_before(self.retry_after))
     }
 
     /// Its beginning, on one line.
@@ -100,17 +100,6 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 /// The host of a URL: enough to know whom, without what may be secret in path and query.
 pub fn host(url: &str) -> String {
     url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// An error and what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

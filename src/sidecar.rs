@@ -71,9 +71,7 @@ impl Sidecar {
         // A store that does not answer now may do so later: recordings wait in the spool.
         let storage = Storage::open(&config.storage, &config.data_dir)?;
         let example = format!("{}/a.mp4", config.policy.output_folder);
-        storage
-            .check_key(&example)
-            .map_err(|e| Error::new(e.kind, format!("recording.output_folder: {}", e.message)))?;
+        storage.check_key(&example).map_err(|e| e.at("recording.output_folder"))?;
         let stores = Stores::new(storage, of_modes(config)?, &config.data_dir, Vault::new(&config.server.api_secret));
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);
@@ -97,8 +95,9 @@ impl Sidecar {
             Control::open(Parts { db, spool, launcher, outbox, news, policy, admission, patience })?;
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
-        let egress = Egress { control: control.clone(), capacity, limits, unsupported: config.unsupported };
-        let metrics = Metrics::new(egress.clone(), Timestamp::now());
+        let egress =
+            Egress { control: control.clone(), capacity: capacity.clone(), limits, unsupported: config.unsupported };
+        let metrics = Metrics::new(control.clone(), capacity, Timestamp::now());
         let ports = ports.serve(&metrics)?;
         let server_door = match &bus {
             Some(bus) => Some(api::egress::serve(egress.clone(), bus, &config.cluster_id).await),

@@ -8,6 +8,7 @@ mod guests;
 mod media;
 mod metrics;
 mod page;
+mod phase;
 mod reply;
 mod rest;
 mod serve;

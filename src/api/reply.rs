@@ -2,14 +2,20 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use warp::Rejection;
-use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use warp::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
+use warp::{Filter as _, Rejection};
 
 use crate::api::auth::Refused;
 use crate::error::{Error, ErrorKind, Result};
 
+/// Only what we serve ourselves, and nobody puts us into a frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// Seconds after which a client may ask a full machine again: what ends is measured within half a minute.
 const FULL_FOR: &str = "30";
 
@@ -42,7 +48,7 @@ pub fn error(error: &Error) -> Response {
         let invalid = error.kind == ErrorKind::InvalidArgument;
         let detail = if invalid { "Invalid request." } else { error.message.as_str() };
         body.insert("detail".into(), detail.into());
-        if let Some((field, _)) = error.message.split_once(": ").filter(|_| invalid) {
+        if let Some(field) = error.field().filter(|_| invalid) {
             body.insert("field".into(), field.into());
         }
     }
@@ -88,6 +94,27 @@ pub fn rejection(rejection: &Rejection) -> Response {
         (400, "Invalid request.")
     };
     detail(status, words)
+}
+
+/// GET, and HEAD, which is the same without the body.
+pub fn fetched() -> impl warp::Filter<Extract = (), Error = warp::Rejection> + Copy {
+    warp::get().or(warp::head()).unify()
+}
+
+/// What every answer of ours carries.
+pub fn secured(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
 }
 
 /// HTTP's status for this kind.

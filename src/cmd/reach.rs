@@ -53,8 +53,7 @@ fn news(findings: &[Finding], told: &mut Vec<Fault>) -> Vec<String> {
             Verdict::Warn => "",
             Verdict::Ok | Verdict::Skip => continue,
         };
-        let text = &finding.text;
-        let field = text.split_once(": ").map(|(field, _)| field.to_owned()).filter(|field| !field.contains(' '));
+        let (text, field) = (&finding.text, finding.field.clone());
         let subject = if field.is_some() { String::new() } else { format!("{}: ", finding.what) };
         let fault = (finding.what, field);
         if !told.contains(&fault) {
@@ -73,13 +72,14 @@ mod tests {
     #[test]
     fn each_fault_is_told_once() {
         let mut told = Vec::new();
+        let livekit = |field, why| Finding::error("livekit", &crate::error::Error::invalid(field, why));
         let clock =
             |seconds| Finding::failure("clock", format!("{seconds} s ahead of the server's: tokens are refused"));
         let mut hear = |findings: &[Finding]| news(findings, &mut told).len();
-        assert_eq!(hear(&[Finding::failure("livekit", "url: cannot reach ws://x: refused")]), 1);
-        assert_eq!(hear(&[Finding::failure("livekit", "url: cannot reach ws://x: timeout")]), 0);
-        assert_eq!(hear(&[Finding::failure("livekit", "api_key/api_secret: refused"), clock(40)]), 2);
-        assert_eq!(hear(&[Finding::failure("livekit", "api_key/api_secret: refused"), clock(41)]), 0);
+        assert_eq!(hear(&[livekit("url", "cannot reach ws://x: refused")]), 1);
+        assert_eq!(hear(&[livekit("url", "cannot reach ws://x: timeout")]), 0);
+        assert_eq!(hear(&[livekit("api_key/api_secret", "refused"), clock(40)]), 2);
+        assert_eq!(hear(&[livekit("api_key/api_secret", "refused"), clock(41)]), 0);
         assert_eq!(hear(&[Finding::ok("livekit", "answers"), Finding::ok("clock", "as the server's")]), 0);
         assert_eq!(hear(&[Finding::ok("livekit", "answers"), clock(50)]), 1);
     }

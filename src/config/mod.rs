@@ -258,7 +258,7 @@ fn link(field: &str, text: &str) -> Result<String> {
 
 /// Names what the operator wrote: the variable, the flag, or the key of others, instead of our path.
 fn at_its_origin(effective: &Effective, error: Error) -> Error {
-    let Some((path, why)) = error.message.split_once(": ") else { return error };
+    let Some(path) = error.field() else { return error };
     // What was given as a whole has its origin at the whole.
     let mut at = path;
     let origin = loop {
@@ -270,8 +270,8 @@ fn at_its_origin(effective: &Effective, error: Error) -> Error {
     };
     let foreign = origin.split_once(" (").and_then(|(_, key)| key.strip_suffix(')'));
     match (foreign, TABLE.iter().find(|entry| entry.is_set_by(origin))) {
-        (Some(key), _) => Error::invalid(key, why),
-        (None, Some(entry)) if entry.path == path => Error::invalid(origin, why),
+        (Some(key), _) => error.clone().at(key),
+        (None, Some(entry)) if entry.path == path => error.clone().at(origin),
         (None, Some(_)) => Error::invalid(origin, &error.message),
         (None, None) => error,
     }

@@ -113,7 +113,7 @@ fn mode_class(fields: &mut Fields, encoding: &Encoding) -> Result<WorkerClass> {
 
 /// The encoding of this mode, under the names of `recording.encoding`.
 fn at_encoding(mode: &str, error: &Error) -> Error {
-    let (field, why) = error.message.split_once(": ").unwrap_or(("", &error.message));
+    let (field, why) = (error.field().unwrap_or_default(), error.why());
     let unit = match field {
         "video_bitrate" | "audio_bitrate" => "_kbps",
         "key_frame_interval" => "_s",

@@ -115,8 +115,8 @@ impl Admission {
     pub(super) async fn check(&self, start: &mut Start, db: &Db) -> Result<()> {
         let rules = Rules::of(&start.options.origin);
         if let Some(key) = start.signing_key.as_ref().filter(|key| **key != self.api_key) {
-            let message = format!("webhooks.signing_key: {key:?} is not known here; use {:?}", self.api_key);
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
+            let why = format!("{key:?} is not known here; use {:?}", self.api_key);
+            return Err(Error::invalid("webhooks.signing_key", why));
         }
         if rules.foreign {
             check_targets(&self.targets, start).await?;
@@ -129,7 +129,7 @@ impl Admission {
         }
         // A name of our own is always good.
         let Some(key) = start.options.key.clone() else { return Ok(()) };
-        storage.check_key(&key).map_err(|e| Error::new(e.kind, e.message.replacen("key", rules.key, 1)))?;
+        storage.check_key(&key).map_err(|e| e.at(rules.key))?;
         if is_foreign_object(start, &key, &storage, db).await? {
             let why = format!("{}: {key:?} is there already, and not a recording of this room", rules.key);
             return Err(Error::new(rules.taken, why));
@@ -232,7 +232,7 @@ fn unwritable(error: Error, stranger: bool) -> Error {
         let message = "output: a file cannot be written there; greffier's log says why";
         return Error::new(ErrorKind::InvalidArgument, message);
     }
-    if error.kind == ErrorKind::Unimplemented { error } else { Error::new(ErrorKind::InvalidArgument, error.message) }
+    if error.kind == ErrorKind::Unimplemented { error } else { error.of_kind(ErrorKind::InvalidArgument) }
 }
 
 #[cfg(test)]

@@ -200,10 +200,16 @@ impl Control {
     pub async fn start(&self, start: Start) -> Result<Recording> {
         let mut start = Box::new(start);
         let known = start.id.as_ref().map(|id| self.db.get(id)).transpose()?.flatten();
+        let _place;
         match known {
             Some(known) if known.state != State::Starting => return Ok(known),
             Some(_) => {}
-            None => self.admission.check(&mut start, &self.db).await?,
+            None => {
+                // What was bid for has its place while the storage is tried; a full machine says so before that.
+                let (request, origin) = (&start.request, &start.options.origin);
+                _place = start.id.as_ref().map(|id| self.admission.place(id, request, origin)).transpose()?;
+                self.admission.check(&mut start, &self.db).await?;
+            }
         }
         self.ask(|reply| Order::Start { start, reply }).await?
     }

@@ -26,8 +26,9 @@ impl RoomService {
     /// The service of this server, named `whom` in error messages; a request may take as long as `timeout`. The error names the
     /// field of the server that is wrong.
     pub fn new(server: &Server, whom: &'static str, timeout: Duration) -> Result<Self> {
-        let web = http::client().tls_backend_preconfigured(trust::client_config(server)?);
-        let base = format!("{}/twirp/livekit.RoomService", server.endpoint()?.http_url());
+        let (endpoint, web) = (server.endpoint()?, http::client());
+        let web = if endpoint.tls { web.tls_backend_preconfigured(trust::client_config(server)?) } else { web };
+        let base = format!("{}/twirp/livekit.RoomService", endpoint.http_url());
         Ok(Self { server: server.clone(), base, web: http::built(web)?, whom, timeout })
     }
 

@@ -82,7 +82,7 @@ fn sign_for(lifetime: Duration, token: AccessToken, grants: VideoGrants) -> Resu
         .with_ttl(lifetime)
         .with_grants(grants)
         .to_jwt()
-        .map_err(|e| Error::new(ErrorKind::InvalidArgument, format!("api_key/api_secret: cannot sign a token: {e}")))
+        .map_err(|e| Error::invalid("api_key/api_secret", format!("cannot sign a token: {e}")))
 }
 
 #[cfg(test)]

@@ -7,17 +7,19 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::Server;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// TLS as this server wants it. The error names `ca_file`.
 pub fn client_config(server: &Server) -> Result<ClientConfig> {
+    // Named, because a process may have more than one (tests do).
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| Error::new(ErrorKind::Internal, format!("TLS: {e}")))?;
     if server.insecure {
         tracing::warn!("`insecure` is set: the server's certificate is not checked");
         let verifier = Arc::new(trust_everybody::TrustEverybody);
-        return Ok(ClientConfig::builder()
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth());
+        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
     }
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -38,7 +40,7 @@ pub fn client_config(server: &Server) -> Result<ClientConfig> {
             return Err(wrong(&"no certificate in it"));
         }
     }
-    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The verifier behind `insecure`.
@@ -83,5 +85,21 @@ mod trust_everybody {
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
             rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn trust_is_built_whatever_else_the_process_links() {
+        let (url, api_key, api_secret) = ("wss://lk.example.org".into(), "key".into(), Secret::new("secret"));
+        let server = Server { url, api_key, api_secret, ca_file: None, insecure: false };
+        assert!(client_config(&server).is_ok());
+        assert!(client_config(&Server { insecure: true, ..server.clone() }).is_ok());
+        let error = client_config(&Server { ca_file: Some("/nowhere".into()), ..server }).unwrap_err();
+        assert_eq!(error.field(), Some("ca_file"));
     }
 }

@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 
 use super::letter::mask;
 use super::settings::{Encryption, Smtp};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, chain};
 
 /// The way to the server.
 pub(super) struct Server {
@@ -131,15 +131,7 @@ fn tls(smtp: &Smtp) -> Result<TlsParameters> {
 
 /// What the mail server's answer means; it may repeat the address, which logs do not show.
 fn refusal(error: &Refusal, stage: Stage, address: &str) -> Error {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
+    let text = chain(error);
     let code = error.status().map(u16::from);
     let kind = if code.is_some_and(|code| is_final(stage, code, &text)) {
         ErrorKind::InvalidArgument

@@ -90,7 +90,7 @@ impl WorkerClass {
 
     /// What a request of this class makes. The error names the field at fault, with `prefix` before it.
     pub fn output(&self, asked: &Encoding, prefix: &str) -> Result<Output> {
-        let prefixed = |e: Error| Error::new(e.kind, format!("{prefix}{}", e.message));
+        let prefixed = |e: Error| e.below(prefix);
         match self.class {
             Class::AudioComposite => {
                 let fields = [

@@ -63,9 +63,10 @@ impl Link {
             {
                 Ok(())
             }
-            200 => Err(Error::new(
+            200 => Err(Error::of_field(
                 ErrorKind::NotFound,
-                format!("room: {room:?} does not exist on {at}; it does once somebody has joined it"),
+                "room",
+                format!("{room:?} does not exist on {at}; it does once somebody has joined it"),
             )),
             401 | 403 => Err(self.refused(&answer)),
             status => {
@@ -84,8 +85,8 @@ impl Link {
             200 => Ok(()),
             401 | 403 => Err(self.refused(&answer)),
             status => {
-                let why = format!("url: {at} answers {status} to ListRooms; is that LiveKit, and is /twirp passed on?");
-                Err(Error::new(ErrorKind::Unavailable, why))
+                let why = format!("{at} answers {status} to ListRooms; is that LiveKit, and is /twirp passed on?");
+                Err(Error::of_field(ErrorKind::Unavailable, "url", why))
             }
         };
         Ok(Greeting { accepted, date: answer.date })
@@ -96,13 +97,14 @@ impl Link {
         let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let why = body["msg"].as_str().unwrap_or("401");
         let fix = "give a key that stands below `keys` in that server's configuration";
-        let message = format!("api_key/api_secret: {} refuses the key ({why}); {fix}", self.server.url);
-        Error::new(ErrorKind::Unauthenticated, message)
+        let why = format!("{} refuses the key ({why}); {fix}", self.server.url);
+        Error::of_field(ErrorKind::Unauthenticated, "api_key/api_secret", why)
     }
 
     async fn list(&self, room: &str) -> Result<http::Answer> {
         let at = &self.server.url;
-        let unreachable = |e: Error| Error::new(e.kind, format!("url: cannot reach {at}: {e}; is LiveKit there?"));
+        let unreachable =
+            |e: Error| Error::of_field(e.kind, "url", format!("cannot reach {at}: {e}; is LiveKit there?"));
         let is_silent = |e: &Error| e.kind == ErrorKind::Unavailable;
         self.rooms.list(room).await.map_err(|e| if is_silent(&e) { unreachable(e) } else { e })
     }

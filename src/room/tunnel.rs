@@ -80,7 +80,7 @@ impl Far {
     async fn connect(&self) -> Result<Box<dyn Wire>> {
         let Endpoint { host, .. } = &self.endpoint;
         let at = self.endpoint.authority();
-        let unreachable = |e: String| Error::new(ErrorKind::Unavailable, format!("url: cannot reach {at}: {e}"));
+        let unreachable = |e: String| Error::of_field(ErrorKind::Unavailable, "url", format!("cannot reach {at}: {e}"));
         let tcp = dial(&at).await.map_err(|e| unreachable(e.to_string()))?;
         let Some(connector) = &self.tls else { return Ok(Box::new(tcp)) };
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())

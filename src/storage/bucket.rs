@@ -21,7 +21,7 @@ use super::explain::{Names, explain, wants_checksum};
 use super::line::Line;
 use super::settings::{Azure, Checksum, Gcp, Proxy, S3, Settings, Target};
 use super::{Content, Head, content_type_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 
 /// A connection is made within this time, or not at all.
 const CONNECT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -151,7 +151,7 @@ impl Bucket {
 
     /// Is this a refusal for want of checksums? From now on they are sent; false when they were, or cannot be.
     pub fn learns_sums(&self, e: &object_store::Error) -> bool {
-        let learns = self.summed.is_some() && wants_checksum(&whole(e)) && !self.sums.swap(true, Ordering::Relaxed);
+        let learns = self.summed.is_some() && wants_checksum(&chain(e)) && !self.sums.swap(true, Ordering::Relaxed);
         if learns {
             let Names { bucket, endpoint, .. } = &self.names;
             tracing::info!(bucket, endpoint, "the store demands checksums; they are sent from now on");
@@ -197,7 +197,7 @@ impl Bucket {
         let content_type = got.attributes.get(&Attribute::ContentType).map(|value| value.as_ref().to_owned());
         let content_type = content_type.unwrap_or_else(|| content_type_of(key).to_owned());
         let (names, key) = (self.names.clone(), key.to_owned());
-        let stream = got.into_stream().map_err(move |e| explain(&names, &format!("read {key}"), &whole(&e)));
+        let stream = got.into_stream().map_err(move |e| explain(&names, &format!("read {key}"), &chain(&e)));
         Ok(Content { stream: Box::pin(stream), range, bytes, content_type })
     }
 
@@ -217,7 +217,7 @@ impl Bucket {
 
     /// The error for people.
     pub fn failed(&self, what: &str, key: &str, e: &object_store::Error) -> Error {
-        explain(&self.names, &format!("{what} {key}"), &whole(e))
+        explain(&self.names, &format!("{what} {key}"), &chain(e))
     }
 }
 
@@ -253,20 +253,6 @@ fn proxy_of(target: &Target) -> Option<(&Proxy, &'static str)> {
 /// The key as it is: nothing in it is encoded.
 pub fn path(key: &str) -> Result<Path> {
     Path::parse(key).map_err(|e| Error::invalid("key", e))
-}
-
-/// All that library and store said.
-pub fn whole(e: &dyn std::error::Error) -> String {
-    let mut text = e.to_string();
-    let mut cause = e.source();
-    while let Some(e) = cause {
-        let more = e.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = e.source();
-    }
-    text
 }
 
 fn options(settings: &Settings) -> Result<ClientOptions> {
@@ -352,7 +338,7 @@ fn open_gcp(settings: &Gcp, options: ClientOptions, line: Line) -> Result<impl E
     };
     let builder = builder.with_bucket_name(&settings.bucket).with_retry(once()).with_client_options(options);
     builder.with_http_connector(line).build().map_err(|_| {
-        let fix = "use the whole text of a service account's key file";
+        let fix = "use the chain text of a service account's key file";
         Error::invalid("storage.gcp.credentials_json", format!("cannot be read; {fix}"))
     })
 }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::PutPayload;
 
-use super::bucket::{Bucket, path, whole};
+use super::bucket::{Bucket, path};
 use super::{Place, Storage};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, chain};
 
 /// No store has an upload of this name.
 const NO_UPLOAD: &str = "greffier-check";
@@ -83,7 +83,7 @@ async fn may_write(bucket: &Bucket, key: &str) -> Result<bool> {
         },
         Err(e) => e,
     };
-    let text = whole(&refusal);
+    let text = chain(&refusal);
     let error = bucket.failed("write", key, &refusal);
     match error.kind {
         ErrorKind::NotFound => Ok(text.contains("NoSuchUpload")),

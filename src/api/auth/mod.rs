@@ -5,10 +5,12 @@ mod failures;
 mod local;
 mod scope;
 mod token;
+mod viewer;
 
 pub use local::Tokenless;
 pub use scope::{Scope, Scopes};
 pub use token::ApiToken;
+pub use viewer::{COOKIE_NAME, Sight, Viewer, cookie, member_of_all, sight};
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -21,8 +21,9 @@ use warp::http::header::{
 use warp::http::{HeaderValue, Method, StatusCode};
 use warp::reply::Response;
 
-use crate::api::auth::{Asker, asker};
-use crate::api::page::{Phase, Sight, fetched, secured, sight};
+use crate::api::auth::{Asker, Sight, asker, sight};
+use crate::api::phase::Phase;
+use crate::api::reply::{fetched, secured};
 use crate::api::{Door, reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;

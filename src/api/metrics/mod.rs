@@ -21,9 +21,11 @@ use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use warp::reply::Response;
 
 use crate::api::auth::{Asker, Guard, Scope, asker};
-use crate::api::egress::{Egress, renamed};
+use crate::api::egress::renamed;
 use crate::api::reply;
-use crate::capacity::{Class, Verdict};
+use crate::capacity::{Capacity, Class, Verdict};
+use crate::control::Control;
+use crate::egress::proto;
 use crate::error::{Error, ErrorKind};
 use crate::recording::{Quality, Recording, State};
 use tally::Tally;
@@ -37,7 +39,8 @@ const TOLD: SignedDuration = SignedDuration::from_hours(24 * 4);
 /// Whoever reads figures. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    egress: Egress,
+    control: Control,
+    capacity: Capacity,
     tally: Arc<Mutex<Tally>>,
     /// Those of the last scrape that can change no more: they are not read again.
     settled: Arc<Mutex<Vec<Recording>>>,
@@ -45,10 +48,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Figures of this engine; what ended before `now` is not counted.
-    pub fn new(egress: Egress, now: Timestamp) -> Self {
+    /// Figures of these recordings and this machine; what ended before `now` is not counted.
+    pub fn new(control: Control, capacity: Capacity, now: Timestamp) -> Self {
         let tally = Arc::new(Mutex::new(Tally::new(now)));
-        Self { egress, tally, settled: Arc::default(), closing: Arc::default() }
+        Self { control, capacity, tally, settled: Arc::default(), closing: Arc::default() }
     }
 
     /// From now on nothing more is accepted.
@@ -58,7 +61,7 @@ impl Metrics {
 
     /// In OpenMetrics' text format.
     async fn text(&self) -> String {
-        let Egress { control, capacity, .. } = &self.egress;
+        let Self { control, capacity, .. } = self;
         // A store that cannot be read says so in the log; the other figures are still worth having.
         let known = std::mem::take(&mut *self.settled.lock().unwrap_or_else(PoisonError::into_inner));
         let read = control.newest(LOOKED_AT, known).await;
@@ -90,10 +93,10 @@ impl Metrics {
     /// What LiveKit Egress answers on `health_port`: the free cores, and what runs with its request, without secrets.
     async fn health(&self) -> Value {
         let mut status = Map::new();
-        status.insert("CpuLoad".to_owned(), self.egress.capacity.available().into());
-        let unended = self.egress.control.unended().await.unwrap_or_default();
+        status.insert("CpuLoad".to_owned(), self.capacity.available().into());
+        let unended = self.control.unended().await.unwrap_or_default();
         for recording in unended.iter().filter(|recording| runs(recording)) {
-            let request = crate::egress::proto::shown(self.egress.info(recording)).request;
+            let request = proto::shown(proto::info(recording, &recording.key)).request;
             status.insert(recording.id.to_string(), request.map_or(Value::Null, |request| shown(&request)));
         }
         Value::Object(status)

@@ -7,8 +7,8 @@ use warp::http::HeaderValue;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use warp::reply::Response;
 
-use super::{fetched, secured};
 use crate::api::reply;
+use crate::api::reply::{fetched, secured};
 use crate::error::{Error, ErrorKind};
 
 /// Name, media type, content.

@@ -12,12 +12,13 @@ use warp::Filter as _;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use super::access::{cookie, member_of_all};
 use super::language::{Language, clock, duration};
-use super::phase::Phase;
-use super::{Pages, fetched, secured, shown};
+use super::{Pages, shown};
 use crate::api::auth::{Asker, asker};
+use crate::api::auth::{cookie, member_of_all};
+use crate::api::phase::Phase;
 use crate::api::reply;
+use crate::api::reply::{fetched, secured};
 use crate::error::{ErrorKind, Result};
 use crate::recording::Recording;
 

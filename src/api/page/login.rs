@@ -10,10 +10,11 @@ use warp::http::header::{AUTHORIZATION, LOCATION, SET_COOKIE};
 use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
-use super::access::COOKIE_NAME;
-use super::{Pages, secured, shown};
+use super::{Pages, shown};
+use crate::api::auth::COOKIE_NAME;
 use crate::api::auth::{Asker, Refused, asker};
 use crate::api::reply;
+use crate::api::reply::secured;
 use crate::error::Result;
 
 /// More than any token and address need.
@@ -91,8 +92,8 @@ mod tests {
     use warp::http::HeaderMap;
     use warp::http::header::COOKIE;
 
-    use super::super::access::cookie;
     use super::*;
+    use crate::api::auth::cookie;
 
     #[test]
     fn a_login_leads_nowhere_else() {

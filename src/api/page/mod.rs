@@ -1,16 +1,11 @@
 //! What people see of recordings: a page for each, and a dashboard of all. Everything comes from this program; nothing is
 //! asked of anybody else.
 
-mod access;
 mod assets;
 mod dashboard;
 mod language;
 mod login;
-mod phase;
 mod recording;
-
-pub use access::{Sight, sight};
-pub use phase::Phase;
 
 use std::sync::Arc;
 
@@ -18,20 +13,15 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
-use warp::http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
-    REFERRER_POLICY, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
+use warp::http::header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_TYPE, VARY, WWW_AUTHENTICATE};
 use warp::http::{HeaderMap, HeaderValue, StatusCode};
 use warp::reply::Response;
 
+use crate::api::reply::secured;
 use crate::api::{Door, reply};
 use crate::error::{Error, ErrorKind, Result};
 use language::{Language, Languages};
 
-/// Only what we serve ourselves, and nobody puts us into a frame.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; \
-                      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const TEMPLATES: &[(&str, &str)] = &[
     ("base.html", include_str!("templates/base.html")),
     ("recording.html", include_str!("templates/recording.html")),
@@ -114,25 +104,4 @@ fn shown(pages: &Pages, headers: &HeaderMap, answer: Result<Response>) -> Respon
         let language = pages.language(headers);
         pages.notice(500, &language, "failure", None).unwrap_or_else(|e| secured(reply::error(&e)))
     })
-}
-
-/// GET, and HEAD, which is the same without the body.
-pub fn fetched() -> impl warp::Filter<Extract = (), Error = warp::Rejection> + Copy {
-    warp::get().or(warp::head()).unify()
-}
-
-/// What every answer of ours carries.
-pub fn secured(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }

@@ -10,12 +10,13 @@ use warp::Filter as _;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use super::access::{Sight, Viewer, sight};
 use super::language::{Language, clock, duration};
-use super::phase::{Phase, note};
-use super::{Pages, fetched, secured, shown};
+use super::{Pages, shown};
 use crate::api::auth::{Asker, asker};
+use crate::api::auth::{Sight, Viewer, sight};
+use crate::api::phase::{Phase, note};
 use crate::api::reply;
+use crate::api::reply::{fetched, secured};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::{Recording, some};

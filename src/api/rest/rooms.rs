@@ -22,7 +22,7 @@ pub(super) async fn start(door: &Door, caller: &Caller, ask: &Ask, body: Body) -
     let header = ask.asker.headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default());
     let start = Start::read(body::fields(body, EXAMPLE).await?)?.with_idempotency_key(header)?;
     if let Some(mode) = &start.options.original_mode {
-        door.modes.of(mode).map_err(|e| Error::new(e.kind, format!("options.original_{}", e.message)))?;
+        door.modes.of(mode).map_err(|e| e.at("options.original_mode"))?;
     }
     let output = door.modes.of(&start.mode)?.output(&start.encoding, "options.")?;
     start.check_key(output.container())?;

@@ -1,5 +1,7 @@
 //! Pure. One line of `greffier check`.
 
+use crate::error::Error;
+
 /// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -20,29 +22,36 @@ pub struct Finding {
     pub what: &'static str,
     /// How it is.
     pub verdict: Verdict,
-    /// In words; what is at fault stands first, before a colon.
+    /// In words.
     pub text: String,
+    /// The field at fault, when one is.
+    pub field: Option<String>,
 }
 
 impl Finding {
     /// As it should be.
     pub fn ok(what: &'static str, text: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Ok, text: text.into() }
+        Self { what, verdict: Verdict::Ok, text: text.into(), field: None }
     }
 
     /// Not as it should be, but it goes.
     pub fn warning(what: &'static str, text: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Warn, text: text.into() }
+        Self { what, verdict: Verdict::Warn, text: text.into(), field: None }
     }
 
     /// It does not go.
     pub fn failure(what: &'static str, text: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Fail, text: text.into() }
+        Self { what, verdict: Verdict::Fail, text: text.into(), field: None }
+    }
+
+    /// It does not go, for this reason.
+    pub fn error(what: &'static str, error: &Error) -> Self {
+        Self { field: error.field().map(str::to_owned), ..Self::failure(what, &error.message) }
     }
 
     /// Not tried.
     pub fn skipped(what: &'static str, text: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Skip, text: text.into() }
+        Self { what, verdict: Verdict::Skip, text: text.into(), field: None }
     }
 
     /// `ok    redis      redis:6379 answers`.

@@ -22,11 +22,11 @@ pub async fn server(server: &Server) -> Vec<Finding> {
     const WHAT: &str = "livekit";
     let url = &server.url;
     match room::greet(server).await {
-        Err(e) => vec![Finding::failure(WHAT, e.message), Finding::skipped("clock", "the server does not answer")],
+        Err(e) => vec![Finding::error(WHAT, &e), Finding::skipped("clock", "the server does not answer")],
         Ok(greeting) => {
             let accepted = match greeting.accepted {
                 Ok(()) => Finding::ok(WHAT, format!("{url} answers, key accepted")),
-                Err(e) => Finding::failure(WHAT, e.message),
+                Err(e) => Finding::error(WHAT, &e),
             };
             vec![accepted, clock(greeting.date.as_deref(), Timestamp::now())]
         }
@@ -61,7 +61,7 @@ pub async fn udp(server: &Server, room: Option<&str>) -> Vec<Finding> {
     let identity = format!("check-{}", control::new_id());
     vec![match room::media_path(server, room, &identity, PATH).await {
         Ok(took) => Finding::ok(WHAT, format!("media path to the server stands after {} ms", took.as_millis())),
-        Err(e) => Finding::failure(WHAT, e.message),
+        Err(e) => Finding::error(WHAT, &e),
     }]
 }
 

@@ -12,7 +12,7 @@ pub fn gstreamer() -> Vec<Finding> {
     const WHAT: &str = "gstreamer";
     let found = match pipeline::inventory() {
         Ok(found) => found,
-        Err(e) => return vec![Finding::failure(WHAT, e.message)],
+        Err(e) => return vec![Finding::error(WHAT, &e)],
     };
     if found.missing.is_empty() {
         return vec![Finding::ok(WHAT, format!("{}, every decoder, encoder {}", found.version, found.encoder))];
@@ -36,6 +36,6 @@ pub fn data_dir(folder: &Path) -> Finding {
     const WHAT: &str = "data_dir";
     match Spool::open(folder) {
         Ok(_) => Finding::ok(WHAT, format!("{} can be written to", folder.display())),
-        Err(e) => Finding::failure(WHAT, e.message),
+        Err(e) => Finding::error(WHAT, &e),
     }
 }

@@ -112,8 +112,8 @@ async fn redis(config: &Config) -> Vec<Finding> {
     let name = settings.name();
     vec![match psrpc::Bus::start(settings).ping().await {
         Ok(()) => Finding::ok(WHAT, format!("{name} answers")),
-        Err(e) if e.kind == ErrorKind::Unauthenticated => Finding::failure(WHAT, e.message),
-        Err(e) => Finding::failure(WHAT, format!("{}; check redis.address, redis.use_tls and the network", e.message)),
+        Err(e) if e.kind == ErrorKind::Unauthenticated => Finding::error(WHAT, &e),
+        Err(e) => Finding::failure(WHAT, format!("{e}; check redis.address, redis.use_tls and the network")),
     }]
 }
 
@@ -154,7 +154,7 @@ async fn storage(config: &Config, settings: &Settings, whose: &str, proof: Proof
     };
     match tried {
         Ok(()) => Finding::ok(WHAT, format!("{whose}{target}: {done}")),
-        Err(e) => Finding::failure(WHAT, format!("{} ({whose}{target})", e.message)),
+        Err(e) => Finding { text: format!("{e} ({whose}{target})"), ..Finding::error(WHAT, &e) },
     }
 }
 

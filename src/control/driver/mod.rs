@@ -184,7 +184,7 @@ impl Driver {
         let Some(output) = recording.request.output.with_layout(layout) else { return Written::already() };
         recording.request.output = output;
         if let Some(live) = self.live.get_mut(&recording.id) {
-            live.recording.request.output = recording.request.output.clone();
+            live.recording.request.output = recording.request.output;
         }
         self.write(PendingWrite::of(recording))
     }

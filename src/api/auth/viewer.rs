@@ -1,4 +1,5 @@
-//! Who may look at a page: whoever the REST door lets in, also by the cookie of the login, and whoever shows a share link.
+//! Who may see a recording, its page and its file: the callers of the REST API, also by the cookie of the login, and guests with a
+//! share link.
 
 use std::time::Instant;
 
@@ -6,9 +7,9 @@ use jiff::Timestamp;
 use warp::http::header::{AUTHORIZATION, COOKIE};
 use warp::http::{HeaderMap, HeaderValue};
 
-use super::phase::Phase;
+use super::{Asker, Caller, Refused};
 use crate::api::Door;
-use crate::api::auth::{Asker, Caller, Refused};
+use crate::api::phase::Phase;
 use crate::api::share::Refusal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
