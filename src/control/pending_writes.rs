@@ -208,7 +208,7 @@ mod tests {
         let first = writes.next().unwrap();
         assert!(writes.next().is_none() && writes.is_writing(), "one at a time");
         let error = Error::new(ErrorKind::Unavailable, "data_dir: the disk is full");
-        assert_eq!(writes.failed(&error), [first.recording.id.clone()]);
+        assert_eq!(writes.failed(&error), std::slice::from_ref(&first.recording.id));
         assert_eq!((begun.tried().await, changed.tried().await), (Err(error.clone()), Err(error.clone())));
         assert_eq!(writes.refused(), Some(&error));
         let again = writes.next().unwrap();
