@@ -136,7 +136,7 @@ mod tests {
                     ivf[20] = 1;
                     ivf.extend((picture.len() as u32).to_le_bytes());
                     ivf.extend([0; 8]);
-                    (vec![ivf, picture].concat(), "ivf")
+                    ([ivf, picture].concat(), "ivf")
                 }
                 Codec::H264 | Codec::Av1 => {
                     let (mut annex_b, mut rest) = (Vec::new(), &lie.parts[0][1..]);
