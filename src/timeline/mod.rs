@@ -5,7 +5,7 @@
 //! freely for video; for audio only where it pauses or is quiet, or when it is off by more than [`AUDIO_TOLERANCE_NS`]: moved later
 //! at once, which loses nothing, moved earlier in small cuts, or in one when it has been far too late for some seconds.
 //!
-//! A sender's clock is believed as long as arrival does not contradict it: see [`doubt`].
+//! A sender's clock is believed as long as arrival does not contradict it: see `doubt`.
 
 mod doubt;
 mod floor;
