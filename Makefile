@@ -63,6 +63,7 @@ check: debian $(TOOLS)/bin/cargo-deny ## format, lints, docs, dependencies
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
+	cargo fetch --locked --quiet
 	$(TOOLS)/bin/cargo-deny --locked --offline check bans licenses sources
 
 bench: debian $(TOOLS)/livekit-server ## cost of a recording, side by side with its limit (ARGS="--rounds 1 ours")
