@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::director::{Cause, Cut, Director, MOST_VOICES};
 use super::limits::{LimitEvent, Seen, Watcher};
+use super::losses::Losses;
 use super::subscription::{unrecorded, wanted};
 use super::task::{Job, Last, Reports};
 use super::vigil::Vigil;
@@ -18,7 +19,7 @@ use crate::error::ErrorKind;
 use crate::ids::{RecordingId, TrackId};
 use crate::media::{Codec, Unit};
 use crate::pipeline::{self, LATENCY, LEAD, Pipeline};
-use crate::recording::{Container, Failure, Health, HoleCause, Quality, Report};
+use crate::recording::{Container, Failure, HoleCause, Quality, Report};
 use crate::room::{self, Closed, Room, Wanted};
 use crate::scene::Layout;
 
@@ -51,12 +52,8 @@ pub(super) struct Driver {
     draining: bool,
     connection: Connection,
     quality: Quality,
-    /// Since when less than everything is done for the picture.
-    degraded: Option<Instant>,
     start: Instant,
-    health: Health,
-    /// As it was told last.
-    told: Health,
+    losses: Losses,
 }
 
 impl Driver {
@@ -87,10 +84,8 @@ impl Driver {
             draining: false,
             connection: Connection::default(),
             quality: Quality::default(),
-            degraded: None,
             start,
-            health: Health::default(),
-            told: Health::default(),
+            losses: Losses::default(),
         })
     }
 
@@ -173,7 +168,7 @@ impl Driver {
             room::Event::Hole { from, to, why } => {
                 let (from, to) = (self.media_time(from), self.media_time(to));
                 tracing::warn!(from_ns = from, to_ns = to, why, "no media came from the server");
-                self.health.hole(from, to, HoleCause::Connection, &why);
+                self.losses.health.hole(from, to, HoleCause::Connection, &why);
             }
             room::Event::Closed(Closed::Left) => {}
             room::Event::Closed(Closed::Ended(why)) => {
@@ -191,7 +186,7 @@ impl Driver {
         // What was on its way when we unsubscribed is not ours any more.
         let Some(wanted) = self.wanted.iter().find(|w| w.track == *track) else { return };
         if self.vigil.sent(track, Instant::now()) {
-            self.health.track_back(track.as_str());
+            self.losses.health.track_back(track.as_str());
         }
         let before = self.attached.get(track).copied();
         if before != Some(codec) {
@@ -219,7 +214,7 @@ impl Driver {
             }
             pipeline::Event::NeedKeyframe(track) => self.room.request_keyframe(&track),
             pipeline::Event::Decoding(track) => {
-                self.health.track_back(track.as_str());
+                self.losses.health.track_back(track.as_str());
                 let cut = self.director.decoding(&track);
                 self.show(cut);
             }
@@ -231,11 +226,11 @@ impl Driver {
             }
             pipeline::Event::AudioLost { track, ns } => {
                 let participant = self.whose(&track);
-                self.health.audio_lost(&participant, ns);
+                self.losses.health.audio_lost(&participant, ns);
             }
             pipeline::Event::Hole { from_ns, to_ns, cause, why } => {
                 tracing::warn!(from_ns, to_ns, cause = cause.name(), why, "there is a hole in the recording");
-                self.health.hole(from_ns, to_ns, cause, &why);
+                self.losses.health.hole(from_ns, to_ns, cause, &why);
             }
             pipeline::Event::Strained { quality, late_ms } => self.strained(quality, late_ms),
             pipeline::Event::Drained { bytes, duration_ns } => {
@@ -270,8 +265,7 @@ impl Driver {
     fn strained(&mut self, quality: Quality, late_ms: u64) {
         let before = std::mem::replace(&mut self.quality, quality);
         let (level, dropped) = (quality.name(), self.pipeline.stats().dropped);
-        self.count_degraded();
-        self.degraded = (quality != Quality::Full).then(Instant::now);
+        self.losses.quality(quality, Instant::now());
         if quality > before {
             tracing::warn!(level, late_ms, dropped, "the machine does not keep up: from now on {}", quality.words());
         } else {
@@ -320,7 +314,7 @@ impl Driver {
         for track in left_out {
             self.track_lost(&track, &format!("more than {MOST_VOICES} audio tracks at once"));
         }
-        back.iter().for_each(|track| self.health.track_back(track.as_str()));
+        back.iter().for_each(|track| self.losses.health.track_back(track.as_str()));
     }
 
     /// Notices what should move and does not.
@@ -422,34 +416,22 @@ impl Driver {
 
     fn track_lost(&mut self, track: &TrackId, why: &str) {
         let participant = self.whose(track);
-        self.health.track_lost(track.as_str(), &participant, why);
+        self.losses.health.track_lost(track.as_str(), &participant, why);
     }
 
     /// Tracks that are not even subscribed to.
     fn note_unrecorded(&mut self, roster: &room::Roster) {
         for person in roster.participants() {
             for (track, why) in unrecorded(person, self.sound, self.pictures) {
-                self.health.track_lost(track.id.as_str(), &person.name, why);
+                self.losses.health.track_lost(track.id.as_str(), &person.name, why);
             }
-        }
-    }
-
-    /// Counts the time at less than full quality up to now.
-    fn count_degraded(&mut self) {
-        if let Some(since) = &mut self.degraded {
-            let now = Instant::now();
-            let ns = u64::try_from((now - std::mem::replace(since, now)).as_nanos()).unwrap_or(u64::MAX);
-            self.health.degraded_ns = self.health.degraded_ns.saturating_add(ns);
         }
     }
 
     /// Reports what is missing, when that has changed.
     fn tell_health(&mut self) {
-        self.count_degraded();
-        self.health.dropped_frames = self.pipeline.stats().dropped;
-        if self.health != self.told {
-            self.told.clone_from(&self.health);
-            self.tell(Report::Health(Box::new(self.health.clone())));
+        if let Some(health) = self.losses.news(self.pipeline.stats().dropped, Instant::now()) {
+            self.tell(Report::Health(Box::new(health)));
         }
     }
 

@@ -3,6 +3,7 @@
 mod director;
 mod driver;
 mod limits;
+mod losses;
 mod metadata;
 mod subscription;
 mod task;
