@@ -171,7 +171,18 @@ impl Stage {
         let (join, drain) = (Duration::from_millis(400), Duration::from_millis(400));
         let patience = Patience { join, drain, grace: Duration::from_secs(5) };
         let config = config(folder.path(), token, yaml);
-        let sidecar = Sidecar::start(&config, launcher(cast.clone()), patience).await.unwrap();
+        let started = async {
+            loop {
+                match Sidecar::start(&config, launcher(cast.clone()), patience).await {
+                    // Whoever reads for the sidecar before lets go of the store in a moment; a process takes them with it.
+                    Err(error) if error.why().contains("in use by another greffier") => {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                    started => return started.unwrap(),
+                }
+            }
+        };
+        let sidecar = tokio::time::timeout(Duration::from_secs(10), started).await.expect("the store is free again");
         Self { sidecar, cast, folder, token: token.map(str::to_owned), yaml: yaml.to_owned() }
     }
 
