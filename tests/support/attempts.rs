@@ -11,7 +11,6 @@ use std::path::Path;
 
 /// Plays the scenario, again when it failed, until it passes or the last of `tries` fails.
 pub fn play(tries: usize, scenario: impl Fn()) {
-    note("played", "");
     for nth in 1..=tries {
         match catch_unwind(AssertUnwindSafe(&scenario)) {
             Ok(()) => return,
@@ -21,7 +20,7 @@ pub fn play(tries: usize, scenario: impl Fn()) {
     }
 }
 
-/// Appends a line to the log that `make test` counts: what, which test, why.
+/// Appends a line to the log that `make test` counts: what, which test, why. Every test that starts a recorder has `played`.
 pub fn note(what: &str, why: &str) {
     let test = std::thread::current().name().unwrap_or("?").to_owned();
     let test_file = env!("CARGO_CRATE_NAME");

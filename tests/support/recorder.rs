@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::attempts::note;
 use super::publisher::Publisher;
 use super::server::LiveKit;
 
@@ -63,6 +64,7 @@ impl Recorder {
         name: &str,
         options: &[&str],
     ) -> Self {
+        note("played", "");
         let folder = TempDir::new().expect("a temporary folder");
         let output = folder.path().join(name);
         let log = File::create(folder.path().join("recorder.log")).expect("a log file");
