@@ -24,7 +24,7 @@ pub struct Participant {
     pub joined_at: i64,
     /// A program (`AGENT`, `INGRESS`, …) rather than a person: shown only while it publishes video.
     pub program: bool,
-    /// In the order the server lists them.
+    /// In the order in which they appeared. The server lists them in another one each time.
     pub tracks: Vec<Track>,
 }
 
@@ -79,7 +79,12 @@ impl Roster {
                 self.participants.remove(&id);
                 self.speakers.remove(&id);
             } else {
-                self.participants.insert(id, Participant::from(info));
+                let mut person = Participant::from(info);
+                if let Some(before) = self.participants.get(&id) {
+                    let known = |track: &Track| before.tracks.iter().position(|t| t.id == track.id);
+                    person.tracks.sort_by_key(|track| known(track).unwrap_or(usize::MAX));
+                }
+                self.participants.insert(id, person);
             }
         }
     }
@@ -204,6 +209,24 @@ mod tests {
         let (owner, track) = roster.track(&TrackId::new("TR_s")).unwrap();
         assert_eq!((owner.name.as_str(), track.source), ("Ada", TrackSource::ScreenShare));
         assert!(!track.encrypted);
+    }
+
+    #[test]
+    fn tracks_stay_in_the_order_in_which_they_appeared() {
+        let with = |sids: &[&str]| {
+            let tracks = sids.iter().map(|sid| proto::TrackInfo { sid: (*sid).into(), ..Default::default() });
+            proto::ParticipantInfo { tracks: tracks.collect(), ..person("PA_1", "Ada") }
+        };
+        let mut roster = Roster::default();
+        for (listed, kept) in [
+            (&["TR_mic"][..], "TR_mic"),
+            (&["TR_2", "TR_3", "TR_mic"], "TR_mic TR_2 TR_3"),
+            (&["TR_3", "TR_4", "TR_2"], "TR_2 TR_3 TR_4"),
+        ] {
+            roster.update(&[with(listed)]);
+            let tracks: Vec<_> = roster.participants().flat_map(|p| &p.tracks).map(|t| t.id.as_str()).collect();
+            assert_eq!(tracks.join(" "), kept);
+        }
     }
 
     #[test]
