@@ -21,9 +21,6 @@ use crate::recording::{
 use crate::scene::Size;
 use crate::spool::{Beside, Room};
 
-/// How often the disk is looked at.
-const DISK: Duration = Duration::from_secs(2);
-
 /// What to record, and how.
 #[derive(Args)]
 pub struct RecordArgs {
@@ -142,7 +139,7 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
     let mut line = StatusLine::new();
     let mut lost = None;
     let mut health = Health::default();
-    let mut disk = tokio::time::interval(DISK);
+    let mut disk = tokio::time::interval(DiskMarks::POLL);
     loop {
         tokio::select! {
             report = queue.recv() => match report.map(|(_, report)| report) {

@@ -1,5 +1,7 @@
 //! Pure. How much of its disk a recording leaves alone.
 
+use std::time::Duration;
+
 /// What stays free without a setting, in bytes; on a small disk an eightieth of it.
 const RESERVE: u64 = 256 << 20;
 
@@ -19,6 +21,9 @@ impl Default for DiskMarks {
 }
 
 impl DiskMarks {
+    /// How often the disk is asked while something is recorded.
+    pub const POLL: Duration = Duration::from_secs(2);
+
     /// What stays free of a disk of `total` bytes.
     pub fn reserve(&self, total: u64) -> u64 {
         self.reserve.unwrap_or(RESERVE.min(total / 80))

@@ -9,8 +9,6 @@ use crate::ids::RecordingId;
 use crate::recording::{DiskMarks, Report};
 use crate::spool::Room;
 
-/// How often the disk is looked at while something is recorded.
-const LOOK: Duration = Duration::from_secs(2);
 /// A recording that ended is given so long to leave the disk; only then the next one ends too.
 const LEAVES: Duration = Duration::from_secs(10);
 
@@ -68,7 +66,7 @@ impl Driver {
         }
         let (spool, facts) = (self.effects.spool.clone(), self.effects.facts.clone());
         tokio::spawn(async move {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(DiskMarks::POLL).await;
             // A disk that hangs does not answer: then nothing is known of it.
             if let Ok(room) = tokio::task::spawn_blocking(move || spool.room()).await {
                 let _ = facts.send(Fact::Disk(room));
