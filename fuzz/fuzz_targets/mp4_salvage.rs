@@ -7,13 +7,10 @@ mod mp4_check;
 mod ogg_check;
 // The pure files alone: a fuzzer need not build the whole of Greffier.
 #[allow(dead_code, reason = "a part of it is fuzzed")]
-#[path = "../../src/pipeline/mixer.rs"]
-mod mixer;
-#[allow(dead_code, reason = "a part of it is fuzzed")]
-#[path = "../../src/pipeline/mp4/mod.rs"]
+#[path = "../../src/pipeline/output/mp4/mod.rs"]
 mod mp4;
 #[allow(dead_code, reason = "a part of it is fuzzed")]
-#[path = "../../src/pipeline/ogg.rs"]
+#[path = "../../src/pipeline/output/ogg.rs"]
 mod ogg;
 
 use libfuzzer_sys::fuzz_target;

@@ -5,7 +5,7 @@
 mod check;
 // The pure files alone: a fuzzer need not build the whole of Greffier.
 #[allow(dead_code, reason = "a part of it is fuzzed")]
-#[path = "../../src/pipeline/opus.rs"]
+#[path = "../../src/pipeline/input/opus.rs"]
 mod opus;
 
 use libfuzzer_sys::fuzz_target;

@@ -3,7 +3,7 @@
 
 // The pure files alone: a fuzzer need not build the whole of Greffier.
 #[allow(dead_code, reason = "a part of it is fuzzed")]
-#[path = "../../src/pipeline/headers/mod.rs"]
+#[path = "../../src/pipeline/input/headers/mod.rs"]
 mod headers;
 #[allow(dead_code, reason = "a part of it is fuzzed")]
 #[path = "../../src/media.rs"]

@@ -3,13 +3,13 @@
 use std::sync::mpsc::Sender;
 use std::thread;
 
-use super::order::Order;
+use super::command::Command;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Ends the recording, with this reason.
-pub fn ends(orders: &Sender<Order>) -> impl Fn(String) + Send + 'static {
-    let orders = orders.clone();
-    move |why| drop(orders.send(Order::OutputBroke(why)))
+pub fn ends(commands: &Sender<Command>) -> impl Fn(String) + Send + 'static {
+    let commands = commands.clone();
+    move |why| drop(commands.send(Command::OutputBroke(why)))
 }
 
 /// A thread of the pipeline. When it stops by a panic, `tell` is told: else a recording would go on for ever without it.
@@ -48,12 +48,12 @@ mod tests {
 
     #[test]
     fn a_thread_that_panics_is_told_and_one_that_ends_is_not() {
-        let (orders, received) = channel();
-        spawn("painter", ends(&orders), || {}).unwrap();
-        spawn("mixer", ends(&orders), || panic!("on purpose")).unwrap();
-        drop(orders);
+        let (commands, received) = channel();
+        spawn("painter", ends(&commands), || {}).unwrap();
+        spawn("mixer", ends(&commands), || panic!("on purpose")).unwrap();
+        drop(commands);
         let told: Vec<_> = received.iter().collect();
         assert_eq!(told.len(), 1, "{told:?}");
-        assert!(matches!(&told[0], Order::OutputBroke(why) if why.starts_with("the mixer stopped")), "{told:?}");
+        assert!(matches!(&told[0], Command::OutputBroke(why) if why.starts_with("the mixer stopped")), "{told:?}");
     }
 }

@@ -1,39 +1,19 @@
 //! GStreamer: encoded media in, one file out.
 
-mod admission;
-mod attendance;
-mod budget;
-mod bus;
-mod conductor;
-mod counters;
-mod elements;
-mod encoder;
-mod frames;
-mod gate;
+mod audio;
+mod clock;
+mod command;
+mod engine;
 mod guard;
-mod headers;
 mod input;
-mod inventory;
-mod lane;
-mod mixer;
-mod mp4;
-mod ogg;
-mod opus;
-mod order;
+mod launch;
 mod output;
-mod pace;
-mod painter;
-mod plan;
-mod retry;
-mod salvage;
-mod sound;
-mod strain;
-mod template;
-mod voice;
+mod stats;
+mod video;
 
-pub use inventory::{Inventory, inventory};
-pub use pace::{LATENCY, LEAD};
-pub use salvage::{Left, salvage};
+pub use clock::{LATENCY, LEAD};
+pub use launch::inventory::{Inventory, inventory};
+pub use output::salvage::{Left, salvage};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +29,15 @@ use crate::ids::{ParticipantId, TrackId};
 use crate::media::{Codec, SenderReport, Unit};
 use crate::recording::{HoleCause, Output, Quality};
 use crate::scene::Scene;
+
+use audio::mixer;
+use audio::thread::MixerThread;
+use clock::RecordingClock;
+use command::Command;
+use engine::Engine;
+use input::decoder::Surroundings;
+use stats::Counters;
+use video::painter::{Outlet, Painter, PainterCommand};
 
 /// What the pipeline tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,10 +106,10 @@ pub struct Stats {
 /// One recording's media: inputs, painter, mixer, output. Calls never block. Dropping it drains it too.
 #[derive(Debug)]
 pub struct Pipeline {
-    pace: pace::Pace,
-    orders: Sender<order::Order>,
-    painter: Option<Sender<painter::Order>>,
-    counters: Arc<counters::Counters>,
+    clock: RecordingClock,
+    commands: Sender<Command>,
+    painter: Option<Sender<PainterCommand>>,
+    counters: Arc<Counters>,
     path: PathBuf,
     framerate: Option<u64>,
     /// There is a mixer.
@@ -133,10 +122,10 @@ impl Pipeline {
     /// (the caller renames it once `Drained` has come). Recording time zero is `start`.
     pub fn start(output: &Output, path: PathBuf, start: Instant, events: UnboundedSender<Event>) -> Result<Self> {
         gst::init().map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("GStreamer does not start: {e}")))?;
-        let pace = pace::Pace::new(start);
-        let (orders, to_conductor) = channel();
-        let file = output::File::open(output, path.clone(), orders.clone())?;
-        Self::with(file, output, path, pace, (orders, to_conductor), events)
+        let clock = RecordingClock::new(start);
+        let (commands, to_engine) = channel();
+        let file = output::File::open(output, path.clone(), commands.clone())?;
+        Self::with(file, output, path, clock, (commands, to_engine), events)
     }
 
     /// Writes into this file.
@@ -144,21 +133,21 @@ impl Pipeline {
         file: output::File,
         output: &Output,
         path: PathBuf,
-        pace: pace::Pace,
-        (orders, to_conductor): (Sender<order::Order>, Receiver<order::Order>),
+        clock: RecordingClock,
+        (commands, to_engine): (Sender<Command>, Receiver<Command>),
         events: UnboundedSender<Event>,
     ) -> Result<Self> {
-        let (sound, to_sound) = channel();
-        let counters = Arc::new(counters::Counters::new(events.clone()));
+        let (to_mixer, receiver) = channel();
+        let counters = Arc::new(Counters::new(events.clone()));
         let mut painter = None;
         if let (Some(video), Some(sink)) = (output.video(), file.video.clone()) {
             let (to_painter, receiver) = channel();
             let (size, framerate, counters) = (video.size, video.framerate, Arc::clone(&counters));
-            let (broke, outlet) = (orders.clone(), painter::Outlet { sink, encoder: file.encoder.clone() });
-            guard::spawn("painter", guard::ends(&orders), move || {
-                match painter::Painter::new(receiver, outlet, pace, counters, size, framerate) {
+            let (broke, outlet) = (commands.clone(), Outlet { sink, encoder: file.encoder.clone() });
+            guard::spawn("painter", guard::ends(&commands), move || {
+                match Painter::new(receiver, outlet, clock, counters, size, framerate) {
                     Ok(painter) => painter.run(),
-                    Err(e) => drop(broke.send(order::Order::OutputBroke(format!("the painter does not start: {e}")))),
+                    Err(e) => drop(broke.send(Command::OutputBroke(format!("the painter does not start: {e}")))),
                 }
             })?;
             painter = Some(to_painter);
@@ -167,57 +156,58 @@ impl Pipeline {
         let sounding = file.audio.is_some();
         if let Some(sink) = file.audio.clone() {
             let (priming, counters) = (file.priming, Arc::clone(&counters));
-            let mixer = sound::Sound { orders: to_sound, sink, pace, priming, counters };
-            guard::spawn("mixer", guard::ends(&orders), move || mixer.run())?;
+            let mixer = MixerThread { commands: receiver, sink, clock, priming, counters };
+            guard::spawn("mixer", guard::ends(&commands), move || mixer.run())?;
         }
-        let around = input::Surroundings { orders: orders.clone(), sound: sound.clone(), events: events.clone(), pace };
+        let around =
+            Surroundings { commands: commands.clone(), mixer: to_mixer.clone(), events: events.clone(), clock };
         let framerate = output.video().map(|v| u64::from(v.framerate));
         let steps = Arc::clone(&file.steps);
         let to_painter = painter.clone();
-        let tracks = conductor::Tracks::default();
-        let conductor = conductor::Conductor {
-            orders: to_conductor,
+        let tracks = engine::Tracks::default();
+        let engine = Engine {
+            commands: to_engine,
             around,
             events: events.clone(),
             painter: to_painter,
-            sound,
+            mixer: to_mixer,
             file,
             framerate,
-            pace,
+            clock,
             tracks,
         };
-        // Nobody reads orders any more when it is the conductor that stops.
+        // Nobody reads commands any more when it is the engine that stops.
         let owner = events.clone();
-        guard::spawn("conductor", move |why| drop(owner.send(Event::Broke(why))), move || conductor.run())?;
-        Ok(Self { pace, orders, painter, counters, path, framerate, sounding, steps })
+        guard::spawn("engine", move |why| drop(owner.send(Event::Broke(why))), move || engine.run())?;
+        Ok(Self { clock, commands, painter, counters, path, framerate, sounding, steps })
     }
 
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
     /// an audio-only pipeline, nor sound by a silent one.
     pub fn attach(&mut self, track: &TrackId, participant: &ParticipantId, codec: Codec) {
-        self.order(order::Order::Attach(track.clone(), participant.clone(), codec));
+        self.send(Command::Attach(track.clone(), participant.clone(), codec));
     }
 
     /// The track is gone; what has been decoded still plays.
     pub fn detach(&mut self, track: &TrackId) {
-        self.order(order::Order::Detach(track.clone()));
+        self.send(Command::Detach(track.clone()));
     }
 
     /// One unit; ignored when the track is not attached.
     pub fn push(&mut self, track: &TrackId, unit: Unit) {
-        self.order(order::Order::Unit(track.clone(), unit));
+        self.send(Command::Unit(track.clone(), unit));
     }
 
     /// One sender report; ignored when the track is not attached.
     pub fn report(&mut self, track: &TrackId, report: SenderReport) {
-        self.order(order::Order::Report(track.clone(), report));
+        self.send(Command::Report(track.clone(), report));
     }
 
     /// Shows this scene from what arrives at `from` on; what was to be shown after that no longer is. The output runs
     /// [`LATENCY`] behind, so up to that much may lie in the past. Without effect in an audio-only pipeline.
     pub fn show(&mut self, scene: Scene, from: Instant) {
         if let Some(painter) = &self.painter {
-            let _ = painter.send(painter::Order::Show(scene, self.pace.time(from)));
+            let _ = painter.send(PainterCommand::Show(scene, self.clock.time(from)));
         }
     }
 
@@ -228,10 +218,10 @@ impl Pipeline {
         let ticks = self.counters.ticks.load(Ordering::Relaxed);
         let samples = self.counters.samples.load(Ordering::Relaxed);
         let duration = match self.framerate {
-            Some(framerate) => pace::span(ticks, framerate),
-            None => pace::span(samples, mixer::RATE as u64),
+            Some(framerate) => clock::span(ticks, framerate),
+            None => clock::span(samples, mixer::RATE as u64),
         };
-        let behind = self.pace.time(Instant::now()) - pace::nanos(LATENCY) - pace::span(samples, mixer::RATE as u64);
+        let behind = self.clock.time(Instant::now()) - clock::nanos(LATENCY) - clock::span(samples, mixer::RATE as u64);
         let waiting_ns = if self.sounding { behind.max(0).unsigned_abs() } else { 0 };
         let (bytes, steps) = (output::length(&self.path), self.steps.load(Ordering::Relaxed));
         Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes, waiting_ns, steps }
@@ -244,12 +234,12 @@ impl Pipeline {
 
     /// Writes everything that arrived up to now, ends the streams; `Drained` or `Broke` follows. Nothing can be pushed any more.
     pub fn drain(&mut self) {
-        self.order(order::Order::Drain(Instant::now()));
+        self.send(Command::Drain(Instant::now()));
     }
 
-    /// The conductor is gone only after it has told the last event, and then nothing matters any more.
-    fn order(&self, order: order::Order) {
-        let _ = self.orders.send(order);
+    /// The engine is gone only after it has told the last event, and then nothing matters any more.
+    fn send(&self, command: Command) {
+        let _ = self.commands.send(command);
     }
 }
 

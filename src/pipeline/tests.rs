@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::attendance::Attendance;
-use super::mixer::{BLOCK, CHANNELS, Mixer};
-use super::pace::{LATENCY, nanos};
-use super::voice::{Step, Voice};
+use super::audio::attendance::Attendance;
+use super::audio::mixer::{BLOCK, CHANNELS, Mixer};
+use super::clock::{LATENCY, nanos};
+use super::input::jitter_buffer::{JitterBuffer, Step};
 use crate::ids::{ParticipantId, TrackId};
 use crate::media::Unit;
 use crate::timeline::{Kind, Timeline};
@@ -58,7 +58,7 @@ fn record(sent: &[Sent], until: i64) -> (Vec<f32>, i64) {
 fn play(sent: &[Sent], until: i64) -> (Vec<f32>, i64, Vec<(i64, i64)>) {
     let mut placed = Vec::new();
     let mut timeline = Timeline::new();
-    let mut voice = Voice::new(timeline.add(ParticipantId::new("PA_ann"), Kind::Audio));
+    let mut voice = JitterBuffer::new(timeline.add(ParticipantId::new("PA_ann"), Kind::Audio));
     let (mut mixer, mut attendance, mut file) = (Mixer::new(), Attendance::default(), Vec::new());
     attendance.enter(1, TrackId::new("TR_ann"));
     let (start, mut lost, mut quiet, mut block) = (Instant::now(), 0, false, Vec::new());
@@ -263,7 +263,7 @@ fn sound_that_is_never_quiet_comes_back_in_one_cut_which_is_told() {
 #[test]
 fn packets_that_cannot_be_decoded_move_nothing() {
     let mut timeline = Timeline::new();
-    let mut voice = Voice::new(timeline.add(ParticipantId::new("PA_ann"), Kind::Audio));
+    let mut voice = JitterBuffer::new(timeline.add(ParticipantId::new("PA_ann"), Kind::Audio));
     let (mut played, mut lost, mut concealed) = (Vec::new(), 0, 0);
     for n in 0..200_u64 {
         let data = match n {
@@ -318,7 +318,7 @@ proptest! {
         walk in any::<bool>(),
     ) {
         let mut timeline = Timeline::new();
-        let mut voice = Voice::new(timeline.add(ParticipantId::new("PA_ann"), Kind::Audio));
+        let mut voice = JitterBuffer::new(timeline.add(ParticipantId::new("PA_ann"), Kind::Audio));
         let (mut now, mut given, mut out) = (0, 0, 0);
         for (n, (rtp, wait, kind, contiguous)) in units.into_iter().enumerate() {
             now += if walk { wait * MS / 100 } else { wait * MS };

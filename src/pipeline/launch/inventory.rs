@@ -2,8 +2,9 @@
 
 use gstreamer as gst;
 
-use super::{Codec, elements, plan, template};
+use super::{elements, plan, template};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pipeline::Codec;
 use crate::recording::{Output, Preset};
 use crate::scene::Layout;
 

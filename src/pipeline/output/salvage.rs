@@ -43,7 +43,7 @@ pub fn salvage(container: Container, path: &Path, steps: &AtomicU64) -> io::Resu
 }
 
 #[cfg(test)]
-#[path = "../../fuzz/checks/ogg.rs"]
+#[path = "../../../fuzz/checks/ogg.rs"]
 mod check;
 
 #[cfg(test)]

@@ -16,52 +16,56 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::ids::TrackId;
 use crate::timeline::RecordingTime;
 
-use super::frames::Frames;
-use super::order::{Generation, Order};
-use super::pace::{LATENCY, LEAD, Pace, nanos};
-use super::{Codec, Event, bus, elements, headers, mixer, opus, plan, sound, template};
+use super::frame_queue::FrameQueue;
+use super::{headers, opus};
+use crate::pipeline::audio::mixer;
+use crate::pipeline::audio::thread::MixerCommand;
+use crate::pipeline::clock::{LATENCY, LEAD, RecordingClock, nanos};
+use crate::pipeline::command::{Command, Generation};
+use crate::pipeline::launch::{bus, elements, plan, template};
+use crate::pipeline::{Codec, Event};
 
-/// GStreamer knows no negative times: recording time zero is this moment of an input.
+/// GStreamer knows no negative times: recording time zero is this moment of a decoder.
 const ZERO_NS: i64 = 10_000_000_000;
 /// Encoded bytes that may wait for a decoder that cannot keep up.
 const BACKLOG: u64 = 6_000_000;
 /// Pictures this small are what the server sends to flush a decoder (8×8 VP8, 2×2 H.264), never a camera.
 const FLUSH_SIDE: u32 = 16;
 
-/// What an input needs of the world around it.
+/// What a decoder needs of the world around it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// Where failures and ends are told.
-    pub orders: Sender<Order>,
+    pub commands: Sender<Command>,
     /// Where samples go.
-    pub sound: Sender<sound::Order>,
+    pub mixer: Sender<MixerCommand>,
     /// Where `Decoding` is told.
     pub events: UnboundedSender<Event>,
     /// The clock.
-    pub pace: Pace,
+    pub clock: RecordingClock,
 }
 
-/// A running input. Dropping it stops it, on a thread of its own: a decoder that hangs holds up nobody.
+/// A running decoder. Dropping it stops it, on a thread of its own: a decoder that hangs holds up nobody.
 #[derive(Debug)]
-pub struct Input {
+pub struct Decoder {
     pipeline: gst::Pipeline,
     source: gst_app::AppSrc,
     sink: gst_app::AppSink,
     /// Its name.
     pub generation: Generation,
     last: Option<gst::ClockTime>,
-    sound: Sender<sound::Order>,
+    mixer: Sender<MixerCommand>,
     /// When the piece of sound begins that was decoded last, if it is quiet.
     quiet_at: Arc<AtomicI64>,
 }
 
-impl Input {
+impl Decoder {
     /// Opens the decoder of this codec, or says why there is none.
     pub fn open(
         track: &TrackId,
         codec: Codec,
         generation: Generation,
-        frames: &Arc<Frames>,
+        frames: &Arc<FrameQueue>,
         around: &Surroundings,
     ) -> Result<Self, String> {
         let description = template::fill(plan::input(codec), &[]).map_err(|e| e.to_string())?;
@@ -72,7 +76,7 @@ impl Input {
         let source: gst_app::AppSrc = bus::element(&pipeline, "in")?;
         let sink: gst_app::AppSink = bus::element(&pipeline, "out")?;
         let clock = gst::SystemClock::obtain();
-        let elapsed = around.pace.time(Instant::now()).max(0).unsigned_abs();
+        let elapsed = around.clock.time(Instant::now()).max(0).unsigned_abs();
         pipeline.use_clock(Some(&clock));
         pipeline.set_start_time(gst::ClockTime::NONE);
         pipeline.set_base_time(clock.time().saturating_sub(gst::ClockTime::from_nseconds(elapsed)));
@@ -81,25 +85,25 @@ impl Input {
         if codec != Codec::Opus {
             sink.set_ts_offset(nanos(LATENCY) - nanos(LEAD) - ZERO_NS);
             let take = pictures(track.clone(), Arc::clone(frames), around.clone());
-            sink.set_callbacks(callbacks(generation, around.orders.clone(), take));
+            sink.set_callbacks(callbacks(generation, around.commands.clone(), take));
         } else {
-            let _ = around.sound.send(sound::Order::Voice(generation, track.clone()));
+            let _ = around.mixer.send(MixerCommand::Voice(generation, track.clone()));
             let take = samples(track.clone(), generation, Arc::clone(frames), Arc::clone(&quiet_at), around.clone());
-            sink.set_callbacks(callbacks(generation, around.orders.clone(), take));
+            sink.set_callbacks(callbacks(generation, around.commands.clone(), take));
         }
-        let orders = around.orders.clone();
+        let commands = around.commands.clone();
         if codec != Codec::Opus {
             let decoder: gst::Element = bus::element(&pipeline, "decoder")?;
-            limit(&decoder, generation, orders.clone());
+            limit(&decoder, generation, commands.clone());
         }
         bus::watch(&pipeline, move |message| {
             if let bus::Message::Error(reason) = message {
-                // The conductor may be gone already; then nobody cares.
-                let _ = orders.send(Order::InputFailed(generation, reason));
+                // The engine may be gone already; then nobody cares.
+                let _ = commands.send(Command::InputFailed(generation, reason));
             }
         });
         pipeline.set_state(gst::State::Playing).map_err(|_| format!("the {codec:?} decoder does not start"))?;
-        Ok(Self { pipeline, source, sink, generation, last: None, sound: around.sound.clone(), quiet_at })
+        Ok(Self { pipeline, source, sink, generation, last: None, mixer: around.mixer.clone(), quiet_at })
     }
 
     /// One unit to be seen or heard at `time`. False when the decoder is too far behind to take it.
@@ -133,7 +137,7 @@ impl Input {
 
     /// Lets the mixer wait for what is said from `time` on.
     pub fn expect(&self, time: RecordingTime) {
-        let _ = self.sound.send(sound::Order::Expect(self.generation, position(time)));
+        let _ = self.mixer.send(MixerCommand::Expect(self.generation, position(time)));
     }
 
     /// Lets the decoder make up for sound that was lost.
@@ -154,7 +158,7 @@ impl Input {
     }
 }
 
-impl Drop for Input {
+impl Drop for Decoder {
     fn drop(&mut self) {
         bus::close_apart(&self.pipeline);
     }
@@ -162,7 +166,7 @@ impl Drop for Input {
 
 /// Lets no picture pass that is larger than its headers may say: a decoder that makes one all the same is closed before
 /// anything else is made of it.
-fn limit(decoder: &gst::Element, generation: Generation, orders: Sender<Order>) {
+fn limit(decoder: &gst::Element, generation: Generation, commands: Sender<Command>) {
     let Some(pad) = decoder.static_pad("src") else { return };
     let too_large = AtomicBool::new(false);
     let kinds = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER;
@@ -175,7 +179,7 @@ fn limit(decoder: &gst::Element, generation: Generation, orders: Sender<Order>) 
             if headers::fits(width, height) {
                 too_large.store(false, Ordering::Relaxed);
             } else if !too_large.swap(true, Ordering::Relaxed) {
-                let _ = orders.send(Order::InputFailed(generation, format!("its pictures are {width}×{height}")));
+                let _ = commands.send(Command::InputFailed(generation, format!("its pictures are {width}×{height}")));
             }
         }
         if too_large.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
@@ -199,7 +203,7 @@ fn position(time: RecordingTime) -> i64 {
 /// Takes what the decoder gives until it has played out.
 fn callbacks(
     generation: Generation,
-    orders: Sender<Order>,
+    commands: Sender<Command>,
     mut take: impl FnMut(gst::Sample) + Send + 'static,
 ) -> gst_app::AppSinkCallbacks {
     gst_app::AppSinkCallbacks::builder()
@@ -208,18 +212,18 @@ fn callbacks(
             Ok(gst::FlowSuccess::Ok)
         })
         .eos(move |_| {
-            let _ = orders.send(Order::InputEnded(generation));
+            let _ = commands.send(Command::InputEnded(generation));
         })
         .build()
 }
 
 /// Decoded pictures go into the queue of their track.
-fn pictures(track: TrackId, frames: Arc<Frames>, around: Surroundings) -> impl FnMut(gst::Sample) + Send + 'static {
+fn pictures(track: TrackId, frames: Arc<FrameQueue>, around: Surroundings) -> impl FnMut(gst::Sample) + Send + 'static {
     move |sample| {
         let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
         let small = info.is_none_or(|i| i.width() <= FLUSH_SIDE || i.height() <= FLUSH_SIDE);
         if let (false, Some(time)) = (small, sample.buffer().and_then(|buffer| buffer.pts()).map(recording_time))
-            && frames.push(time, around.pace.time(Instant::now()), sample)
+            && frames.push(time, around.clock.time(Instant::now()), sample)
         {
             let _ = around.events.send(Event::Decoding(track.clone()));
         }
@@ -230,7 +234,7 @@ fn pictures(track: TrackId, frames: Arc<Frames>, around: Surroundings) -> impl F
 fn samples(
     track: TrackId,
     generation: Generation,
-    frames: Arc<Frames>,
+    frames: Arc<FrameQueue>,
     quiet_at: Arc<AtomicI64>,
     around: Surroundings,
 ) -> impl FnMut(gst::Sample) + Send + 'static {
@@ -240,8 +244,8 @@ fn samples(
         let samples: Vec<i16> = map.as_slice().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
         quiet_at.store(if mixer::is_quiet(&samples) { time } else { i64::MIN }, Ordering::Relaxed);
         let position = position(time) - opus::ENCODER_DELAY;
-        let _ = around.sound.send(sound::Order::Piece { generation, position, samples });
-        if frames.note(around.pace.time(Instant::now())) {
+        let _ = around.mixer.send(MixerCommand::Piece { generation, position, samples });
+        if frames.note(around.clock.time(Instant::now())) {
             let _ = around.events.send(Event::Decoding(track.clone()));
         }
     }

@@ -11,42 +11,45 @@ use crate::ids::{ParticipantId, TrackId};
 use crate::recording::HoleCause;
 use crate::timeline::{Kind, RecordingTime, Timeline};
 
-use super::budget::Budget;
-use super::frames::Frames;
-use super::input::{Input, Surroundings};
-use super::lane::{self, Lane, Place};
-use super::order::{Generation, Order};
+use super::audio::mixer;
+use super::audio::thread::MixerCommand;
+use super::clock::{Pulse, RecordingClock, span};
+use super::command::{Command, Generation};
+use super::input::budget::Budget;
+use super::input::decoder::{Decoder, Surroundings};
+use super::input::frame_queue::FrameQueue;
+use super::input::track::{self, Place, TrackState};
 use super::output::File;
-use super::pace::{Pace, Pulse, span};
-use super::{Codec, Event, Unit, mixer, painter, sound};
+use super::video::painter::PainterCommand;
+use super::{Codec, Event, Unit};
 
 /// How long inputs may take to play out at the end. Pictures wait for their time at most `LATENCY - LEAD`.
 const PLAY_OUT: Duration = Duration::from_millis(1200);
 /// Inputs that may play out at the same time; beyond, the oldest is closed: it may be a decoder that hangs.
 const MOST_ENDING: usize = 32;
-/// How long the conductor waits for an order before it looks around.
+/// How long the engine waits for a command before it looks around.
 const IDLE: Duration = Duration::from_millis(500);
 /// How long encoders and muxer may write nothing after that.
 const WRITE_OUT: Duration = Duration::from_secs(30);
 
-/// The conductor and what it owns.
-pub struct Conductor {
-    /// Orders.
-    pub orders: Receiver<Order>,
-    /// What an input needs.
+/// The engine and what it owns.
+pub struct Engine {
+    /// What is requested of it.
+    pub commands: Receiver<Command>,
+    /// What a decoder needs.
     pub around: Surroundings,
     /// To the owner.
     pub events: UnboundedSender<Event>,
     /// To the painter, unless it is sound alone.
-    pub painter: Option<Sender<painter::Order>>,
+    pub painter: Option<Sender<PainterCommand>>,
     /// To the mixer, if there is one.
-    pub sound: Sender<sound::Order>,
+    pub mixer: Sender<MixerCommand>,
     /// The file.
     pub file: File,
     /// Pictures per second, unless it is sound alone.
     pub framerate: Option<u64>,
-    /// The clock.
-    pub pace: Pace,
+    /// When recording time zero was.
+    pub clock: RecordingClock,
     /// The tracks.
     pub tracks: Tracks,
 }
@@ -55,8 +58,8 @@ pub struct Conductor {
 #[derive(Debug, Default)]
 pub struct Tracks {
     timeline: Timeline<ParticipantId>,
-    lanes: HashMap<TrackId, Lane>,
-    ending: Vec<(TrackId, Input)>,
+    attached: HashMap<TrackId, TrackState>,
+    ending: Vec<(TrackId, Decoder)>,
     /// What their decoders may hold together.
     budget: Budget,
     generations: Generation,
@@ -70,7 +73,7 @@ enum Outcome {
     Broke(String),
 }
 
-impl Conductor {
+impl Engine {
     /// Runs until the file is whole or broken.
     pub fn run(mut self) {
         let last = match self.record() {
@@ -78,7 +81,7 @@ impl Conductor {
             Err(why) => Event::Broke(why),
         };
         // Whatever runs is stopped before the owner hears of the end.
-        self.tracks.lanes.clear();
+        self.tracks.attached.clear();
         self.tracks.ending.clear();
         let Self { file, events, .. } = self;
         drop(file);
@@ -89,18 +92,18 @@ impl Conductor {
     fn record(&mut self) -> Result<Instant, String> {
         let mut pulse = Pulse::default();
         loop {
-            let order = self.orders.recv_timeout(self.wait());
-            let now = self.pace.time(Instant::now());
+            let command = self.commands.recv_timeout(self.wait());
+            let now = self.clock.time(Instant::now());
             if let Some(since) = pulse.beat(now) {
                 self.stood_still(since, now);
             }
-            match order {
-                Ok(Order::Drain(at)) => return Ok(at),
+            match command {
+                Ok(Command::Drain(at)) => return Ok(at),
                 // The owner is gone: what there is, is kept.
                 Err(RecvTimeoutError::Disconnected) => return Ok(Instant::now()),
                 Err(RecvTimeoutError::Timeout) => self.flush(),
-                Ok(order) => {
-                    if let Outcome::Broke(why) = self.handle(order) {
+                Ok(command) => {
+                    if let Outcome::Broke(why) = self.handle(command) {
                         return Err(why);
                     }
                 }
@@ -116,19 +119,19 @@ impl Conductor {
 
     /// Until sound that waits must go its way.
     fn wait(&self) -> Duration {
-        let due = self.tracks.lanes.values().filter_map(Lane::due).min();
-        let now = self.pace.time(Instant::now());
+        let due = self.tracks.attached.values().filter_map(TrackState::due).min();
+        let now = self.clock.time(Instant::now());
         due.map_or(IDLE, |due| Duration::from_nanos((due - now).max(0).unsigned_abs()).min(IDLE))
     }
 
     /// Sound whose time has come goes its way.
     fn flush(&mut self) {
-        let now = self.pace.time(Instant::now());
+        let now = self.clock.time(Instant::now());
         let tracks = &mut self.tracks;
-        for (track, lane) in &mut tracks.lanes {
-            if lane.due().is_some_and(|due| due <= now) {
-                let outcome = lane.flush(&mut tracks.timeline);
-                told(&self.events, track, outcome);
+        for (track, state) in &mut tracks.attached {
+            if state.due().is_some_and(|due| due <= now) {
+                let outcome = state.flush(&mut tracks.timeline);
+                report(&self.events, track, outcome);
             }
         }
     }
@@ -138,33 +141,39 @@ impl Conductor {
         let mut playing = self.end_inputs();
         let deadline = Instant::now() + PLAY_OUT;
         while !playing.is_empty() {
-            match self.orders.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Order::InputEnded(generation) | Order::InputFailed(generation, _)) => {
+            match self.commands.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Command::InputEnded(generation) | Command::InputFailed(generation, _)) => {
                     playing.remove(&generation);
                 }
-                Ok(Order::OutputBroke(why)) => return Event::Broke(why),
-                Ok(Order::OutputEnded) => return Event::Broke("the output ended by itself".into()),
+                Ok(Command::OutputBroke(why)) => return Event::Broke(why),
+                Ok(Command::OutputEnded) => return Event::Broke("the output ended by itself".into()),
                 // Too late.
-                Ok(Order::Attach(..) | Order::Detach(_) | Order::Unit(..) | Order::Report(..) | Order::Drain(_)) => {}
+                Ok(
+                    Command::Attach(..)
+                    | Command::Detach(_)
+                    | Command::Unit(..)
+                    | Command::Report(..)
+                    | Command::Drain(_),
+                ) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.tracks.lanes.clear();
+        self.tracks.attached.clear();
         self.tracks.ending.clear();
         let duration_ns = self.finish(at);
         let (mut deadline, mut written) = (Instant::now() + WRITE_OUT, self.file.length());
         loop {
-            match self.orders.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Order::OutputEnded) => break,
-                Ok(Order::OutputBroke(why)) => return Event::Broke(why),
+            match self.commands.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Command::OutputEnded) => break,
+                Ok(Command::OutputBroke(why)) => return Event::Broke(why),
                 Ok(
-                    Order::Attach(..)
-                    | Order::Detach(_)
-                    | Order::Unit(..)
-                    | Order::Report(..)
-                    | Order::Drain(_)
-                    | Order::InputEnded(_)
-                    | Order::InputFailed(..),
+                    Command::Attach(..)
+                    | Command::Detach(_)
+                    | Command::Unit(..)
+                    | Command::Report(..)
+                    | Command::Drain(_)
+                    | Command::InputEnded(_)
+                    | Command::InputFailed(..),
                 ) => {}
                 // A slow machine or disk is waited for as long as something comes.
                 Err(RecvTimeoutError::Timeout) if self.file.length() > written => {
@@ -183,7 +192,7 @@ impl Conductor {
 
     /// Tells painter and mixer where the recording ends: at the same moment, a whole number of pictures.
     fn finish(&self, at: Instant) -> u64 {
-        let time = i128::from(self.pace.time(at).max(0));
+        let time = i128::from(self.clock.time(at).max(0));
         let rate = mixer::RATE as u64;
         // At least one sample besides those that the encoder's own silence stands for: the muxer wants something of each track.
         let least = self.file.priming as u64 + 1;
@@ -191,88 +200,88 @@ impl Conductor {
             (Some(framerate), Some(painter)) => {
                 let ticks = (time * i128::from(framerate) + 500_000_000) / 1_000_000_000;
                 let ticks = u64::try_from(ticks).unwrap_or(0).max((least * framerate).div_ceil(rate));
-                let _ = painter.send(painter::Order::Finish(ticks));
+                let _ = painter.send(PainterCommand::Finish(ticks));
                 ticks * rate / framerate
             }
             (Some(_) | None, _) => u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(least),
         };
-        let _ = self.sound.send(sound::Order::Finish(samples));
+        let _ = self.mixer.send(MixerCommand::Finish(samples));
         span(samples, rate).unsigned_abs()
     }
 
-    /// Ends every input; returns those that still play out.
+    /// Ends every decoder; returns those that still play out.
     fn end_inputs(&mut self) -> HashSet<Generation> {
-        let tracks: Vec<TrackId> = self.tracks.lanes.keys().cloned().collect();
+        let tracks: Vec<TrackId> = self.tracks.attached.keys().cloned().collect();
         for track in tracks {
             self.detach(&track);
         }
-        for (_, input) in &self.tracks.ending {
-            input.hurry();
+        for (_, decoder) in &self.tracks.ending {
+            decoder.hurry();
         }
-        self.tracks.ending.iter().map(|(_, input)| input.generation).collect()
+        self.tracks.ending.iter().map(|(_, decoder)| decoder.generation).collect()
     }
 
-    fn handle(&mut self, order: Order) -> Outcome {
-        match order {
-            Order::Attach(track, participant, codec) => self.attach(track, participant, codec),
-            Order::Detach(track) => self.detach(&track),
-            Order::Unit(track, unit) => self.unit(&track, unit),
-            Order::Report(track, report) => {
-                if let Some(lane) = self.tracks.lanes.get(&track) {
-                    self.tracks.timeline.report(lane.key, report.rtp, report.ntp_ns);
+    fn handle(&mut self, command: Command) -> Outcome {
+        match command {
+            Command::Attach(track, participant, codec) => self.attach(track, participant, codec),
+            Command::Detach(track) => self.detach(&track),
+            Command::Unit(track, unit) => self.unit(&track, unit),
+            Command::Report(track, report) => {
+                if let Some(state) = self.tracks.attached.get(&track) {
+                    self.tracks.timeline.report(state.key, report.rtp, report.ntp_ns);
                 }
             }
-            Order::Drain(_) => {}
-            Order::InputFailed(generation, why) => self.failed(generation, why),
-            Order::InputEnded(generation) => self.ended(generation),
-            Order::OutputBroke(why) => return Outcome::Broke(why),
-            Order::OutputEnded => return Outcome::Broke("the output ended by itself".into()),
+            Command::Drain(_) => {}
+            Command::InputFailed(generation, why) => self.failed(generation, why),
+            Command::InputEnded(generation) => self.ended(generation),
+            Command::OutputBroke(why) => return Outcome::Broke(why),
+            Command::OutputEnded => return Outcome::Broke("the output ended by itself".into()),
         }
         Outcome::Next
     }
 
     fn attach(&mut self, track: TrackId, participant: ParticipantId, codec: Codec) {
         self.detach(&track);
-        let is_sound = codec == Codec::Opus;
-        let recorded = if is_sound { self.file.audio.is_some() } else { self.painter.is_some() };
+        let is_audio = codec == Codec::Opus;
+        let recorded = if is_audio { self.file.audio.is_some() } else { self.painter.is_some() };
         if !recorded {
             return;
         }
-        let kind = if is_sound { Kind::Audio } else { Kind::Video };
+        let kind = if is_audio { Kind::Audio } else { Kind::Video };
         let key = self.tracks.timeline.add(participant, kind);
-        self.tracks.lanes.insert(track.clone(), Lane::new(key, codec));
+        self.tracks.attached.insert(track.clone(), TrackState::new(key, codec));
         self.open(&track);
     }
 
-    /// Opens a decoder for a lane that has none.
+    /// Opens a decoder for a state that has none.
     fn open(&mut self, track: &TrackId) {
         self.tracks.generations += 1;
         let generation = self.tracks.generations;
-        let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
-        let frames = Arc::new(Frames::new());
-        match Input::open(track, lane.codec, generation, &frames, &self.around) {
-            Ok(input) => {
-                if let (Some(painter), false) = (&self.painter, lane.codec == Codec::Opus) {
-                    let _ = painter.send(painter::Order::Track(track.clone(), generation, Arc::clone(&frames)));
+        let Some(state) = self.tracks.attached.get_mut(track) else { return };
+        let frames = Arc::new(FrameQueue::new());
+        match Decoder::open(track, state.codec, generation, &frames, &self.around) {
+            Ok(decoder) => {
+                if let (Some(painter), false) = (&self.painter, state.codec == Codec::Opus) {
+                    let _ = painter.send(PainterCommand::Track(track.clone(), generation, Arc::clone(&frames)));
                 }
-                lane.opened(input, frames);
+                state.opened(decoder, frames);
             }
             Err(why) => {
                 tracing::debug!(%track, why, "a decoder cannot be opened");
-                lane.broke(self.pace.time(Instant::now()), &why);
+                state.broke(self.clock.time(Instant::now()), &why);
                 let _ = self.events.send(Event::Undecodable(track.clone(), why));
             }
         }
     }
 
     fn detach(&mut self, track: &TrackId) {
-        let Some(mut lane) = self.tracks.lanes.remove(track) else { return };
-        let outcome = lane.flush(&mut self.tracks.timeline);
-        told(&self.events, track, outcome);
-        self.tracks.timeline.remove(lane.key);
-        if let Some(input) = lane.input.take() {
-            input.end();
-            self.tracks.ending.push((track.clone(), input));
+        let Some(mut state) = self.tracks.attached.remove(track) else { return };
+        let outcome = state.flush(&mut self.tracks.timeline);
+        report(&self.events, track, outcome);
+        self.tracks.timeline.remove(state.key);
+        if let Some(decoder) = state.decoder.take() {
+            decoder.end();
+            self.tracks.ending.push((track.clone(), decoder));
         }
         if let Some((_, oldest)) = self.tracks.ending.first()
             && self.tracks.ending.len() > MOST_ENDING
@@ -282,34 +291,34 @@ impl Conductor {
     }
 
     fn unit(&mut self, track: &TrackId, unit: Unit) {
-        let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
-        let now = self.pace.time(Instant::now());
-        let arrival = self.pace.time(unit.arrival);
-        if lane.wants_decoder(&unit, now, &self.tracks.budget) {
+        let Some(state) = self.tracks.attached.get_mut(track) else { return };
+        let now = self.clock.time(Instant::now());
+        let arrival = self.clock.time(unit.arrival);
+        if state.wants_decoder(&unit, now, &self.tracks.budget) {
             self.open(track);
         }
-        let Some(lane) = self.tracks.lanes.get_mut(track) else { return };
+        let Some(state) = self.tracks.attached.get_mut(track) else { return };
         let place = Place { arrival, now };
-        let mut outcome = lane.unit(unit, place, &mut self.tracks.timeline, &mut self.tracks.budget);
-        if let Some(input) = &outcome.closed {
-            self.forget(track, input.generation);
+        let mut outcome = state.unit(unit, place, &mut self.tracks.timeline, &mut self.tracks.budget);
+        if let Some(decoder) = &outcome.closed {
+            self.forget(track, decoder.generation);
         }
         for generation in std::mem::take(&mut outcome.evicted) {
             self.evict(generation);
         }
-        told(&self.events, track, outcome);
+        report(&self.events, track, outcome);
     }
 
     /// Closes a decoder, because smaller pictures need its room.
     fn evict(&mut self, generation: Generation) {
-        let found = self.tracks.lanes.iter_mut().find(|(_, lane)| lane.generation() == Some(generation));
-        let Some((track, lane)) = found else {
+        let found = self.tracks.attached.iter_mut().find(|(_, state)| state.generation() == Some(generation));
+        let Some((track, state)) = found else {
             // It was about to end anyway.
             self.ended(generation);
             return;
         };
         let track = track.clone();
-        let told = lane.evict();
+        let told = state.evict();
         self.forget(&track, generation);
         if let Some(why) = told {
             let _ = self.events.send(Event::Undecodable(track, why));
@@ -317,14 +326,14 @@ impl Conductor {
     }
 
     fn failed(&mut self, generation: Generation, why: String) {
-        if self.tracks.ending.iter().any(|(_, input)| input.generation == generation) {
+        if self.tracks.ending.iter().any(|(_, decoder)| decoder.generation == generation) {
             self.ended(generation);
             return;
         }
-        let found = self.tracks.lanes.iter_mut().find(|(_, lane)| lane.generation() == Some(generation));
-        let Some((track, lane)) = found else { return };
+        let found = self.tracks.attached.iter_mut().find(|(_, state)| state.generation() == Some(generation));
+        let Some((track, state)) = found else { return };
         let track = track.clone();
-        let told = lane.broke(self.pace.time(Instant::now()), &why);
+        let told = state.broke(self.clock.time(Instant::now()), &why);
         tracing::info!(%track, why, "a track's decoder broke");
         self.forget(&track, generation);
         if let Some(why) = told {
@@ -333,23 +342,25 @@ impl Conductor {
     }
 
     fn ended(&mut self, generation: Generation) {
-        let Some(at) = self.tracks.ending.iter().position(|(_, input)| input.generation == generation) else { return };
-        let (track, input) = self.tracks.ending.remove(at);
-        drop(input);
+        let Some(at) = self.tracks.ending.iter().position(|(_, decoder)| decoder.generation == generation) else {
+            return;
+        };
+        let (track, decoder) = self.tracks.ending.remove(at);
+        drop(decoder);
         self.forget(&track, generation);
     }
 
     fn forget(&mut self, track: &TrackId, generation: Generation) {
         self.tracks.budget.release(generation);
-        let _ = self.sound.send(sound::Order::Forget(generation));
+        let _ = self.mixer.send(MixerCommand::Forget(generation));
         if let Some(painter) = &self.painter {
-            let _ = painter.send(painter::Order::Forget(track.clone(), generation));
+            let _ = painter.send(PainterCommand::Forget(track.clone(), generation));
         }
     }
 }
 
 /// Tells the owner what became of a track's units.
-fn told(events: &UnboundedSender<Event>, track: &TrackId, outcome: lane::Outcome) {
+fn report(events: &UnboundedSender<Event>, track: &TrackId, outcome: track::Outcome) {
     if outcome.ask {
         let _ = events.send(Event::NeedKeyframe(track.clone()));
     }

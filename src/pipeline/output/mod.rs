@@ -1,4 +1,9 @@
-//! The file: pictures and sound into encoders, muxer and disk.
+//! The file: video and audio into encoders, muxer and disk.
+
+pub mod encoder;
+mod mp4;
+mod ogg;
+pub mod salvage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,9 +17,10 @@ use gstreamer_app as gst_app;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{Container, Output};
 
-use super::encoder::Encoder;
-use super::order::Order;
-use super::{bus, elements, mp4, plan};
+use encoder::Encoder;
+
+use crate::pipeline::command::Command;
+use crate::pipeline::launch::{bus, elements, plan};
 
 /// The running output. Dropping it stops it as it is.
 #[derive(Debug)]
@@ -35,8 +41,8 @@ pub struct File {
 }
 
 impl File {
-    /// Opens the file and starts the encoders; what becomes of them is told to `orders`.
-    pub fn open(output: &Output, path: PathBuf, orders: Sender<Order>) -> Result<Self> {
+    /// Opens the file and starts the encoders; what becomes of them is told to `commands`.
+    pub fn open(output: &Output, path: PathBuf, commands: Sender<Command>) -> Result<Self> {
         let plan = plan::output(output, elements::installed).map_err(|e| internal(e.to_string()))?;
         if let Some(missing) = elements::missing(&plan.description) {
             return Err(Error::new(ErrorKind::FailedPrecondition, missing));
@@ -54,10 +60,10 @@ impl File {
         sink.set_property("location", location);
         let written = path.clone();
         bus::watch(&pipeline, move |message| {
-            // The conductor may be gone already; then nobody cares.
-            let _ = orders.send(match message {
-                bus::Message::Error(why) => Order::OutputBroke(format!("writing {}: {why}", written.display())),
-                bus::Message::End => Order::OutputEnded,
+            // The engine may be gone already; then nobody cares.
+            let _ = commands.send(match message {
+                bus::Message::Error(why) => Command::OutputBroke(format!("writing {}: {why}", written.display())),
+                bus::Message::End => Command::OutputEnded,
             });
         });
         if pipeline.set_state(gst::State::Playing).is_err() {
@@ -113,7 +119,8 @@ fn internal(message: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::{Codec, template};
+    use crate::pipeline::Codec;
+    use crate::pipeline::launch::template;
     use crate::recording::VideoSettings;
     use crate::scene::{Arrangement, Layout, Theme};
 
@@ -161,8 +168,8 @@ mod tests {
     #[test]
     fn an_unwritable_path_is_named() {
         gst::init().unwrap();
-        let (orders, _kept) = std::sync::mpsc::channel();
-        let error = File::open(&mp4(), "/nowhere/at/all.mp4".into(), orders).unwrap_err();
+        let (commands, _kept) = std::sync::mpsc::channel();
+        let error = File::open(&mp4(), "/nowhere/at/all.mp4".into(), commands).unwrap_err();
         assert_eq!(error.kind, ErrorKind::FailedPrecondition);
         assert!(error.message.contains("/nowhere/at/all.mp4"), "{error}");
     }

@@ -17,12 +17,12 @@ use crate::ids::TrackId;
 use crate::scene::{Face, Scene, Size};
 use crate::timeline::RecordingTime;
 
-use super::counters::Counters;
-use super::encoder::Encoder;
-use super::frames::Frames;
-use super::order::Generation;
-use super::pace::{PATIENCE, Pace, nanos, span};
-use super::strain::Strain;
+use super::overload::Overload;
+use crate::pipeline::clock::{PATIENCE, RecordingClock, nanos, span};
+use crate::pipeline::command::Generation;
+use crate::pipeline::input::frame_queue::FrameQueue;
+use crate::pipeline::output::encoder::Encoder;
+use crate::pipeline::stats::Counters;
 
 /// The film may begin this much later than its first picture is due, so that it does not begin with initials where pictures
 /// are on their way.
@@ -35,9 +35,9 @@ const HOLE_SECONDS: u64 = 5;
 
 /// What the painter is told.
 #[derive(Debug)]
-pub enum Order {
+pub enum PainterCommand {
     /// A track's pictures come from here.
-    Track(TrackId, Generation, Arc<Frames>),
+    Track(TrackId, Generation, Arc<FrameQueue>),
     /// No more pictures come from there.
     Forget(TrackId, Generation),
     /// Show this from that time on; what was to come after it never comes.
@@ -57,16 +57,16 @@ pub struct Outlet {
 
 /// The painter and where its pictures go.
 pub struct Painter {
-    orders: Receiver<Order>,
+    commands: Receiver<PainterCommand>,
     outlet: Outlet,
-    pace: Pace,
+    clock: RecordingClock,
     counters: Arc<Counters>,
     framerate: u64,
     size: Size,
     compositor: Compositor,
     tracks: HashMap<TrackId, Track>,
     visible: HashSet<TrackId>,
-    /// Scenes whose time has not come, in order.
+    /// Scenes whose time has not come, in command.
     coming: VecDeque<(RecordingTime, Scene)>,
     /// The next tick.
     tick: u64,
@@ -77,26 +77,26 @@ pub struct Painter {
     pool: gst::BufferPool,
     last: Option<gst::Buffer>,
     complained: Option<Instant>,
-    strain: Strain,
+    overload: Overload,
     /// The least lateness so far, while the painter catches up with a late beginning: nothing is to be done less for that.
     head: Option<Duration>,
 }
 
 #[derive(Default)]
 struct Track {
-    sources: Vec<(Generation, Arc<Frames>)>,
+    sources: Vec<(Generation, Arc<FrameQueue>)>,
     newest: Option<gst::Sample>,
 }
 
-/// Nobody gives orders any more, or the output takes nothing more.
+/// Nobody gives commands any more, or the output takes nothing more.
 struct Stop;
 
 impl Painter {
     /// A painter of this size and rate. Slow the first time: fonts are read.
     pub fn new(
-        orders: Receiver<Order>,
+        commands: Receiver<PainterCommand>,
         outlet: Outlet,
-        pace: Pace,
+        clock: RecordingClock,
         counters: Arc<Counters>,
         size: Size,
         framerate: u32,
@@ -108,9 +108,9 @@ impl Painter {
         pool.set_config(config)?;
         pool.set_active(true)?;
         Ok(Self {
-            orders,
+            commands,
             outlet,
-            pace,
+            clock,
             counters,
             framerate: u64::from(framerate),
             size,
@@ -124,7 +124,7 @@ impl Painter {
             pool,
             last: None,
             complained: None,
-            strain: Strain::new(),
+            overload: Overload::new(),
             head: Some(Duration::MAX),
         })
     }
@@ -153,45 +153,45 @@ impl Painter {
         self.paint()?;
         self.done = self.tick + 1;
         self.counters.ticks.store(self.done, Ordering::Relaxed);
-        let every = self.strain.quality().every();
+        let every = self.overload.quality().every();
         self.tick += every - self.tick % every;
         self.hold_end();
         Ok(())
     }
 
-    /// Waits for the next tick, taking orders meanwhile.
+    /// Waits for the next tick, taking commands meanwhile.
     fn wait(&mut self) -> Result<(), Stop> {
         loop {
-            let due = self.pace.due(span(self.tick, self.framerate));
+            let due = self.clock.due(span(self.tick, self.framerate));
             let wait = due.saturating_duration_since(Instant::now());
-            let order = if wait.is_zero() || self.end.is_some() {
-                match self.orders.try_recv() {
-                    Ok(order) => order,
+            let command = if wait.is_zero() || self.end.is_some() {
+                match self.commands.try_recv() {
+                    Ok(command) => command,
                     Err(TryRecvError::Empty) => return Ok(()),
                     Err(TryRecvError::Disconnected) if self.end.is_some() => return Ok(()),
                     Err(TryRecvError::Disconnected) => return Err(Stop),
                 }
             } else {
-                match self.orders.recv_timeout(wait) {
-                    Ok(order) => order,
+                match self.commands.recv_timeout(wait) {
+                    Ok(command) => command,
                     Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => return Err(Stop),
                 }
             };
-            self.take(order);
+            self.take(command);
         }
     }
 
     /// Before the first picture: waits until every track on screen has one, for a while.
     fn await_pictures(&mut self) -> Result<(), Stop> {
-        let deadline = self.pace.due(0) + HEAD;
+        let deadline = self.clock.due(0) + HEAD;
         while self.end.is_none() && self.lacks_pictures() {
             let wait = deadline.saturating_duration_since(Instant::now()).min(CAUGHT_UP / 5);
             if wait.is_zero() {
                 break;
             }
-            match self.orders.recv_timeout(wait) {
-                Ok(order) => self.take(order),
+            match self.commands.recv_timeout(wait) {
+                Ok(command) => self.take(command),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(Stop),
             }
@@ -212,12 +212,12 @@ impl Painter {
         })
     }
 
-    fn take(&mut self, order: Order) {
-        match order {
-            Order::Track(track, generation, frames) => {
+    fn take(&mut self, command: PainterCommand) {
+        match command {
+            PainterCommand::Track(track, generation, frames) => {
                 self.tracks.entry(track).or_default().sources.push((generation, frames));
             }
-            Order::Forget(track, generation) => {
+            PainterCommand::Forget(track, generation) => {
                 if let Some(found) = self.tracks.get_mut(&track) {
                     found.sources.retain(|(g, _)| *g != generation);
                     // What is visible keeps its last picture: another decoder may be on its way.
@@ -226,11 +226,11 @@ impl Painter {
                     }
                 }
             }
-            Order::Show(scene, from) => {
+            PainterCommand::Show(scene, from) => {
                 self.coming.retain(|(at, _)| *at < from);
                 self.coming.push_back((from, scene));
             }
-            Order::Finish(end) => {
+            PainterCommand::Finish(end) => {
                 self.end = Some(end.max(1));
                 self.hold_end();
             }
@@ -276,14 +276,14 @@ impl Painter {
     /// Does less when the machine does not keep up, and more when there is room again.
     fn keep_up(&mut self) {
         let now = Instant::now();
-        let late = now.saturating_duration_since(self.pace.due(span(self.tick, self.framerate)));
+        let late = now.saturating_duration_since(self.clock.due(span(self.tick, self.framerate)));
         self.head = self.head.filter(|least| late > CAUGHT_UP && late.saturating_sub(*least) <= CAUGHT_UP);
         if let Some(least) = &mut self.head {
             *least = late.min(*least);
             return;
         }
-        let fast = self.strain.quality().fast();
-        if let Some(quality) = self.strain.late(late, now) {
+        let fast = self.overload.quality().fast();
+        if let Some(quality) = self.overload.late(late, now) {
             self.counters.strained(quality, late);
             if let Some(encoder) = self.outlet.encoder.as_ref().filter(|_| quality.fast() != fast) {
                 encoder.exchange(quality.fast());
@@ -304,7 +304,7 @@ impl Painter {
             self.counters.hole(from, to, "pictures could not be written");
         }
         self.tick += ticks;
-        self.counters.dropped.fetch_add(ticks / self.strain.quality().every(), Ordering::Relaxed);
+        self.counters.dropped.fetch_add(ticks / self.overload.quality().every(), Ordering::Relaxed);
         if self.complained.is_none_or(|at| at.elapsed() >= PATIENCE) {
             self.complained = Some(Instant::now());
             tracing::warn!(pictures = ticks, "the machine does not keep up: pictures are left out");
@@ -427,9 +427,9 @@ mod tests {
         let size = Size::new(320, 180).unwrap();
         let video = VideoSettings { size, framerate: 30, ..VideoSettings::preset(Layout::from_name("speaker")) };
         let output = Output::mp4(video).unwrap();
-        let (orders, to_conductor) = channel();
+        let (commands, to_conductor) = channel();
         let (tell, mut events) = tokio::sync::mpsc::unbounded_channel();
-        let file = output::File::open(&output, path.clone(), orders.clone()).unwrap();
+        let file = output::File::open(&output, path.clone(), commands.clone()).unwrap();
         // The encoder takes this many milliseconds longer for each picture.
         let load = Arc::new(AtomicU64::new(80));
         let slow = Arc::clone(&load);
@@ -438,8 +438,8 @@ mod tests {
             std::thread::sleep(Duration::from_millis(slow.load(Ordering::Relaxed)));
             gst::PadProbeReturn::Ok
         });
-        let pace = Pace::new(Instant::now());
-        let mut pipeline = Pipeline::with(file, &output, path.clone(), pace, (orders, to_conductor), tell).unwrap();
+        let clock = RecordingClock::new(Instant::now());
+        let mut pipeline = Pipeline::with(file, &output, path.clone(), clock, (commands, to_conductor), tell).unwrap();
         let mut way = Vec::new();
         let last = loop {
             let event = tokio::time::timeout(AT_MOST, events.recv()).await.expect("an event").unwrap();

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::recording::Quality;
 
-/// Later than this, and not catching up: strain.
+/// Later than this, and not catching up: overload.
 const LATE: Duration = Duration::from_millis(200);
 /// Within this everything is well.
 const ON_TIME: Duration = Duration::from_millis(100);
 /// So late that it must be quick: half of what is left until pictures are lost.
 const URGENT: Duration = Duration::from_millis(550);
-/// How long strain is looked at before the next step down.
+/// How long overload is looked at before the next step down.
 const LOOK: Duration = Duration::from_millis(500);
 /// The same, when it is urgent.
 const QUICK_LOOK: Duration = Duration::from_millis(150);
@@ -29,7 +29,7 @@ const TRIAL: Duration = Duration::from_secs(60);
 
 /// The decision about one recording.
 #[derive(Debug)]
-pub struct Strain {
+pub struct Overload {
     quality: Quality,
     /// The current look: since when, and how late it was then. `None` while everything is well.
     look: Option<(Instant, Duration)>,
@@ -40,7 +40,7 @@ pub struct Strain {
     calm: Duration,
 }
 
-impl Strain {
+impl Overload {
     /// Nothing is left away yet.
     pub const fn new() -> Self {
         Self { quality: Quality::Full, look: None, calm_since: None, tried: None, calm: CALM }
@@ -112,7 +112,7 @@ mod tests {
     /// full quality. Returns the changes with their millisecond, and how late it was at the worst.
     fn play(seconds: u64, speed: impl Fn(u64) -> f64) -> (Vec<(u64, Quality)>, Duration) {
         let start = Instant::now();
-        let mut strain = Strain::new();
+        let mut overload = Overload::new();
         let (mut now, mut tick, mut worst) = (0.0, 0, Duration::ZERO);
         let mut changes = Vec::new();
         while tick < seconds * 30 {
@@ -120,11 +120,11 @@ mod tests {
             now = f64::max(now, due);
             let late = Duration::from_secs_f64(now - due);
             worst = worst.max(late);
-            if let Some(quality) = strain.late(late, start + Duration::from_secs_f64(now)) {
+            if let Some(quality) = overload.late(late, start + Duration::from_secs_f64(now)) {
                 changes.push(((now * 1000.0) as u64, quality));
             }
             // As it was measured: decoding goes on whatever is shown, the quick encoder costs a third.
-            let quality = strain.quality();
+            let quality = overload.quality();
             let (encode, decode) =
                 (if quality.fast() { 0.25 } else { 0.75 }, if quality.stage_only() { 0.1 } else { 0.25 });
             let each = encode + decode * quality.every() as f64;
@@ -151,11 +151,11 @@ mod tests {
     fn a_hiccup_changes_nothing() {
         // 0.9 s of nothing at all, then four times as fast as needed.
         let start = Instant::now();
-        let mut strain = Strain::new();
+        let mut overload = Overload::new();
         for (at, late) in
             [(0, 0), (930, 900), (950, 880), (1000, 840), (1200, 680), (1400, 540), (1700, 330), (2100, 60)]
         {
-            assert_eq!(strain.late(late * MS, start + at * MS), None, "{at} ms");
+            assert_eq!(overload.late(late * MS, start + at * MS), None, "{at} ms");
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
         for (speed, expected) in expected {
             let (changes, worst) = play(7, |_| speed);
             assert_eq!(steps(&changes), expected, "{speed}: {changes:?}");
-            assert!(worst < crate::pipeline::pace::PATIENCE, "{speed}: {worst:?}");
+            assert!(worst < crate::pipeline::clock::PATIENCE, "{speed}: {worst:?}");
         }
         // One after the other, and back the same way when the load has gone.
         let (changes, _) = play(60, |second| if (5..8).contains(&second) { 0.1 } else { 2.0 });
@@ -182,7 +182,7 @@ mod tests {
         // For ever too little for the full quality.
         let (changes, worst) = play(3600, |_| 0.8);
         assert!(changes.len() < 40, "{} changes in an hour: {changes:?}", changes.len());
-        assert!(worst < crate::pipeline::pace::PATIENCE, "{worst:?}");
+        assert!(worst < crate::pipeline::clock::PATIENCE, "{worst:?}");
         // A load that comes and goes every 40 s.
         let (changes, _) = play(3600, |second| if second % 80 < 40 { 0.8 } else { 2.0 });
         assert!(changes.len() < 80, "{} changes in an hour", changes.len());

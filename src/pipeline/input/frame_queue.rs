@@ -19,13 +19,13 @@ const NEVER: i64 = i64::MIN;
 
 /// The queue, shared by a decoder's thread and the painter.
 #[derive(Debug)]
-pub struct Frames {
+pub struct FrameQueue {
     queue: Mutex<VecDeque<(RecordingTime, gst::Sample)>>,
     decoded_at: AtomicI64,
     announced: AtomicBool,
 }
 
-impl Frames {
+impl FrameQueue {
     /// Empty.
     pub const fn new() -> Self {
         Self {

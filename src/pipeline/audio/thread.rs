@@ -9,11 +9,11 @@ use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::attendance::Attendance;
-use super::counters::Counters;
 use super::mixer::{BLOCK, CHANNELS, Mixer, RATE};
-use super::order::Generation;
-use super::pace::{Pace, span};
 use crate::ids::TrackId;
+use crate::pipeline::clock::{RecordingClock, span};
+use crate::pipeline::command::Generation;
+use crate::pipeline::stats::Counters;
 
 /// How often it is looked whether what is waited for has come, or the output takes something again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -22,7 +22,7 @@ const TELLING: Duration = Duration::from_secs(1);
 
 /// What the mixer is told.
 #[derive(Debug)]
-pub enum Order {
+pub enum MixerCommand {
     /// An input that decodes this track.
     Voice(Generation, TrackId),
     /// Interleaved stereo samples of one input; `position` counts from recording time zero, at 48 kHz.
@@ -44,20 +44,20 @@ pub enum Order {
 
 /// The mixer and where its sound goes.
 #[derive(Debug)]
-pub struct Sound {
+pub struct MixerThread {
     /// Orders; the thread ends when nobody can give any.
-    pub orders: Receiver<Order>,
+    pub commands: Receiver<MixerCommand>,
     /// The output.
     pub sink: gst_app::AppSrc,
     /// The clock.
-    pub pace: Pace,
+    pub clock: RecordingClock,
     /// Samples left out at the start for the encoder's own silence.
     pub priming: usize,
     /// Figures.
     pub counters: Arc<Counters>,
 }
 
-impl Sound {
+impl MixerThread {
     /// Runs until the end.
     pub fn run(self) {
         let mut mixer = Mixer::new();
@@ -110,19 +110,19 @@ impl Sound {
         }
     }
 
-    /// Takes all orders there are; false when nobody will give any more.
+    /// Takes all commands there are; false when nobody will give any more.
     fn listen(&self, attendance: &mut Attendance, mixer: &mut Mixer, end: &mut Option<u64>) -> bool {
         loop {
-            match self.orders.try_recv() {
-                Ok(Order::Voice(generation, track)) => attendance.enter(generation, track),
-                Ok(Order::Piece { generation, position, samples }) => {
+            match self.commands.try_recv() {
+                Ok(MixerCommand::Voice(generation, track)) => attendance.enter(generation, track),
+                Ok(MixerCommand::Piece { generation, position, samples }) => {
                     attendance.say(generation, position, &samples, mixer);
                 }
-                Ok(Order::Expect(generation, position)) => attendance.expect(generation, position),
-                Ok(Order::Forget(generation)) => {
+                Ok(MixerCommand::Expect(generation, position)) => attendance.expect(generation, position),
+                Ok(MixerCommand::Forget(generation)) => {
                     attendance.leave(generation).into_iter().for_each(|lost| self.lost(lost));
                 }
-                Ok(Order::Finish(samples)) => *end = Some(samples),
+                Ok(MixerCommand::Finish(samples)) => *end = Some(samples),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return end.is_some(),
             }
@@ -132,7 +132,7 @@ impl Sound {
     /// How long to wait before the block at `cursor` is looked at again; `None`: it is to be written now.
     fn wait(&self, attendance: &mut Attendance, cursor: i64, now: Instant) -> Option<Duration> {
         let end = cursor + BLOCK as i64;
-        let due = self.pace.due(span(end.unsigned_abs(), RATE as u64));
+        let due = self.clock.due(span(end.unsigned_abs(), RATE as u64));
         if due > now {
             return Some(due.duration_since(now));
         }
@@ -164,7 +164,8 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
-    use crate::pipeline::{Event, bus};
+    use crate::pipeline::Event;
+    use crate::pipeline::launch::bus;
 
     /// Seconds of sound for an output that holds half a second of it and takes nothing for a while.
     #[test]
@@ -177,14 +178,19 @@ mod tests {
         let sink: gst_app::AppSrc = bus::element(&pipeline, "in").unwrap();
         let out: gst_app::AppSink = bus::element(&pipeline, "out").unwrap();
         pipeline.set_state(gst::State::Playing).unwrap();
-        let ((give, orders), (events, mut told)) = (channel(), unbounded_channel());
+        let ((give, commands), (events, mut told)) = (channel(), unbounded_channel());
         let start = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
         let counters = Arc::new(Counters::new(events));
-        let sound =
-            Sound { orders, sink: sink.clone(), pace: Pace::new(start), priming: 0, counters: Arc::clone(&counters) };
+        let sound = MixerThread {
+            commands,
+            sink: sink.clone(),
+            clock: RecordingClock::new(start),
+            priming: 0,
+            counters: Arc::clone(&counters),
+        };
         let track = TrackId::new("TR_ann");
-        give.send(Order::Voice(1, track.clone())).unwrap();
-        let piece = |at: i64| Order::Piece { generation: 1, position: at * 960, samples: vec![1000; 1920] };
+        give.send(MixerCommand::Voice(1, track.clone())).unwrap();
+        let piece = |at: i64| MixerCommand::Piece { generation: 1, position: at * 960, samples: vec![1000; 1920] };
         give.send(piece(0)).unwrap();
         let thread = std::thread::spawn(move || sound.run());
         // It is full, and there it stays.
@@ -197,7 +203,7 @@ mod tests {
         }
         // Too late.
         give.send(piece(1)).unwrap();
-        give.send(Order::Finish((full + 1000).unsigned_abs() * 960)).unwrap();
+        give.send(MixerCommand::Finish((full + 1000).unsigned_abs() * 960)).unwrap();
         let mut heard = Vec::new();
         while let Ok(sample) = out.pull_sample() {
             let map = sample.buffer().unwrap().map_readable().unwrap();

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::ids::TrackId;
 
 use super::mixer::{Mixer, Voice};
-use super::order::Generation;
-use super::pace::LATENCY;
+use crate::pipeline::clock::LATENCY;
+use crate::pipeline::command::Generation;
 
 /// What is late is waited for this long after it should have arrived, so that packets which a network kept for three seconds stand
 /// where they were said. Meanwhile nothing is written, pictures included, and a kill loses that much more; when everybody's
@@ -81,7 +81,7 @@ impl Attendance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::mixer::{BLOCK, CHANNELS};
+    use crate::pipeline::audio::mixer::{BLOCK, CHANNELS};
 
     const NONE: Duration = Duration::ZERO;
 

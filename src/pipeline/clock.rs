@@ -32,11 +32,11 @@ impl Pulse {
 
 /// When recording time zero was.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct RecordingClock {
     start: Instant,
 }
 
-impl Pace {
+impl RecordingClock {
     /// Recording time zero is `start`.
     pub const fn new(start: Instant) -> Self {
         Self { start }

@@ -7,34 +7,34 @@ use crate::timeline::{Key, Placing, RecordingTime, Timeline};
 
 use super::admission::{Admission, Facts};
 use super::budget::{self, Budget, Claim};
-use super::frames::Frames;
+use super::decoder::Decoder;
+use super::frame_queue::FrameQueue;
 use super::headers::{self, Extent, Heading};
-use super::input::Input;
-use super::order::Generation;
+use super::jitter_buffer::{JitterBuffer, Step};
 use super::retry::Retry;
-use super::voice::{Step, Voice};
-use super::{Codec, Unit};
+use crate::pipeline::command::Generation;
+use crate::pipeline::{Codec, Unit};
 
 /// A track that sends nothing for this long was muted.
 const PAUSE_NS: i64 = 2_000_000_000;
 
 /// The track.
 #[derive(Debug)]
-pub struct Lane {
+pub struct TrackState {
     /// Its place in the timeline.
     pub key: Key,
     /// What it is encoded with.
     pub codec: Codec,
     /// Its decoder; `None` when that is missing or broke.
-    pub input: Option<Input>,
-    frames: Arc<Frames>,
+    pub decoder: Option<Decoder>,
+    frames: Arc<FrameQueue>,
     /// What a decoder of pictures is given.
     admission: Admission,
     /// How large its pictures were said to be last.
     extent: Option<Extent>,
     /// When a decoder of sound is opened anew.
     retry: Retry,
-    voice: Voice,
+    audio: JitterBuffer,
     arrived: Option<RecordingTime>,
 }
 
@@ -55,38 +55,38 @@ pub struct Outcome {
     /// The track shows nothing, and why.
     pub undecodable: Option<String>,
     /// A decoder that made nothing of what it was given, or for which there is no room.
-    pub closed: Option<Input>,
+    pub closed: Option<Decoder>,
     /// Decoders that are to be closed, because smaller pictures go before theirs.
     pub evicted: Vec<Generation>,
     /// Nanoseconds of sound that cannot be heard.
     pub lost_ns: u64,
 }
 
-impl Lane {
+impl TrackState {
     /// A track without a decoder yet.
     pub fn new(key: Key, codec: Codec) -> Self {
         Self {
             key,
             codec,
-            input: None,
-            frames: Arc::new(Frames::new()),
+            decoder: None,
+            frames: Arc::new(FrameQueue::new()),
             admission: Admission::default(),
             extent: None,
             retry: Retry::default(),
-            voice: Voice::new(key),
+            audio: JitterBuffer::new(key),
             arrived: None,
         }
     }
 
     /// Its decoder is ready.
-    pub fn opened(&mut self, input: Input, frames: Arc<Frames>) {
-        self.input = Some(input);
+    pub fn opened(&mut self, decoder: Decoder, frames: Arc<FrameQueue>) {
+        self.decoder = Some(decoder);
         self.frames = frames;
     }
 
     /// Its decoder broke, or could not be opened. The reason comes back when the owner is to be told now.
     pub fn broke(&mut self, now: RecordingTime, why: &str) -> Option<String> {
-        self.input = None;
+        self.decoder = None;
         if self.codec != Codec::Opus {
             return self.admission.broke(now, why);
         }
@@ -96,12 +96,12 @@ impl Lane {
 
     /// The decoder's name.
     pub fn generation(&self) -> Option<Generation> {
-        self.input.as_ref().map(|input| input.generation)
+        self.decoder.as_ref().map(|decoder| decoder.generation)
     }
 
     /// Whether a decoder is to be opened for this unit, because there is none.
     pub fn wants_decoder(&self, unit: &Unit, now: RecordingTime, budget: &Budget) -> bool {
-        self.input.is_none()
+        self.decoder.is_none()
             && match self.codec {
                 Codec::Opus => self.retry.is_due(now),
                 Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => {
@@ -131,40 +131,40 @@ impl Lane {
             self.frames.forget();
         }
         if self.codec == Codec::Opus {
-            let quiet = self.input.as_ref().is_some_and(Input::is_quiet);
-            let steps = self.voice.unit(unit, place.arrival, quiet, timeline);
-            return self.sound(steps);
+            let quiet = self.decoder.as_ref().is_some_and(Decoder::is_quiet);
+            let steps = self.audio.unit(unit, place.arrival, quiet, timeline);
+            return self.heard(steps);
         }
         self.picture(unit, place, timeline, budget)
     }
 
     /// Its decoder is closed: smaller pictures need its room. The reason comes back when the owner is to be told now.
     pub fn evict(&mut self) -> Option<String> {
-        self.input = None;
+        self.decoder = None;
         self.extent.and_then(|extent| self.admission.evicted(extent))
     }
 
     /// When sound that waits must go its way.
     pub const fn due(&self) -> Option<RecordingTime> {
-        self.voice.due()
+        self.audio.due()
     }
 
     /// Sound that still waits goes its way.
     pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) -> Outcome {
-        let steps = self.voice.flush(timeline);
-        self.sound(steps)
+        let steps = self.audio.flush(timeline);
+        self.heard(steps)
     }
 
-    fn sound(&mut self, steps: Vec<Step>) -> Outcome {
+    fn heard(&mut self, steps: Vec<Step>) -> Outcome {
         let mut outcome = Outcome::default();
         for step in steps {
-            match (step, &mut self.input) {
+            match (step, &mut self.decoder) {
                 (Step::Lost(ns), _) => outcome.lost_ns += ns,
-                (Step::Expect(time), Some(input)) => input.expect(time),
-                (Step::Conceal(time, length), Some(input)) => input.conceal(time, length),
+                (Step::Expect(time), Some(decoder)) => decoder.expect(time),
+                (Step::Conceal(time, length), Some(decoder)) => decoder.conceal(time, length),
                 (Step::Expect(_) | Step::Conceal(..), None) => {}
-                (Step::Play(data, time, length), input) => {
-                    let taken = input.as_mut().is_some_and(|input| input.push(data, time, length));
+                (Step::Play(data, time, length), decoder) => {
+                    let taken = decoder.as_mut().is_some_and(|decoder| decoder.push(data, time, length));
                     outcome.lost_ns += if taken { 0 } else { length.unsigned_abs() };
                 }
             }
@@ -185,8 +185,8 @@ impl Lane {
             Heading::Declares(_) | Heading::Same | Heading::Unreadable => None,
         };
         self.extent = declared.or(self.extent);
-        match (&self.input, declared) {
-            (Some(input), Some(extent)) => match budget.claim(input.generation, budget::needs(extent)) {
+        match (&self.decoder, declared) {
+            (Some(decoder), Some(extent)) => match budget.claim(decoder.generation, budget::needs(extent)) {
                 Claim::Granted => (None, Vec::new()),
                 Claim::Instead(evicted) => (None, evicted),
                 Claim::Refused => (Some(extent), Vec::new()),
@@ -212,22 +212,22 @@ impl Lane {
             crowded,
             contiguous: unit.contiguous,
             keyframe: unit.keyframe,
-            open: self.input.is_some(),
-            decoded: self.input.as_ref().and_then(|_| self.frames.decoded_at()),
+            open: self.decoder.is_some(),
+            decoded: self.decoder.as_ref().and_then(|_| self.frames.decoded_at()),
             now: place.now,
         };
         let verdict = self.admission.unit(facts);
-        if verdict.undecodable.is_some() && !verdict.close && self.input.is_some() {
+        if verdict.undecodable.is_some() && !verdict.close && self.decoder.is_some() {
             // Whoever shows something else from now on is told that there are pictures again.
             self.frames.forget();
         }
         let data = if self.codec == Codec::Vp9 { headers::superframe(unit.data) } else { unit.data };
-        if let Some(input) = self.input.as_mut().filter(|_| verdict.pass)
-            && !input.push(data, time, 0)
+        if let Some(decoder) = self.decoder.as_mut().filter(|_| verdict.pass)
+            && !decoder.push(data, time, 0)
         {
             self.admission.overrun();
         }
-        let closed = if verdict.close { self.input.take() } else { None };
+        let closed = if verdict.close { self.decoder.take() } else { None };
         Outcome { ask: verdict.ask, undecodable: verdict.undecodable, closed, evicted, lost_ns: 0 }
     }
 }

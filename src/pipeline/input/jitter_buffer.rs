@@ -7,8 +7,9 @@ use bytes::Bytes;
 use crate::ids::ParticipantId;
 use crate::timeline::{AUDIO_TOLERANCE_NS, Hearing, Key, Placing, RecordingTime, Timeline};
 
-use super::pace::span;
-use super::{Unit, opus};
+use super::opus;
+use crate::pipeline::Unit;
+use crate::pipeline::clock::span;
 
 /// Lost sound up to this long (48 kHz ticks, 120 ms) is made up by the decoder; more is silence.
 const CONCEALABLE: u64 = 5760;
@@ -20,7 +21,7 @@ const EARLY_NS: i64 = 200_000_000;
 
 /// What is kept of a track's sound between packets.
 #[derive(Debug)]
-pub struct Voice {
+pub struct JitterBuffer {
     key: Key,
     /// Sound whose place is not known yet.
     waiting: Vec<(Unit, RecordingTime)>,
@@ -47,7 +48,7 @@ pub enum Step {
     Lost(u64),
 }
 
-impl Voice {
+impl JitterBuffer {
     /// Nothing has come yet.
     pub const fn new(key: Key) -> Self {
         Self { key, waiting: Vec::new(), due: None, expected: None, recent: VecDeque::new(), spoilt: false }

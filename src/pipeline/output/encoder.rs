@@ -77,9 +77,10 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::pipeline::order::Order;
+    use crate::pipeline::clock;
+    use crate::pipeline::command::Command;
+    use crate::pipeline::launch::{bus, plan};
     use crate::pipeline::output::File;
-    use crate::pipeline::{bus, pace, plan};
     use crate::recording::{Output, Preset, Profile, VideoSettings};
     use crate::scene::{Layout, Size};
 
@@ -130,13 +131,13 @@ mod tests {
         gst::init().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("turns.mp4");
-        let (orders, told) = channel();
+        let (commands, told) = channel();
         let video =
             VideoSettings { size: Size::new(320, 180).unwrap(), ..VideoSettings::preset(Layout::from_name("speaker")) };
-        let file = File::open(&output(video), path.clone(), orders).unwrap();
+        let file = File::open(&output(video), path.clone(), commands).unwrap();
         let (pictures, encoder) = (file.video.clone().unwrap(), file.encoder.clone().unwrap());
         let sound = file.audio.clone().unwrap();
-        let at = |n| gst::ClockTime::from_nseconds(pace::span(n, 30).unsigned_abs());
+        let at = |n| gst::ClockTime::from_nseconds(clock::span(n, 30).unsigned_abs());
         let buffer = |n, bytes| {
             let mut buffer = gst::Buffer::from_mut_slice(bytes);
             let writable = buffer.get_mut().unwrap();
@@ -158,7 +159,7 @@ mod tests {
         pictures.end_of_stream().unwrap();
         sound.end_of_stream().unwrap();
         let end = told.recv().unwrap();
-        assert!(matches!(end, Order::OutputEnded), "{end:?}");
+        assert!(matches!(end, Command::OutputEnded), "{end:?}");
         file.close().unwrap();
         let text = ffprobe(&path, &["-select_streams", "v", "-show_entries", "frame=pts_time,key_frame"]);
         let frames: Vec<(bool, f64)> = text

@@ -76,7 +76,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 #[cfg(test)]
-#[path = "../../fuzz/checks/opus.rs"]
+#[path = "../../../fuzz/checks/opus.rs"]
 mod check;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Pure. What the end of an OGG file says of the whole.
 
-use super::mixer::RATE;
+/// Granule positions of Opus count samples of 48 kHz, whatever went in (RFC 7845, section 4).
+const GRANULE_RATE: u128 = 48_000;
 
 /// The last page ends its stream (RFC 3533, section 6: header type flag 4).
 pub fn has_ended(tail: &[u8]) -> bool {
@@ -15,7 +16,7 @@ pub fn duration_ns(tail: &[u8]) -> u64 {
     // All ones: no packet ends on this page.
     let samples =
         positions.filter_map(|page| page[6..].try_into().ok().map(u64::from_le_bytes)).filter(|p| *p != u64::MAX);
-    let ns = samples.max().map_or(0, |samples| u128::from(samples) * 1_000_000_000 / RATE as u128);
+    let ns = samples.max().map_or(0, |samples| u128::from(samples) * 1_000_000_000 / GRANULE_RATE);
     u64::try_from(ns).unwrap_or(u64::MAX)
 }
 

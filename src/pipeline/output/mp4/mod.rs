@@ -100,7 +100,7 @@ pub fn duration_ns(path: &Path) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-#[path = "../../../fuzz/checks/mp4.rs"]
+#[path = "../../../../fuzz/checks/mp4.rs"]
 mod check;
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::pipeline::bus;
+    use crate::pipeline::launch::bus;
     use gstreamer as gst;
     use gstreamer::prelude::*;
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::headers::Extent;
-use super::order::Generation;
+use crate::pipeline::command::Generation;
 
 /// Pictures between decoder and painter: the queue of the track, the sink, the one that is shown.
 const UNDER_WAY: u64 = 8;
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
     use crate::media::Codec;
-    use crate::pipeline::headers::{self, Heading};
+    use crate::pipeline::input::headers::{self, Heading};
 
     /// As a key frame of that size would say.
     fn of(width: u16, height: u16) -> u64 {

@@ -1,7 +1,7 @@
 //! Pure. Which units of a video track its decoder is given, when that decoder is opened anew, and what is told of it.
 
-use super::gate::Gate;
 use super::headers::{Extent, Heading, Refusal, Sizes};
+use super::keyframe_gate::KeyframeGate;
 use super::retry::Retry;
 
 const SECOND: i64 = 1_000_000_000;
@@ -17,7 +17,7 @@ const STUCK_NS: i64 = 15 * SECOND;
 /// The admission of one track.
 #[derive(Debug, Default)]
 pub struct Admission {
-    gate: Gate,
+    gate: KeyframeGate,
     sizes: Sizes,
     retry: Retry,
     /// When a unit was refused last.
@@ -177,7 +177,7 @@ impl Admission {
 mod tests {
     use super::*;
     use crate::media::Codec;
-    use crate::pipeline::headers;
+    use crate::pipeline::input::headers;
 
     const MS: i64 = 1_000_000;
 

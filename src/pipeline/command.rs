@@ -1,4 +1,4 @@
-//! What the conductor is told, by the handle, the inputs and the output, none of which needs to know it.
+//! What the engine is told, by the handle, the inputs and the output, none of which needs to know it.
 
 use std::time::Instant;
 
@@ -9,9 +9,9 @@ use super::{Codec, SenderReport, Unit};
 /// One input and all others, told apart: a track may come again while its former input still plays out.
 pub type Generation = u64;
 
-/// What the conductor is told.
+/// What the engine is told.
 #[derive(Debug)]
-pub enum Order {
+pub enum Command {
     /// [`super::Pipeline::attach`].
     Attach(TrackId, ParticipantId, Codec),
     /// [`super::Pipeline::detach`].

@@ -14,7 +14,7 @@ const LONGEST: u32 = 8;
 
 /// The gate of one track.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct KeyframeGate {
     /// A key frame has passed and nothing was lost since.
     open: bool,
     /// Something was lost after a key frame had passed.
@@ -37,7 +37,7 @@ pub struct Verdict {
     pub ask: bool,
 }
 
-impl Gate {
+impl KeyframeGate {
     /// A unit arrived at `now`; `decoded` is when the last frame left the decoder. Nanoseconds, any zero.
     pub fn unit(&mut self, contiguous: bool, keyframe: bool, decoded: Option<i64>, now: i64) -> Verdict {
         if keyframe {
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn asks_nothing_at_the_start_for_a_second() {
-        let mut gate = Gate::default();
+        let mut gate = KeyframeGate::default();
         for ms in (0..1000).step_by(33) {
             assert_eq!(gate.unit(true, false, None, ms * MS), HOLD);
         }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn asks_at_once_after_a_loss() {
-        let mut gate = Gate::default();
+        let mut gate = KeyframeGate::default();
         assert_eq!(gate.unit(true, true, None, 0), PASS);
         assert_eq!(gate.unit(true, false, Some(20 * MS), 33 * MS), PASS);
         assert_eq!(gate.unit(false, false, Some(40 * MS), 66 * MS), ASK);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_slow_share_is_not_hungry() {
-        let mut gate = Gate::default();
+        let mut gate = KeyframeGate::default();
         let mut decoded = None;
         for n in 0..20 {
             let now = n * 1500 * MS;
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn asks_when_the_decoder_is_silent() {
-        let mut gate = Gate::default();
+        let mut gate = KeyframeGate::default();
         gate.unit(true, true, None, 0);
         let mut asked = Vec::new();
         for ms in (33..3000).step_by(33) {

@@ -2,9 +2,9 @@
 
 use crate::recording::{AudioSettings, Container, Output, Profile, VideoSettings};
 
-use super::Codec;
-use super::mixer::RATE;
 use super::template::{TemplateError, fill};
+use crate::pipeline::Codec;
+use crate::pipeline::audio::mixer::RATE;
 
 /// A pipeline to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +26,11 @@ const AAC_PRIMING: usize = 1024;
 /// The text of the input that decodes this codec.
 pub const fn input(codec: Codec) -> &'static str {
     match codec {
-        Codec::Opus => include_str!("../../pipelines/inputs/opus.gst"),
-        Codec::Vp8 => include_str!("../../pipelines/inputs/vp8.gst"),
-        Codec::Vp9 => include_str!("../../pipelines/inputs/vp9.gst"),
-        Codec::H264 => include_str!("../../pipelines/inputs/h264.gst"),
-        Codec::Av1 => include_str!("../../pipelines/inputs/av1.gst"),
+        Codec::Opus => include_str!("../../../pipelines/inputs/opus.gst"),
+        Codec::Vp8 => include_str!("../../../pipelines/inputs/vp8.gst"),
+        Codec::Vp9 => include_str!("../../../pipelines/inputs/vp9.gst"),
+        Codec::H264 => include_str!("../../../pipelines/inputs/h264.gst"),
+        Codec::Av1 => include_str!("../../../pipelines/inputs/av1.gst"),
     }
 }
 
@@ -47,16 +47,16 @@ pub fn output(output: &Output, installed: impl Fn(&str) -> bool) -> Result<Plan,
     let file = match output.container() {
         Container::Mp4 => {
             if let Some(audio) = output.audio() {
-                tracks.push(fill(include_str!("../../pipelines/tracks/aac.gst"), &sound(audio))?);
+                tracks.push(fill(include_str!("../../../pipelines/tracks/aac.gst"), &sound(audio))?);
                 plan.priming = priming(audio.frequency);
             }
-            include_str!("../../pipelines/outputs/mp4.gst")
+            include_str!("../../../pipelines/outputs/mp4.gst")
         }
         Container::Ogg => {
             if let Some(audio) = output.audio() {
-                tracks.push(fill(include_str!("../../pipelines/tracks/opus.gst"), &sound(audio))?);
+                tracks.push(fill(include_str!("../../../pipelines/tracks/opus.gst"), &sound(audio))?);
             }
-            include_str!("../../pipelines/outputs/ogg.gst")
+            include_str!("../../../pipelines/outputs/ogg.gst")
         }
     };
     plan.description = fill(file, &[("tracks", tracks.join(" "))])?;
@@ -72,10 +72,10 @@ fn encoder(installed: impl Fn(&str) -> bool) -> &'static str {
 /// The track, its encoder, and the one that costs less.
 fn picture(video: &VideoSettings, encoder: &str) -> Result<(String, String, Option<String>), TemplateError> {
     let (text, fast) = match encoder {
-        "openh264enc" => (include_str!("../../pipelines/encoders/openh264.gst"), None),
+        "openh264enc" => (include_str!("../../../pipelines/encoders/openh264.gst"), None),
         _ => {
-            let fast = include_str!("../../pipelines/encoders/x264-fast.gst");
-            (include_str!("../../pipelines/encoders/x264.gst"), Some(fast))
+            let fast = include_str!("../../../pipelines/encoders/x264-fast.gst");
+            (include_str!("../../../pipelines/encoders/x264.gst"), Some(fast))
         }
     };
     let mut values = vec![
@@ -90,7 +90,7 @@ fn picture(video: &VideoSettings, encoder: &str) -> Result<(String, String, Opti
     let usual = fill(text, &values)?;
     let fast = fast.map(|fast| fill(fast, &values)).transpose()?;
     values.push(("encoder", usual.clone()));
-    Ok((fill(include_str!("../../pipelines/tracks/h264.gst"), &values)?, usual, fast))
+    Ok((fill(include_str!("../../../pipelines/tracks/h264.gst"), &values)?, usual, fast))
 }
 
 /// GStreamer's name of a profile.

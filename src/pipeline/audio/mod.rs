@@ -1,0 +1,5 @@
+//! All voices into one.
+
+pub mod attendance;
+pub mod mixer;
+pub mod thread;

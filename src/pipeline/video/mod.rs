@@ -1,0 +1,4 @@
+//! All video into one, as cheaply as the machine needs it.
+
+pub mod overload;
+pub mod painter;
