@@ -12,7 +12,7 @@ pub mod compositor; // Frames → one canvas.
 pub mod recording; // What a recording is, and its lifecycle as a table.
 pub mod egress; // LiveKit's egress messages ↔ ours.
 // Adapters: one outside world each; what they decide is in pure files.
-pub mod vault; // Sealing of credentials.
+pub mod sealing; // Sealing of credentials.
 pub mod capacity; // What the machine can still take, and what a start costs.
 pub mod spool; // Files in the making.
 pub mod storage; // Object stores and folders.

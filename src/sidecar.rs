@@ -11,10 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::api::egress::Egress;
-use crate::api::{self, Door, Key, Metrics, Ports, Served, Sharer};
+use crate::api::{self, Api, Key, Metrics, Ports, Served, Sharer};
 use crate::capacity::{self, Capacity};
 use crate::config::Config;
-use crate::control::{Admission, AtClose, Calendar, Control, Launch, Launcher, Parts, Patience};
+use crate::control::{Admission, AtClose, Calendar, Control, Launch, Launcher, Parts, Timeouts};
 use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,9 +24,9 @@ use crate::outbox::{Outbox, Worker};
 use crate::psrpc::Bus;
 use crate::recorder::Recorder;
 use crate::recording::{Quality, Target};
+use crate::sealing::Sealer;
 use crate::spool::Spool;
 use crate::storage::{self, Storage, Stores};
-use crate::vault::Vault;
 
 /// How long open requests may take once everything is saved.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -35,10 +35,10 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 const EXPIRE: Duration = Duration::from_secs(60);
 
 /// How often is looked whether recordings keep up.
-const STRAIN: Duration = Duration::from_secs(1);
+const OVERLOAD_POLL: Duration = Duration::from_secs(1);
 
 /// How long the link in a letter is good, when the recording does not end before.
-const LETTER_LINK: SignedDuration = SignedDuration::from_hours(24 * 90);
+const EMAIL_LINK: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// How long a service has for fetching an object.
 const SIGNED: Duration = Duration::from_secs(24 * 3600);
 
@@ -48,8 +48,8 @@ pub struct Sidecar {
     address: SocketAddr,
     control: Control,
     stop: oneshot::Sender<()>,
-    door: JoinHandle<()>,
-    server_door: Option<api::egress::Open>,
+    api: JoinHandle<()>,
+    egress_api: Option<api::egress::Open>,
     metrics: Metrics,
     ports: Served,
     driver: JoinHandle<()>,
@@ -59,7 +59,7 @@ pub struct Sidecar {
 
 impl Sidecar {
     /// Builds and starts everything. What an earlier process left behind is taken up meanwhile.
-    pub async fn start(config: &Config, launcher: Launcher, patience: Patience) -> Result<Self> {
+    pub async fn start(config: &Config, launcher: Launcher, timeouts: Timeouts) -> Result<Self> {
         capacity::allow_files();
         keep_private(&config.data_dir)?;
         let spool = Spool::open(&config.data_dir)?;
@@ -72,16 +72,16 @@ impl Sidecar {
         let storage = Storage::open(&config.storage, &config.data_dir)?;
         let example = format!("{}/a.mp4", config.policy.output_folder);
         storage.check_key(&example).map_err(|e| e.at("recording.output_folder"))?;
-        let stores = Stores::new(storage, of_modes(config)?, &config.data_dir, Vault::new(&config.server.api_secret));
+        let stores = Stores::new(storage, of_modes(config)?, &config.data_dir, Sealer::new(&config.server.api_secret));
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);
         let bus = config.redis.clone().map(Bus::start);
         let notifier = notifier(config, sharer.clone(), stores.clone(), bus.as_ref())?;
         let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
-        let (news_sender, news) = mpsc::unbounded_channel();
-        let (outbox, post) = Outbox::start(db.clone(), worker.perform(), news_sender)?;
+        let (completions_sender, completions) = mpsc::unbounded_channel();
+        let (outbox, post) = Outbox::start(db.clone(), worker.perform(), completions_sender)?;
         let capacity = Capacity::start(config.max_cpu_utilization);
-        let strained = capacity.clone();
+        let overloaded = capacity.clone();
         let admission = Admission {
             stores: stores.clone(),
             capacity: capacity.clone(),
@@ -92,14 +92,14 @@ impl Sidecar {
         let mut policy = config.policy.clone();
         policy.targets.extend(bus.is_some().then_some(Target::LiveKit));
         let (control, driver) =
-            Control::open(Parts { db, spool, launcher, outbox, news, policy, admission, patience })?;
+            Control::open(Parts { db, spool, launcher, outbox, completions, policy, admission, timeouts })?;
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
         let egress =
             Egress { control: control.clone(), capacity: capacity.clone(), limits, unsupported: config.unsupported };
         let metrics = Metrics::new(control.clone(), capacity, Timestamp::now());
         let ports = ports.serve(&metrics)?;
-        let server_door = match &bus {
+        let egress_api = match &bus {
             Some(bus) => Some(api::egress::serve(egress.clone(), bus, &config.cluster_id).await),
             None => None,
         };
@@ -114,15 +114,15 @@ impl Sidecar {
             key: Key { name: config.server.api_key.clone(), secret: config.server.api_secret.clone() },
             sharer,
         };
-        let door = Door::new(parts, &config.api);
-        let door = tokio::spawn(door.serve(listener, async move {
+        let api = Api::new(parts, &config.api);
+        let api = tokio::spawn(api.serve(listener, async move {
             let _ = stopped.await;
         }));
-        let (one, other) = (expire(control.clone()), watch_strain(control.clone(), strained));
+        let (one, other) = (expire(control.clone()), watch_overload(control.clone(), overloaded));
         let clock = tokio::spawn(async move {
             tokio::join!(one, other);
         });
-        Ok(Self { address, control, stop, door, server_door, metrics, ports, driver, post, clock })
+        Ok(Self { address, control, stop, api, egress_api, metrics, ports, driver, post, clock })
     }
 
     /// Where it listens.
@@ -133,19 +133,19 @@ impl Sidecar {
     /// Refuses new recordings, ends the others or waits until they end, waits (bounded) until their files are stored and
     /// everybody was told, then closes the doors.
     pub async fn stop(self, running: AtClose) -> Result<()> {
-        let Self { control, stop, door, server_door, metrics, ports, driver, post, clock, .. } = self;
+        let Self { control, stop, api, egress_api, metrics, ports, driver, post, clock, .. } = self;
         clock.abort();
         metrics.closing();
-        let mut server_door = server_door;
-        server_door.iter_mut().for_each(api::egress::Open::refuse);
+        let mut egress_api = egress_api;
+        egress_api.iter_mut().for_each(api::egress::Open::refuse);
         let closed = control.close(running).await;
         let _ = stop.send(());
-        let abort = door.abort_handle();
-        if tokio::time::timeout(LAST_ANSWERS, door).await.is_err() {
+        let abort = api.abort_handle();
+        if tokio::time::timeout(LAST_ANSWERS, api).await.is_err() {
             abort.abort();
         }
         ports.close().await;
-        drop((server_door, metrics));
+        drop((egress_api, metrics));
         // The driver ends with its last handle, and with it the store is closed.
         drop(control);
         let _ = tokio::time::timeout(LAST_ANSWERS, driver).await;
@@ -161,7 +161,7 @@ fn notifier(config: &Config, sharer: Sharer, stores: Stores, bus: Option<&Bus>) 
         // A backend's own pages.
         Some(base) => links.with_page(move |about| format!("{base}/{}", about.id)),
         // Whoever has the letter may watch; the link ends with the recording, or after a while.
-        None => links.with_page(move |about| sharer.url(about, Timestamp::now(), LETTER_LINK)),
+        None => links.with_page(move |about| sharer.url(about, Timestamp::now(), EMAIL_LINK)),
     };
     let links = links.with_sign(Arc::new(move |about| {
         let (storage, key) = (stores.of(about.options.sealed_store(), about.storing_mode()), about.key.clone());
@@ -201,12 +201,12 @@ fn of_modes(config: &Config) -> Result<HashMap<String, Storage>> {
 }
 
 /// Keeps a machine from taking more while a recording on it does not keep up, for ever.
-async fn watch_strain(control: Control, capacity: Capacity) {
-    let mut ticks = tokio::time::interval(STRAIN);
+async fn watch_overload(control: Control, capacity: Capacity) {
+    let mut ticks = tokio::time::interval(OVERLOAD_POLL);
     loop {
         ticks.tick().await;
         let Ok(progress) = control.progress().await else { return };
-        capacity.strained(progress.values().any(|progress| progress.quality != Quality::Full));
+        capacity.overloaded(progress.values().any(|progress| progress.quality != Quality::Full));
     }
 }
 

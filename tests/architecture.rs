@@ -26,10 +26,10 @@ const LAW: &[(&str, Band, &str)] = &[
     ("compositor", Pure, "ids scene"),
     ("recording", Pure, "ids error secret scene"),
     ("egress", Pure, "ids error secret scene recording"),
-    ("vault", Impure, "error secret"),
+    ("sealing", Impure, "error secret"),
     ("capacity", Impure, ""),
     ("spool", Impure, "ids error"),
-    ("storage", Impure, "error fields secret vault"),
+    ("storage", Impure, "error fields secret sealing"),
     ("db", Impure, "ids error scene recording"),
     ("http", Impure, "error"),
     ("livekit", Impure, "error secret http"),
@@ -40,7 +40,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("recorder", Impure, "ids error media scene recording livekit room pipeline"),
     ("outbox", Impure, "ids error recording egress spool storage db notify"),
     ("control", Impure, "ids error scene recording egress capacity spool storage db recorder outbox"),
-    ("api", Impure, "ids error secret fields scene recording egress vault capacity livekit psrpc storage control"),
+    ("api", Impure, "ids error secret fields scene recording egress sealing capacity livekit psrpc storage control"),
 ];
 
 /// Put the others together and may name anyone.

@@ -24,7 +24,7 @@ const CROWD_AT_MOST: u64 = 800 << 20;
 /// One test at a time: they measure the memory of one process.
 static ALONE: Mutex<()> = Mutex::new(());
 /// Longer than anything here takes on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 fn sample(name: &str) -> Vec<u8> {
     read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/media").join(name))
@@ -197,7 +197,7 @@ fn play(
         if done(&seen, highest) {
             return seen;
         }
-        assert!(begun.elapsed() < PATIENCE, "{seen:?}");
+        assert!(begun.elapsed() < TIMEOUT, "{seen:?}");
     }
 }
 
@@ -216,7 +216,7 @@ fn largest(folder: &Path, encoder: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn many_of_the_largest_pictures_are_bounded_together() {
+fn many_of_the_largest_frames_are_bounded_together() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let (vp8, vp9) = (largest(folder.path(), "libvpx"), largest(folder.path(), "libvpx-vp9"));
@@ -272,7 +272,7 @@ fn many_of_the_largest_pictures_are_bounded_together() {
                 first = Some(shown);
             }
             Some(shown) if decodes(&seen).len() > shown.len() => break,
-            None | Some(_) => assert!(begun.elapsed() < PATIENCE, "{seen:?}"),
+            None | Some(_) => assert!(begun.elapsed() < TIMEOUT, "{seen:?}"),
         }
     }
     println!(

@@ -1,6 +1,6 @@
 //! The compositor with synthetic frames: what is where, to the pixel, and nothing painted that need not be.
 
-use greffier::compositor::{Canvas, Compositor, Fonts, Frame, Picture, Plane};
+use greffier::compositor::{Canvas, Compositor, Fonts, Frame, Plane, Tick};
 use greffier::ids::{ParticipantId, TrackId};
 use greffier::scene::{Even, Face, Fit, Layout, Rect, Scene, Size, Source, Subject, Theme, Tile, arrange};
 
@@ -92,8 +92,8 @@ fn one_tile(fit: Fit) -> Compositor {
 
 fn tick(compositor: &mut Compositor) -> Option<Canvas> {
     match compositor.tick() {
-        Picture::Changed(canvas) => Some(canvas.clone()),
-        Picture::Same => None,
+        Tick::Changed(canvas) => Some(canvas.clone()),
+        Tick::Same => None,
     }
 }
 
@@ -328,7 +328,7 @@ fn labels_stay_in_their_tile_and_do_not_grow_darker() {
         let mut blank = Compositor::new(canvas, &Fonts::none());
         let mut named = Compositor::new(canvas, &fonts);
         let image = Image::plain(720, 540, GREY);
-        let mut pictures = [&mut blank, &mut named].map(|compositor| {
+        let mut frames = [&mut blank, &mut named].map(|compositor| {
             let mut tile = tile("a", inside, Fit::Contain);
             tile.name = name.to_owned();
             compositor.show(scene(canvas, vec![tile]));
@@ -337,19 +337,15 @@ fn labels_stay_in_their_tile_and_do_not_grow_darker() {
         });
         // Lower left; the tile's lower third is more than it may take.
         let place = rect(160, 210, 320, 60);
-        assert_same_outside(&pictures[0], &pictures[1], place);
-        assert_ne!(pictures[0].bytes(), pictures[1].bytes(), "{name} has a label");
+        assert_same_outside(&frames[0], &frames[1], place);
+        assert_ne!(frames[0].bytes(), frames[1].bytes(), "{name} has a label");
         for right in 474..480 {
-            assert_eq!(
-                pictures[0].pixel(right, 250),
-                pictures[1].pixel(right, 250),
-                "{name} ends before the tile does"
-            );
+            assert_eq!(frames[0].pixel(right, 250), frames[1].pixel(right, 250), "{name} ends before the tile does");
         }
         // The label lies half over a bar (160 to 200), half over the picture: painting again must not blend it twice.
         named.paint(&track("a"), image.frame());
-        pictures[0] = tick(&mut named).expect("painted");
-        assert_eq!(pictures[0].bytes(), pictures[1].bytes(), "{name}");
+        frames[0] = tick(&mut named).expect("painted");
+        assert_eq!(frames[0].bytes(), frames[1].bytes(), "{name}");
     }
 }
 

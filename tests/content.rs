@@ -43,30 +43,30 @@ fn beep(hz: u32, late: f64, without: u32) -> String {
 }
 
 #[test]
-fn sound_that_is_20_ms_late_is_read_as_such() {
+fn audio_that_is_20_ms_late_is_read_as_such() {
     let hum = "0.2*sin(2*PI*200*t)";
-    let sound = format!("{}+{}+{hum}", beep(500, 0.02, 99), beep(800, 0.3, 99));
+    let audio = format!("{}+{}+{hum}", beep(500, 0.02, 99), beep(800, 0.3, 99));
     for muxing in [&["-movflags", "+faststart"][..], &["-movflags", "frag_keyframe+empty_moov"]] {
-        let (recording, _folder) = film("late.mp4", &sound, muxing);
-        let (flashes, beeps) = (recording.picture().flashes(STAGE), recording.sound().beeps(500));
+        let (recording, _folder) = film("late.mp4", &audio, muxing);
+        let (flashes, beeps) = (recording.picture().flashes(STAGE), recording.audio().beeps(500));
         // The first picture is white already, so its flash has no onset.
         assert_eq!(flashes.len(), 5, "{flashes:?}");
         assert_eq!(beeps.len(), 6, "{beeps:?}");
         let offset = offsets(&flashes, &beeps);
         assert!((offset.median + 0.020).abs() < 0.002 && offset.worst < 0.025, "{muxing:?} {offset:?}");
         assert!(cadence(&beeps).worst < 0.001, "{beeps:?}");
-        let other = recording.sound().beeps(800);
+        let other = recording.audio().beeps(800);
         // Against the first tone, not against zero: a file without an edit list begins late as a whole.
         let apart = other.iter().zip(&beeps).map(|(b, a)| b - a - 0.28);
         assert!(other.len() == 6 && apart.clone().all(|t| t.abs() < 0.001), "{:?}", apart.collect::<Vec<_>>());
-        assert_eq!(recording.sound().beeps(1100), [] as [f64; 0]);
+        assert_eq!(recording.audio().beeps(1100), [] as [f64; 0]);
     }
 }
 
 #[test]
 fn one_missing_beep_is_named() {
     let (recording, _folder) = film("missing.mp4", &beep(1100, 0.0, 3), &[]);
-    let beeps = recording.sound().beeps(1100);
+    let beeps = recording.audio().beeps(1100);
     let lost = missing(&beeps, 1.0, 0.5, 6.0);
     assert!(lost.len() == 1 && (lost[0] - 3.0).abs() < 1e-6, "{lost:?} of {beeps:?}");
     assert_eq!(missing(&[], 0.25, 1.0, 3.0), [1.25, 2.25]);
@@ -76,7 +76,7 @@ fn one_missing_beep_is_named() {
 fn a_beep_with_a_hole_is_missing() {
     let whole = beep(500, 0.0, 99);
     let (recording, _folder) = film("hole.mp4", &format!("({whole})*not(between(t,2.035,2.065))"), &[]);
-    let beeps = recording.sound().beeps(500);
+    let beeps = recording.audio().beeps(500);
     assert_eq!(missing(&beeps, 1.0, 0.5, 6.0), [2.0], "{beeps:?}");
 }
 
@@ -110,9 +110,9 @@ fn the_container_is_read() {
     assert_eq!(video.times.len(), 180);
     let audio = recording.audio.as_ref().unwrap();
     assert_eq!((audio.codec.as_str(), audio.rate), ("aac", 48_000));
-    let sound = recording.sound();
-    assert!(sound.rms(0.0, 6.0) < 1e-4 && sound.holes.is_empty());
-    assert!((sound.duration() - 6.0).abs() < 0.03, "{}", sound.duration());
+    let audio = recording.audio();
+    assert!(audio.rms(0.0, 6.0) < 1e-4 && audio.holes.is_empty());
+    assert!((audio.duration() - 6.0).abs() < 0.03, "{}", audio.duration());
 }
 
 #[test]

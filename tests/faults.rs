@@ -11,7 +11,7 @@ use livekit_api::access_token::VideoGrants;
 use serde_json::json;
 
 use support::content::{Area, Colour, Recording};
-use support::proxy::{Proxy, TlsDoor};
+use support::proxy::{Proxy, TlsFront};
 use support::publisher::{Kind, Publisher};
 use support::recorder::Recorder;
 use support::server::LiveKit;
@@ -38,7 +38,7 @@ fn beeps(file: &Path) -> (f64, usize) {
 
 /// The same of any tone.
 fn whole_beeps(recording: &Recording, tone: u32) -> (f64, usize) {
-    let beeps = recording.sound().beeps(tone);
+    let beeps = recording.audio().beeps(tone);
     let span = beeps.last().unwrap_or(&0.0) - beeps.first().unwrap_or(&0.0);
     (span, beeps.len())
 }
@@ -76,9 +76,9 @@ fn a_server_that_restarts_is_joined_anew_into_the_same_file() {
     }
     std::thread::sleep(Duration::from_secs(4));
     let take = recorder.stop(Vec::new());
-    let sound = Recording::open(&take.file).sound();
-    let all = sound.beeps(TONE);
-    let after = all.iter().filter(|t| **t > sound.duration() - 3.5).count();
+    let audio = Recording::open(&take.file).audio();
+    let all = audio.beeps(TONE);
+    let after = all.iter().filter(|t| **t > audio.duration() - 3.5).count();
     assert!(all.iter().any(|t| *t < 4.0) && after >= 2, "before and after the restart: {all:?}");
 }
 
@@ -130,15 +130,14 @@ fn a_removed_recorder_finishes_its_file() {
 #[test]
 fn a_private_authority_is_trusted_when_named() {
     let server = LiveKit::start();
-    let door = TlsDoor::start(server.port);
+    let api = TlsFront::start(server.port);
     let _room = Publisher::start(Kind::SampleRoom, &server, "tls", 1, &[]);
-    for options in [vec!["--ca-file", door.ca_file.to_str().unwrap()], vec!["--insecure"]] {
-        let take =
-            Recorder::start_at(&door.url, &server, "tls", "tls.ogg", &[&["--audio-only"], &options[..]].concat())
-                .run_for(4.0);
+    for options in [vec!["--ca-file", api.ca_file.to_str().unwrap()], vec!["--insecure"]] {
+        let take = Recorder::start_at(&api.url, &server, "tls", "tls.ogg", &[&["--audio-only"], &options[..]].concat())
+            .run_for(4.0);
         assert!(beeps(&take.file).1 >= 2, "{options:?}");
     }
-    let url = ["--url", &door.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret];
+    let url = ["--url", &api.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret];
     refused(&[&["--room", "tls"], &url[..]].concat(), FAILED, "url: ", "ca_file");
 }
 
@@ -175,7 +174,7 @@ fn a_track_that_cannot_be_decoded_becomes_a_placeholder() {
     let take = recorder.play(&mut room, &[(9.0, "codec 1 vp8")], 13.0);
     assert!(take.log.contains("av1dec"), "the missing decoder is named: {}", take.log);
     let recording = Recording::open(&take.file);
-    let (picture, sound) = (recording.picture(), recording.sound());
+    let (picture, audio) = (recording.picture(), recording.audio());
     let end = recording.duration;
     assert_eq!(picture.black(TILE), [0.0; 0], "a placeholder is not black");
     let colours: Vec<_> = picture.seen(TILE).iter().map(|span| span.colour).collect();
@@ -187,7 +186,7 @@ fn a_track_that_cannot_be_decoded_becomes_a_placeholder() {
     assert!(on_stage.is_some() && on_stage != colours[1], "both are seen at last: {on_stage:?}");
     assert_eq!(picture.who_is_at(Area::new(320, 90, 960, 540), end - 6.0), Some(Colour::Red), "others are seen");
     for tone in [TONE, 800] {
-        assert!(sound.beeps(tone).len() as f64 >= end - 2.0, "{tone} Hz is heard: {:?}", sound.beeps(tone));
+        assert!(audio.beeps(tone).len() as f64 >= end - 2.0, "{tone} Hz is heard: {:?}", audio.beeps(tone));
     }
 }
 
@@ -261,7 +260,7 @@ fn a_process_that_stands_still_goes_on_and_says_for_how_long() {
     let recording = Recording::open(Path::new(item["path"].as_str().unwrap()));
     assert!(recording.duration > 24.0, "time went on: {} s", recording.duration);
     assert!(holes.iter().any(|hole| hole["cause"] == "frozen"), "{holes:?}");
-    let beeps = recording.sound().beeps(TONE);
+    let beeps = recording.audio().beeps(TONE);
     let ends = beeps.iter().copied().chain([recording.duration]);
     let missing = ends.scan(0.0, |last, at| Some(at - std::mem::replace(last, at))).fold(0.0, f64::max);
     println!("{told:.1} s told, {missing:.1} s without a beep: {} {beeps:.1?}", item["health"]);
@@ -355,8 +354,8 @@ fn refused_into(name: &str, arguments: &[&str], code: i32, field: &str, hint: &s
 
 /// A folder with every installed GStreamer plugin but one.
 fn gstreamer_without(plugin: &str, folder: &Path) -> PathBuf {
-    let asked = Command::new("pkg-config").args(["--variable=pluginsdir", "gstreamer-1.0"]).output();
-    let installed = String::from_utf8(asked.expect("pkg-config is installed").stdout).unwrap();
+    let requested = Command::new("pkg-config").args(["--variable=pluginsdir", "gstreamer-1.0"]).output();
+    let installed = String::from_utf8(requested.expect("pkg-config is installed").stdout).unwrap();
     let plugins = folder.join("plugins");
     std::fs::create_dir(&plugins).unwrap();
     let all = Path::new(installed.trim()).read_dir().expect("the folder of the plugins").map(Result::unwrap);

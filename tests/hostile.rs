@@ -8,7 +8,7 @@
 mod support;
 
 use support::attempts;
-use support::content::{Area, Clock, Colour, Picture, Recording, Sound, missing};
+use support::content::{Area, Audio, Clock, Colour, Picture, Recording, missing};
 use support::publisher::{Kind, Publisher};
 use support::recorder::{Recorder, Take};
 use support::server::LiveKit;
@@ -70,7 +70,7 @@ fn try_to_play(tries: usize, scenario: &Scenario, judge: impl Fn(&Day)) {
 struct Day {
     take: Take,
     picture: Picture,
-    sound: Sound,
+    audio: Audio,
     end: f64,
     /// Wall time of the hostile beeps that were sent whole: by whom, when they were said, and when they left.
     sent: Vec<(u64, f64, f64)>,
@@ -107,7 +107,7 @@ impl Day {
         let memory = recorder.memory().1 - before;
         let take = recorder.stop(Vec::new());
         let recording = Recording::open(&take.file);
-        let (picture, sound) = (recording.picture(), recording.sound());
+        let (picture, audio) = (recording.picture(), recording.audio());
         // Not the number of pictures: a machine that does not keep up leaves some out.
         let end = recording.duration;
         println!("{:.2} s recorded, {:.2} s to finish, {memory:.0} MiB more", recording.duration, take.ending);
@@ -115,9 +115,9 @@ impl Day {
         let least = scenario.end - 2.5;
         assert!(recording.duration >= least, "{} s of {} s", recording.duration, scenario.end);
         let seen = picture.times().last().copied().unwrap_or(0.0);
-        assert!((sound.duration() - end).abs() < 0.15, "{} s of sound, {end} s in all", sound.duration());
+        assert!((audio.duration() - end).abs() < 0.15, "{} s of sound, {end} s in all", audio.duration());
         assert!((seen - end).abs() < 0.5, "{seen} s of picture, {end} s in all");
-        assert_eq!(sound.holes, [], "holes in the sound");
+        assert_eq!(audio.holes, [], "holes in the sound");
         let whole = |event: &serde_json::Value| {
             let (said, left) = (event["beep"].as_f64()?, event["left"].as_f64()?);
             (event["whole"] == true).then_some((event["who"].as_u64()?, said, left))
@@ -137,12 +137,12 @@ impl Day {
         }
         let (sent, renewed) = (events.iter().filter_map(whole).collect(), events.iter().filter_map(anew).collect());
         let delayed = events.iter().filter_map(delayed).collect();
-        Self { take, picture, sound, end, sent, renewed, delayed, memory }
+        Self { take, picture, audio, end, sent, renewed, delayed, memory }
     }
 
     /// 99 % of the beeps of Red are there, which is all of them in a short film, and Red is seen all the time.
     fn clean_guest_is_whole(&self) {
-        let beeps = self.sound.beeps(500);
+        let beeps = self.audio.beeps(500);
         let lost = missing(&beeps, self.phase(), SETTLED, self.end - CUT_OFF);
         let seen = self.seen(STAGE, Red);
         println!("clean guest: {} beeps, missing {lost:?}; seen {:.1} %", beeps.len(), seen * 100.0);
@@ -151,7 +151,7 @@ impl Day {
     }
 
     /// What Green sent whole is heard, where it was said or where it came.
-    fn hostile_sound_is_whole(&self) {
+    fn hostile_audio_is_whole(&self) {
         self.is_heard(1, Green);
     }
 
@@ -170,7 +170,7 @@ impl Day {
             .filter(|(said, left, _)| *said >= SETTLED && *left < self.end - 1.0)
             .collect();
         assert!(due.len() >= 3, "a test without beeps: {:?}", self.sent);
-        let mut beeps = self.sound.beeps(colour.tone().expect("a person"));
+        let mut beeps = self.audio.beeps(colour.tone().expect("a person"));
         let heard = format!("{beeps:?}");
         // Each of the file is one of those sent: whoever is due first takes the first.
         due.sort_by(|a, b| a.1.total_cmp(&b.1));
@@ -194,7 +194,7 @@ impl Day {
 
     /// A clean second begins, in the file.
     fn phase(&self) -> f64 {
-        let beeps = self.sound.beeps(500);
+        let beeps = self.audio.beeps(500);
         *beeps.iter().find(|t| **t >= SETTLED).expect("the clean guest is heard")
     }
 
@@ -226,7 +226,7 @@ impl Day {
 }
 
 /// Three guests whose microphones misbehave, each in its own way.
-fn sound_survives(room: &str, script: &[(f64, &str)], end: f64) {
+fn audio_survives(room: &str, script: &[(f64, &str)], end: f64) {
     play(&Scenario { room, people: 4, script, end, ..USUAL }, |day| {
         for (who, colour) in [(1, Green), (2, Blue), (3, Yellow)] {
             day.is_heard(who, colour);
@@ -237,7 +237,7 @@ fn sound_survives(room: &str, script: &[(f64, &str)], end: f64) {
 #[test]
 fn pauses_of_the_clock_lose_nothing() {
     // Short, longer and long ones.
-    sound_survives("pauses", &[(2.0, "pause mic 1 300ms 7; pause mic 2 700ms 7; pause mic 3 1700ms 3")], 12.0);
+    audio_survives("pauses", &[(2.0, "pause mic 1 300ms 7; pause mic 2 700ms 7; pause mic 3 1700ms 3")], 12.0);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn a_clock_that_pauses_once_drifts_or_jumps_loses_nothing() {
         (5.5, "jump mic 3 +90s; drift mic 1 -20000"),
         (8.5, "jump mic 3 +300ms"),
     ];
-    sound_survives("clocks", &script, 12.0);
+    audio_survives("clocks", &script, 12.0);
 }
 
 #[test]
@@ -261,48 +261,48 @@ fn steps_of_delay_and_bursts_lose_nothing() {
         (5.5, "hold mic 3 1500ms"),
         (7.5, "delay mic 1 0"),
     ];
-    sound_survives("delays", &script, 12.0);
+    audio_survives("delays", &script, 12.0);
 }
 
 #[test]
-fn malformed_sound_a_long_burst_loss_and_disorder_lose_nothing_else() {
+fn malformed_audio_a_long_burst_loss_and_disorder_lose_nothing_else() {
     let script = [
         (2.0, "loss mic 3 3; duplicate mic 3 30; reorder mic 3 20; reorder camera 3 20; loss camera 3 2"),
         (2.2, "garbage mic 1 each 5"),
         (3.0, "hold mic 2 3s"),
         (4.2, "garbage mic 1 any 40"),
     ];
-    sound_survives("disorder", &script, 12.0);
+    audio_survives("disorder", &script, 12.0);
 }
 
 /// A camera of this codec sends malformed pictures, and is seen again afterwards.
-fn pictures_survive(room: &str, codec: &str) {
+fn frames_survive(room: &str, codec: &str) {
     let script = [(2.0, "garbage camera 1 each 2"), (5.0, "garbage camera 1 any 30")];
     let scenario = Scenario { room, options: &["--codec", codec], script: &script, end: 6.5 + BACK, ..USUAL };
     play(&scenario, |day| {
-        day.hostile_sound_is_whole();
+        day.hostile_audio_is_whole();
         day.hostile_camera_is_back();
     });
 }
 
 #[test]
 fn malformed_h264_loses_nothing_after_it() {
-    pictures_survive("h264", "h264");
+    frames_survive("h264", "h264");
 }
 
 #[test]
 fn malformed_av1_loses_nothing_after_it() {
-    pictures_survive("av1", "av1");
+    frames_survive("av1", "av1");
 }
 
 #[test]
 fn malformed_vp8_loses_nothing_after_it() {
-    pictures_survive("vp8", "vp8");
+    frames_survive("vp8", "vp8");
 }
 
 #[test]
 fn malformed_vp9_loses_nothing_after_it() {
-    pictures_survive("vp9", "vp9");
+    frames_survive("vp9", "vp9");
 }
 
 /// Key frames that declare the largest size cost no memory, and the camera is seen again when it tells the truth.
@@ -354,7 +354,7 @@ fn who_is_encrypted_is_silent() {
         // Between the beeps of Red, from when the microphone was published anew.
         let first = day.phase() + (5.0 - day.phase()).ceil();
         let quiet = (0..).map(|n| first + f64::from(n) + 0.3).take_while(|from| from + 0.5 < day.end);
-        let loud: Vec<(f64, f64)> = quiet.map(|from| (from, day.sound.rms(from, from + 0.5))).collect();
+        let loud: Vec<(f64, f64)> = quiet.map(|from| (from, day.audio.rms(from, from + 0.5))).collect();
         assert!(loud.iter().all(|(_, rms)| *rms < SILENCE), "(second, amplitude) between beeps: {loud:?}");
     });
 }
@@ -379,7 +379,7 @@ fn rare_key_frames_that_nobody_can_ask_for_are_waited_for() {
 fn a_codec_that_changes_on_a_track_is_followed() {
     let script = [(3.0, "switch 1 h264")];
     play(&Scenario { room: "switch", script: &script, end: 5.0 + BACK, ..USUAL }, |day| {
-        day.hostile_sound_is_whole();
+        day.hostile_audio_is_whole();
         day.hostile_camera_is_back();
     });
 }
@@ -398,8 +398,8 @@ fn tracks_of_unknown_source_are_seen_and_heard() {
     let scenario = Scenario { room: "unknown", before: &["unknown 1 on"], end: 8.0, ..USUAL };
     play(&scenario, |day| {
         let tone = Blue.tone().expect("a person");
-        let lost = missing(&day.sound.beeps(tone), day.phase(), SETTLED, day.end - CUT_OFF);
-        assert_eq!(lost, [0.0; 0], "heard at {:?}", day.sound.beeps(tone));
+        let lost = missing(&day.audio.beeps(tone), day.phase(), SETTLED, day.end - CUT_OFF);
+        assert_eq!(lost, [0.0; 0], "heard at {:?}", day.audio.beeps(tone));
         assert!(day.is_in_strip(Blue, day.end - 0.5), "the picture of unknown source");
     });
 }
@@ -417,7 +417,7 @@ fn names_reach_no_terminal() {
 #[test]
 fn a_flood_of_microphones_drowns_nobody() {
     let script = [(3.0, "flood 1 20"), (7.0, "flood 1 0")];
-    play(&Scenario { room: "flood", script: &script, end: 9.5, ..USUAL }, Day::hostile_sound_is_whole);
+    play(&Scenario { room: "flood", script: &script, end: 9.5, ..USUAL }, Day::hostile_audio_is_whole);
 }
 
 #[test]
@@ -448,7 +448,7 @@ const LOST_BY_A_KILL: f64 = 4.0 + 1.0 + 1.5;
 
 /// Everything waits for one guest's packets when the recorder is killed. `GREFFIER_KILLS` is how often.
 #[test]
-fn a_kill_while_sound_is_waited_for_loses_seconds() {
+fn a_kill_while_audio_is_waited_for_loses_seconds() {
     let kills = std::env::var("GREFFIER_KILLS").map_or(1, |kills| kills.parse().expect("GREFFIER_KILLS is a number"));
     let mut lost: Vec<f64> = (0..kills).map(|nth| lost_by_a_kill(2.0 + 0.25 * f64::from(nth % 4))).collect();
     lost.sort_by(f64::total_cmp);
@@ -471,7 +471,7 @@ fn lost_by_a_kill(after: f64) -> f64 {
     let killed = support::wall();
     recorder.kill();
     let recording = Recording::open(&recorder.output().with_file_name("killed.mp4.part"));
-    let beeps = recording.sound().beeps(Green.tone().expect("a person"));
+    let beeps = recording.audio().beeps(Green.tone().expect("a person"));
     let gap = beeps.windows(2).find(|pair| pair[1] - pair[0] > 1.5);
     let zero = before - gap.unwrap_or_else(|| panic!("no beep is missing: {beeps:.2?}"))[0];
     killed - (zero + recording.duration)

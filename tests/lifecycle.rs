@@ -100,7 +100,7 @@ fn states() -> Vec<State> {
         ]
         .map(State::Ended),
     );
-    states.push(State::Told(Outcome::Complete(Reason::Stopped)));
+    states.push(State::Notified(Outcome::Complete(Reason::Stopped)));
     states.push(State::Removing { outcome: Outcome::Complete(Reason::Stopped), object: true });
     states
 }
@@ -158,7 +158,7 @@ fn name(state: &State) -> String {
         State::Ending { then } => format!("Ending({})", outcome(then)),
         State::Saving { then, .. } => format!("Saving({})", outcome(then)),
         State::Ended(then) => format!("Ended({})", outcome(then)),
-        State::Told(then) => format!("Told({})", outcome(then)),
+        State::Notified(then) => format!("Notified({})", outcome(then)),
         State::Removing { outcome: was, .. } => format!("Removing({})", outcome(was)),
     }
 }
@@ -187,7 +187,7 @@ fn list(effects: &[Effect]) -> String {
         Effect::Forget => "Forget".to_owned(),
         Effect::Upload => "Upload".to_owned(),
         Effect::Remove { object } => format!("Remove({})", if *object { "with object" } else { "row only" }),
-        Effect::Tell(event) => format!("Tell({})", event.name()),
+        Effect::Notify(event) => format!("Tell({})", event.name()),
     });
     names.collect::<Vec<_>>().join(", ")
 }

@@ -8,9 +8,9 @@
 mod support;
 
 use support::attempts;
-use support::content::{Area, Clock, Colour, Picture, Recording, Sound, Span, Spread, cadence, missing};
+use support::content::{Area, Audio, Clock, Colour, Picture, Recording, Span, Spread, cadence, missing};
 use support::publisher::{Kind, Publisher};
-use support::recorder::{Recorder, Take, Told};
+use support::recorder::{Notified, Recorder, Take};
 use support::server::LiveKit;
 
 use Colour::{Blue, Green, Magenta, Red};
@@ -62,7 +62,7 @@ fn the_stage_follows_the_speaker(kind: Kind) {
     room.tell("speak 0");
     let recorder = Recorder::start(&server, "speakers", "speakers.mp4", &["--layout", "speaker"]);
     let film = Film::of(recorder.play(&mut room, &[(4.0, "speak 1"), (7.5, "speak 2")], 12.0));
-    film.is_sound();
+    film.is_clean();
     let changes = film.stage(STAGE, &[Red, Green, Blue]);
     film.follows(changes[0], 0, SPEAKER_SEEN);
     film.follows(changes[1], 1, SPEAKER_SEEN);
@@ -80,7 +80,7 @@ fn a_share_takes_the_stage_and_leaves_it(kind: Kind) {
     room.tell("speak 0");
     let recorder = Recorder::start(&server, "share", "share.mp4", &["--layout", "speaker"]);
     let film = Film::of(recorder.play(&mut room, &[(4.0, "share on"), (7.5, "share off")], 11.5));
-    film.is_sound();
+    film.is_clean();
     let changes = film.stage(STAGE, &[Red, Magenta, Red]);
     film.follows(changes[0], 0, CHANGE_SEEN);
     film.follows(changes[1], 1, CHANGE_SEEN);
@@ -97,7 +97,7 @@ fn who_leaves_is_gone_and_who_joins_is_seen(kind: Kind) {
     room.tell("speak 0");
     let recorder = Recorder::start(&server, "join", "join.mp4", &["--layout", "speaker"]);
     let film = Film::of(recorder.play(&mut room, &[(4.0, "leave 1"), (7.0, "join 1")], 12.0));
-    film.is_sound();
+    film.is_clean();
     film.stage(STAGE, &[Red]);
     // Alone, Red fills the picture, and with it the place where Green was. Who joins is there before the camera is.
     let mut changes = film.history(tile(0, 1), &[Some(Green), Some(Red), None, Some(Green)]);
@@ -106,7 +106,7 @@ fn who_leaves_is_gone_and_who_joins_is_seen(kind: Kind) {
     let corner = Area::new(0, 0, 320, 180);
     assert_eq!(film.picture.who_is_at(corner, f64::midpoint(changes[0], changes[1])), Some(Red), "the whole picture");
     film.everybody_is_heard(&[Red]);
-    let beeps = film.sound.beeps(800);
+    let beeps = film.audio.beeps(800);
     let (left, joined) = (film.told(0), film.told(1));
     assert_eq!(missing(&beeps, film.phase(), SETTLED, left - 0.2), [0.0; 0], "Green before leaving: {beeps:?}");
     assert_eq!(
@@ -124,7 +124,7 @@ fn a_muted_camera_becomes_a_placeholder(kind: Kind) {
     room.tell("speak 0");
     let recorder = Recorder::start(&server, "mute", "mute.mp4", &["--layout", "speaker"]);
     let film = Film::of(recorder.play(&mut room, &[(4.0, "mute camera 1"), (7.0, "unmute camera 1")], 10.5));
-    film.is_sound();
+    film.is_clean();
     film.stage(STAGE, &[Red]);
     let changes = film.history(tile(0, 1), &[Some(Green), None, Some(Green)]);
     film.follows(changes[0], 0, CHANGE_SEEN);
@@ -145,9 +145,9 @@ fn nobody_publishes(kind: Kind) {
     let mut recorder = Recorder::start(&server, "quiet", "quiet.mp4", &options);
     assert!(recorder.wait(15.0).success());
     let film = Film::of(recorder.take(Vec::new(), support::wall()));
-    film.is_sound();
+    film.is_clean();
     assert!((film.recording.duration - 4.0).abs() < 0.15, "{} s", film.recording.duration);
-    assert!(film.sound.rms(0.0, film.end()) < 1e-4, "silence");
+    assert!(film.audio.rms(0.0, film.end()) < 1e-4, "silence");
     assert_eq!(film.picture.who_is_at(WHOLE, 2.0), None);
 }
 
@@ -157,14 +157,14 @@ fn audio_only(kind: Kind) {
     room.tell("speak 0");
     let recorder = Recorder::start(&server, "words", "words.ogg", &["--audio-only"]);
     let take = recorder.play(&mut room, &[(4.0, "speak 1"), (7.0, "mute mic 2")], 10.5);
-    let sound = sound_alone(&take);
-    let phase = settled(&sound.beeps(500))[0];
+    let audio = audio_alone(&take);
+    let phase = settled(&audio.beeps(500))[0];
     for colour in [Red, Green] {
-        heard(&sound, colour, phase, sound.duration());
+        heard(&audio, colour, phase, audio.duration());
     }
-    let muted = Clock::new(take.stopped, sound.duration(), phase).in_file(take.told[1].obeyed);
-    heard(&sound, Blue, phase, muted);
-    let late: Vec<f64> = sound.beeps(1100).into_iter().filter(|t| *t > muted + 0.3).collect();
+    let muted = Clock::new(take.stopped, audio.duration(), phase).in_file(take.told[1].obeyed);
+    heard(&audio, Blue, phase, muted);
+    let late: Vec<f64> = audio.beeps(1100).into_iter().filter(|t| *t > muted + 0.3).collect();
     assert_eq!(late, [0.0; 0], "Blue is muted from {muted}");
 }
 
@@ -179,11 +179,11 @@ fn dtx() {
     let server = LiveKit::start();
     let _room = Publisher::start(Kind::Python, &server, "pauses", 3, &["--no-video", "--dtx"]);
     let take = Recorder::start(&server, "pauses", "pauses.ogg", &["--audio-only"]).run_for(9.0);
-    let sound = sound_alone(&take);
-    let phase = settled(&sound.beeps(500))[0];
+    let audio = audio_alone(&take);
+    let phase = settled(&audio.beeps(500))[0];
     for colour in [Red, Green, Blue] {
-        let beeps = sound.beeps(colour.tone().expect("a person"));
-        assert_eq!(missing(&beeps, phase, SETTLED, sound.duration() - CUT_OFF), [0.0; 0], "{colour:?}: {beeps:?}");
+        let beeps = audio.beeps(colour.tone().expect("a person"));
+        assert_eq!(missing(&beeps, phase, SETTLED, audio.duration() - CUT_OFF), [0.0; 0], "{colour:?}: {beeps:?}");
         let steady = cadence(&settled(&beeps));
         println!("{colour:?}: cadence {steady:?}");
         // One packet: the first after a pause is faint, so the same beep may seem to begin with the second.
@@ -196,8 +196,8 @@ fn an_empty_room_gives_a_film_of_nobody() {
     let server = LiveKit::start();
     server.create_room("empty");
     let film = Film::of(Recorder::start(&server, "empty", "empty.mp4", &["--layout", "speaker"]).run_for(5.0));
-    film.is_sound();
-    assert!(film.sound.rms(0.0, film.end()) < 1e-4, "silence");
+    film.is_clean();
+    assert!(film.audio.rms(0.0, film.end()) < 1e-4, "silence");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn codecs() {
     }
     let recorder = Recorder::start(&server, "codecs", "codecs.mp4", &["--layout", "speaker"]);
     let film = Film::of(recorder.run_for(8.0));
-    film.is_sound();
+    film.is_clean();
     let at = film.end() - 0.5;
     let mut seen = film.strip(3, at);
     seen.push(film.picture.who_is_at(STAGE, at));
@@ -229,23 +229,23 @@ fn one_track_alone_in_mp4() {
         let server = LiveKit::start();
         let mut room = Publisher::start(Kind::Python, &server, "alone", 2, &[]);
         room.tell("speak 0");
-        let sound = Recorder::start(&server, "alone", "sound.mp4", &["--audio-only"]);
+        let audio = Recorder::start(&server, "alone", "sound.mp4", &["--audio-only"]);
         let picture = Recorder::start(&server, "alone", "picture.mp4", &["--video-only"]).run_for(6.0);
-        let sound = sound.stop(Vec::new());
+        let audio = audio.stop(Vec::new());
         let recording = Recording::open(&picture.file);
         assert!(recording.audio.is_none(), "{:?}", recording.audio);
         let video = recording.video.as_ref().expect("video");
         assert_eq!((video.codec.as_str(), video.profile.as_str()), ("h264", "Main"));
         assert!(video.is_cfr(30.0) && video.times.len() > 120, "{:?}", video.times);
         assert_eq!(recording.picture().who_is_at(STAGE, 4.0), Some(Red));
-        let recording = Recording::open(&sound.file);
+        let recording = Recording::open(&audio.file);
         assert!(recording.video.is_none(), "{:?}", recording.video);
         let audio = recording.audio.as_ref().expect("audio");
         assert_eq!((audio.codec.as_str(), audio.rate), ("aac", 48_000));
-        let sound = recording.sound();
-        let phase = *settled(&sound.beeps(500)).first().expect("Red is heard");
+        let audio = recording.audio();
+        let phase = *settled(&audio.beeps(500)).first().expect("Red is heard");
         for colour in [Red, Green] {
-            heard(&sound, colour, phase, sound.duration());
+            heard(&audio, colour, phase, audio.duration());
         }
     });
 }
@@ -261,19 +261,19 @@ fn settled(beeps: &[f64]) -> Vec<f64> {
 }
 
 /// The sound of a file that holds nothing else.
-fn sound_alone(take: &Take) -> Sound {
+fn audio_alone(take: &Take) -> Audio {
     let recording = Recording::open(&take.file);
     assert!(recording.video.is_none(), "{:?}", recording.video);
     let audio = recording.audio.as_ref().expect("a stream of sound");
     assert_eq!((audio.codec.as_str(), audio.rate), ("opus", 48_000));
-    let sound = recording.sound();
-    assert_eq!(sound.holes, []);
-    sound
+    let audio = recording.audio();
+    assert_eq!(audio.holes, []);
+    audio
 }
 
 /// Every beep of a person is there, and on time.
-fn heard(sound: &Sound, colour: Colour, phase: f64, until: f64) {
-    let beeps = sound.beeps(colour.tone().expect("a person"));
+fn heard(audio: &Audio, colour: Colour, phase: f64, until: f64) {
+    let beeps = audio.beeps(colour.tone().expect("a person"));
     assert_eq!(missing(&beeps, phase, SETTLED, until - CUT_OFF), [0.0; 0], "{colour:?} is missing; heard at {beeps:?}");
     let steady = cadence(&settled(&beeps));
     println!("{colour:?}: cadence {steady:?}");
@@ -285,19 +285,19 @@ struct Film {
     take: Take,
     recording: Recording,
     picture: Picture,
-    sound: Sound,
+    audio: Audio,
 }
 
 impl Film {
     fn of(take: Take) -> Self {
         let recording = Recording::open(&take.file);
-        let (picture, sound) = (recording.picture(), recording.sound());
+        let (picture, audio) = (recording.picture(), recording.audio());
         println!("{:.2} s, finished {:.2} s after the stop at {:.3}", recording.duration, take.ending, take.stopped);
-        Self { take, recording, picture, sound }
+        Self { take, recording, picture, audio }
     }
 
     /// What holds for every film: the promised formats, constant rate, both streams whole and equally long, never black.
-    fn is_sound(&self) {
+    fn is_clean(&self) {
         let video = self.recording.video.as_ref().expect("video");
         assert_eq!((video.codec.as_str(), video.profile.as_str()), ("h264", "Main"));
         assert_eq!((video.width, video.height, video.pixel_format.as_str()), (1280, 720, "yuv420p"));
@@ -307,8 +307,8 @@ impl Film {
         assert_eq!(gaps, [0.0; 0], "key frames at least every 4 s");
         let audio = self.recording.audio.as_ref().expect("audio");
         assert_eq!((audio.codec.as_str(), audio.rate), ("aac", 48_000));
-        assert!((self.sound.duration() - self.end()).abs() < 0.1, "{} s of sound", self.sound.duration());
-        assert_eq!(self.sound.holes, []);
+        assert!((self.audio.duration() - self.end()).abs() < 0.1, "{} s of sound", self.audio.duration());
+        assert_eq!(self.audio.holes, []);
         assert_eq!(self.picture.black(WHOLE), [0.0; 0], "black pictures");
         assert!(self.take.ending <= 2.0, "finished {} s after the stop", self.take.ending);
     }
@@ -320,7 +320,7 @@ impl Film {
 
     /// When a second of the publishers' clock begins, in the file.
     fn phase(&self) -> f64 {
-        *settled(&self.sound.beeps(500)).first().expect("Red is heard")
+        *settled(&self.audio.beeps(500)).first().expect("Red is heard")
     }
 
     /// The moment of a command of the script, in the file.
@@ -332,7 +332,7 @@ impl Film {
     /// took place, not from when it was noticed, and may be mistaken by a little.
     fn follows(&self, change: f64, command: usize, within: f64) {
         let delay = change - self.told(command);
-        let Told { sent, obeyed: wall } = self.take.told[command];
+        let Notified { sent, obeyed: wall } = self.take.told[command];
         println!("command {command} at {wall:.3}: seen after {delay:.3} s, at {change:.3} s");
         assert!(
             (sent - wall - EARLIEST..=within).contains(&delay),
@@ -365,7 +365,7 @@ impl Film {
     /// Every beep of these people, from the settling to the end.
     fn everybody_is_heard(&self, people: &[Colour]) {
         for colour in people {
-            heard(&self.sound, *colour, self.phase(), self.end());
+            heard(&self.audio, *colour, self.phase(), self.end());
         }
     }
 
@@ -378,7 +378,7 @@ impl Film {
             for flash in &flashes {
                 let Some(tone) = self.picture.who_is_at(*area, *flash).and_then(Colour::tone) else { continue };
                 let near = |beep: &f64| (beep - flash).abs() < 0.45;
-                offsets.extend(self.sound.beeps(tone).into_iter().filter(near).map(|beep| flash - beep));
+                offsets.extend(self.audio.beeps(tone).into_iter().filter(near).map(|beep| flash - beep));
             }
             let offset = Spread::of(offsets.clone());
             println!("{area:?}: flash - beep {offset:?}");

@@ -43,7 +43,7 @@ fn until(recorder: &mut Recorder, words: &str, most: Duration) {
 
 /// The beeps of the file: seconds.
 fn beeps(take: &Take) -> Vec<f64> {
-    Recording::open(&take.file).sound().beeps(TONE)
+    Recording::open(&take.file).audio().beeps(TONE)
 }
 
 /// Cuts datagrams for `cut`; sound goes on afterwards, and the hole is told as long as it is.
@@ -53,7 +53,7 @@ fn cut_media(room: &str, up: bool, down: bool, cut: Duration) {
     network.media(!up, !down);
     std::thread::sleep(cut);
     network.media(true, true);
-    sound_goes_on(room, recorder_after(&mut recorder, BACK), recorder);
+    audio_goes_on(room, recorder_after(&mut recorder, BACK), recorder);
 }
 
 /// Lets it record for so long; seconds it took.
@@ -65,7 +65,7 @@ fn recorder_after(recorder: &mut Recorder, time: Duration) -> f64 {
 }
 
 /// Stops the recorder, for which there has been a way again for `since` seconds, and judges its file.
-fn sound_goes_on(room: &str, since: f64, recorder: Recorder) {
+fn audio_goes_on(room: &str, since: f64, recorder: Recorder) {
     let take = recorder.stop(Vec::new());
     let (beeps, end) = (beeps(&take), Recording::open(&take.file).duration);
     // One a second: the first one after the path is up to a second late by itself.
@@ -120,7 +120,7 @@ fn a_path_that_comes_back_for_a_moment_is_no_end() {
         std::thread::sleep(Duration::from_secs(seconds));
     }
     network.media(true, true);
-    sound_goes_on("moment", recorder_after(&mut recorder, BACK), recorder);
+    audio_goes_on("moment", recorder_after(&mut recorder, BACK), recorder);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_cable_that_is_out_for_half_a_minute_ends_nothing() {
     network.cable(false);
     std::thread::sleep(Duration::from_secs(30));
     network.cable(true);
-    sound_goes_on("cable", recorder_after(&mut recorder, BACK), recorder);
+    audio_goes_on("cable", recorder_after(&mut recorder, BACK), recorder);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn where_no_datagram_passes_tcp_carries_the_meeting() {
     let _publisher = Publisher::start(Kind::SampleRoom, &server, "walled-tcp", 1, &[]);
     let mut recorder = Recorder::start_at(&network.url, &server, "walled-tcp", "walled-tcp.ogg", &["--audio-only"]);
     until(&mut recorder, "recording room", Duration::from_secs(10));
-    sound_goes_on("walled-tcp", recorder_after(&mut recorder, Duration::from_secs(8)), recorder);
+    audio_goes_on("walled-tcp", recorder_after(&mut recorder, Duration::from_secs(8)), recorder);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn when_datagrams_end_in_the_middle_tcp_carries_the_rest() {
     let server = LiveKit::start_over_tcp();
     let (network, _publisher, mut recorder) = start(&server, "drained");
     network.media(false, false);
-    sound_goes_on("drained", recorder_after(&mut recorder, BACK), recorder);
+    audio_goes_on("drained", recorder_after(&mut recorder, BACK), recorder);
 }
 
 #[test]

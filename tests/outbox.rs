@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use greffier::capacity::Capacity;
-use greffier::control::{Admission, AtClose, Control, Parts, Patience};
+use greffier::control::{Admission, AtClose, Control, Parts, Timeouts};
 use greffier::db::Db;
 use greffier::error::{Error, ErrorKind};
 use greffier::ids::RecordingId;
@@ -21,10 +21,10 @@ use greffier::recording::{
     EgressRequest, Event, Job, Limits, Options, Origin, Outcome, Output, Owner, Policy, Recording, Report, Request,
     Start, State, Target, Task,
 };
+use greffier::sealing::Sealer;
 use greffier::secret::Secret;
 use greffier::spool::{Gauge, Room, Spool};
 use greffier::storage::{Storage, Stores};
-use greffier::vault::Vault;
 use jiff::{SignedDuration, Timestamp};
 use stage::{Cast, launcher};
 use tokio::sync::mpsc;
@@ -38,7 +38,7 @@ fn name(job: &Job) -> String {
         Task::Upload => "upload".to_owned(),
         Task::Publish => "publish".to_owned(),
         Task::Remove { object } => format!("remove {object}"),
-        Task::Tell { event, to, .. } => format!("{} {}", to.name(), event.name()),
+        Task::Notify { event, to, .. } => format!("{} {}", to.name(), event.name()),
     }
 }
 
@@ -77,42 +77,42 @@ impl House {
         grace: Duration,
     ) -> Self {
         let db = reopened(folder).await;
-        let (news_sender, news) = mpsc::unbounded_channel();
+        let (completions_sender, completions) = mpsc::unbounded_channel();
         let tried = tried.clone();
         let perform: Perform = Arc::new(move |job: Job| {
             tried.lock().unwrap().push(name(&job));
             let verdict = verdict(&job);
             Box::pin(async move { verdict })
         });
-        let (outbox, post) = Outbox::start(db.clone(), perform, news_sender).unwrap();
+        let (outbox, post) = Outbox::start(db.clone(), perform, completions_sender).unwrap();
         let policy = Policy {
             expires_after: Some(SignedDuration::from_hours(24)),
             targets: vec![Target::Mail, Target::Webhook("http://127.0.0.1/".into()), Target::LiveKit],
             ..Policy::default()
         };
-        let patience = Patience { drain: Duration::from_millis(400), grace, ..Patience::default() };
+        let timeouts = Timeouts { drain: Duration::from_millis(400), grace, ..Timeouts::default() };
         let cast = Cast::default();
         let launcher = launcher(cast.clone());
         let storage = Storage::local(folder.join("recordings"));
         let admission = Admission {
-            stores: Stores::new(storage, HashMap::new(), folder, Vault::new(&Secret::new("secret"))),
+            stores: Stores::new(storage, HashMap::new(), folder, Sealer::new(&Secret::new("secret"))),
             capacity: Capacity::start(100.0),
             bucket_only: false,
             api_key: String::new(),
             targets: Arc::default(),
         };
-        let parts = Parts { db: db.clone(), spool, launcher, outbox, news, policy, admission, patience };
+        let parts = Parts { db: db.clone(), spool, launcher, outbox, completions, policy, admission, timeouts };
         let (control, driver) = Control::open(parts).unwrap();
         Self { control, db, cast, tasks: [driver, post] }
     }
 
     /// Started as through LiveKit's API, in this room, into the file of this name.
-    async fn asked(&self, room: &str, key: &str) -> greffier::error::Result<Recording> {
-        self.requested(room, key, Origin::Twirp { request: EgressRequest::default(), webhook: None }).await
+    async fn requested(&self, room: &str, key: &str) -> greffier::error::Result<Recording> {
+        self.requested_by(room, key, Origin::Twirp { request: EgressRequest::default(), webhook: None }).await
     }
 
     /// The same, by this way.
-    async fn requested(&self, room: &str, key: &str, origin: Origin) -> greffier::error::Result<Recording> {
+    async fn requested_by(&self, room: &str, key: &str, origin: Origin) -> greffier::error::Result<Recording> {
         let options = Options { origin, key: Some(key.into()), ..Options::default() };
         let request = Request { room: room.into(), output: Output::ogg(), limits: Limits::default() };
         self.control.start(Start::new("", request, options)).await
@@ -192,7 +192,9 @@ async fn what_was_ordered_is_done_by_the_next_process() {
     tried.lock().unwrap().clear();
 
     let house = House::open(folder.path(), |_| Verdict::Done, &tried).await;
-    house.until(&id, |recording| recording.is_some_and(|recording| matches!(recording.state, State::Told(_)))).await;
+    house
+        .until(&id, |recording| recording.is_some_and(|recording| matches!(recording.state, State::Notified(_))))
+        .await;
     house.until_idle().await;
     let webhooks: Vec<_> = tried.lock().unwrap().iter().filter(|name| name.starts_with("webhook")).cloned().collect();
     let events: Vec<_> = webhooks.iter().map(|name| name.rsplit(' ').next().unwrap()).collect();
@@ -210,7 +212,7 @@ async fn what_has_expired_is_gone_with_its_object() {
     let tried = Tried::default();
     let house = House::open(folder.path(), |_| Verdict::Done, &tried).await;
     let recording = house.record().await;
-    house.until(&recording.id, |recording| recording.is_some_and(|one| matches!(one.state, State::Told(_)))).await;
+    house.until(&recording.id, |recording| recording.is_some_and(|one| matches!(one.state, State::Notified(_)))).await;
     let hours = |n: i64| recording.created_at + SignedDuration::from_hours(n);
     assert_eq!(recording.expires_at, Some(hours(24)));
     assert_eq!(house.control.expire(hours(23)).await.unwrap(), 0);
@@ -248,13 +250,13 @@ async fn nothing_is_forgotten_while_it_is_on_its_way() {
 async fn a_file_of_another_room_is_not_written_over() {
     let folder = tempfile::tempdir().unwrap();
     let house = House::open(folder.path(), |_| Verdict::Done, &Tried::default()).await;
-    let first = house.asked("a", "daily.ogg").await.unwrap();
+    let first = house.requested("a", "daily.ogg").await.unwrap();
     house.control.finish(&first.id).await.unwrap();
     house.until(&first.id, |recording| recording.is_some_and(|one| one.state.is_final())).await;
-    let refused = house.asked("b", "daily.ogg").await.unwrap_err();
+    let refused = house.requested("b", "daily.ogg").await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::AlreadyExists);
     assert!(refused.message.contains("another room's recording"), "{refused}");
-    let second = house.asked("a", "daily.ogg").await.expect("of the same room it is");
+    let second = house.requested("a", "daily.ogg").await.expect("of the same room it is");
     house.control.finish(&second.id).await.unwrap();
     house.control.close(AtClose::Stop).await.unwrap();
 }
@@ -264,8 +266,8 @@ async fn a_stop_is_for_the_one_that_holds_the_room() {
     let folder = tempfile::tempdir().unwrap();
     // Nothing is stored: what was stopped stays on its way.
     let house = House::open(folder.path(), |_| busy(), &Tried::default()).await;
-    let older = house.asked("a", "1.ogg").await.unwrap();
-    let newer = house.asked("a", "2.ogg").await.unwrap();
+    let older = house.requested("a", "1.ogg").await.unwrap();
+    let newer = house.requested("a", "2.ogg").await.unwrap();
     house.control.finish(&newer.id).await.unwrap();
     house.until(&newer.id, |one| one.is_some_and(|one| matches!(one.state, State::Saving { .. }))).await;
     assert_eq!(house.control.stop("a").await.unwrap().id, older.id);
@@ -310,7 +312,7 @@ async fn nobody_leaves_before_people_are_told_and_nobody_waits_for_ever() {
     let house = House::patient(folder.path(), once, &tried, Duration::from_secs(60)).await;
     let id = house.record().await.id;
     house.control.close(AtClose::Await).await.unwrap();
-    assert!(matches!(house.db.get(&id).unwrap().unwrap().state, State::Told(_)), "the letter went out");
+    assert!(matches!(house.db.get(&id).unwrap().unwrap().state, State::Notified(_)), "the letter went out");
     assert!(house.db.jobs().unwrap().is_empty(), "and everything else");
     house.abandon().await;
 
@@ -336,7 +338,7 @@ async fn a_file_appears_once_livekits_server_knows_of_the_end_and_the_stop_is_se
         }
     };
     let house = House::open(folder.path(), second, &tried).await;
-    let id = house.requested("daily", "daily.ogg", Origin::Server(EgressRequest::default())).await.unwrap().id;
+    let id = house.requested_by("daily", "daily.ogg", Origin::Server(EgressRequest::default())).await.unwrap().id;
     let times = |of: &str| tried.lock().unwrap().iter().filter(|name| *name == of).count();
     let notified = house.control.notified(&id, Event::Started, &Target::LiveKit);
     tokio::time::timeout(Duration::from_secs(30), notified).await.expect("it is delivered");
@@ -361,7 +363,7 @@ async fn before_the_disk_is_full_recordings_end_whole_and_say_why() {
     };
     let spool = Spool::open(folder.path()).unwrap().measured_by(gauge);
     let house = House::on(spool, folder.path(), |_| Verdict::Done, &Tried::default(), Duration::from_secs(1)).await;
-    let [first, second] = [house.asked("a", "1.ogg").await.unwrap(), house.asked("b", "2.ogg").await.unwrap()];
+    let [first, second] = [house.requested("a", "1.ogg").await.unwrap(), house.requested("b", "2.ogg").await.unwrap()];
     free.store(200 << 20, Ordering::Relaxed);
     let ended = |one: Option<&Recording>| one.is_some_and(|one| one.state.is_final());
     let either = async {
@@ -378,7 +380,7 @@ async fn before_the_disk_is_full_recordings_end_whole_and_say_why() {
     let Some(Outcome::CutShort(failure)) = one.state.outcome() else { panic!("{:?}", one.state) };
     assert!(failure.words.contains("only 200 MiB were free"), "{failure}");
     assert!(one.media.is_some_and(|media| media.bytes > 0), "it is whole");
-    let refused = house.asked("c", "3.ogg").await.unwrap_err();
+    let refused = house.requested("c", "3.ogg").await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::ResourceExhausted);
     // It is taken faster than files leave.
     free.store(100 << 20, Ordering::Relaxed);
@@ -392,10 +394,10 @@ async fn before_the_disk_is_full_recordings_end_whole_and_say_why() {
 async fn what_was_given_up_shows_in_the_row() {
     let folder = tempfile::tempdir().unwrap();
     let never = |job: &Job| match &job.task {
-        Task::Tell { to: Target::Mail, .. } => {
+        Task::Notify { to: Target::Mail, .. } => {
             Verdict::Never(Error::new(ErrorKind::InvalidArgument, "550 no such user"))
         }
-        Task::Tell { .. } | Task::Upload | Task::Publish | Task::Remove { .. } => Verdict::Done,
+        Task::Notify { .. } | Task::Upload | Task::Publish | Task::Remove { .. } => Verdict::Done,
     };
     let house = House::open(folder.path(), never, &Tried::default()).await;
     let id = house.record().await.id;
@@ -407,7 +409,7 @@ async fn what_was_given_up_shows_in_the_row() {
 async fn a_recorder_that_gets_on_is_waited_for_and_its_last_word_counts() {
     let folder = tempfile::tempdir().unwrap();
     let house = House::open(folder.path(), |_| Verdict::Done, &Tried::default()).await;
-    let recording = house.asked("hangs", "1.ogg").await.unwrap();
+    let recording = house.requested("hangs", "1.ogg").await.unwrap();
     house.control.finish(&recording.id).await.unwrap();
     let launch = house.cast.lock().unwrap()["hangs"].clone();
     // Its file grows now and then, for longer than it may stand still.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use browser::Browser;
 use greffier::api::Sharer;
-use greffier::control::{AtClose, Patience, Progress};
+use greffier::control::{AtClose, Progress, Timeouts};
 use greffier::db::{Change, Db};
 use greffier::error::ErrorKind;
 use greffier::ids::RecordingId;
@@ -48,7 +48,7 @@ fn video() -> &'static Path {
 }
 
 /// Ten seconds of Opus.
-fn sound() -> &'static Path {
+fn audio() -> &'static Path {
     static SOUND: OnceLock<PathBuf> = OnceLock::new();
     SOUND.get_or_init(|| made("page-sound.ogg", "-f lavfi -i sine=frequency=440 -t 10 -c:a libopus"))
 }
@@ -93,7 +93,7 @@ impl Stage {
         let config = stage::config(folder.path(), Some(TOKEN), "");
         let cast = Cast::default();
         let launcher = stage::waiting_launcher(cast.clone(), video, progress);
-        let sidecar = Sidecar::start(&config, launcher, Patience::default()).await.unwrap();
+        let sidecar = Sidecar::start(&config, launcher, Timeouts::default()).await.unwrap();
         Self { sidecar, cast, folder }
     }
 
@@ -185,7 +185,7 @@ fn row(folder: &Path, db: &Db, id: &str, room: &str, state: State, change: impl 
     change(&mut recording);
     if recording.state.outcome().is_some_and(Outcome::has_file) {
         let (file, duration_ns) =
-            if recording.class_is_video() { (video(), 60_000_000_000) } else { (sound(), 10_000_000_000) };
+            if recording.class_is_video() { (video(), 60_000_000_000) } else { (audio(), 10_000_000_000) };
         let place = folder.join(&recording.key);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::copy(file, &place).unwrap();
@@ -288,7 +288,7 @@ async fn it_looks_well_on_every_screen() {
         row(folder.path(), &db, "EG_ready0000000", "Weekly planning", stopped(), |recording| {
             recording.expires_at = Some("2099-12-24T18:00:00Z".parse().unwrap());
         });
-        let limit = State::Told(Outcome::LimitReached(Limit::Duration));
+        let limit = State::Notified(Outcome::LimitReached(Limit::Duration));
         row(folder.path(), &db, "EG_limit0000000", "A town hall that went on and on", limit, |_| {});
         row(folder.path(), &db, "EG_sound0000000", "Stand-up", stopped(), |recording| {
             recording.request.output = Output::ogg();
@@ -345,7 +345,7 @@ async fn every_state_is_said_in_plain_words() {
         let why = || Failure::new(ErrorKind::Internal, "<b>the disk</b> is full");
         let cut = State::Ended(Outcome::CutShort(why()));
         row(folder.path(), &db, "EG_cut000000000", "<script>alert(1)</script>", cut, |_| {});
-        row(folder.path(), &db, "EG_size00000000", "r", State::Told(Outcome::LimitReached(Limit::Size)), |_| {});
+        row(folder.path(), &db, "EG_size00000000", "r", State::Notified(Outcome::LimitReached(Limit::Size)), |_| {});
         row(folder.path(), &db, "EG_failed000000", "r", State::Ended(Outcome::Failed(why())), |_| {});
         row(folder.path(), &db, "EG_aborted00000", "r", State::Ended(Outcome::Aborted(Reason::Stopped)), |_| {});
         row(folder.path(), &db, "EG_old000000000", "r", stopped(), |recording| {

@@ -237,8 +237,9 @@ async fn a_store_of_a_request_gets_no_keys_of_ours_and_is_not_repeated() {
         ScriptedStore::start(Policy { says: Some("the inner password is hunter2".into()), ..Policy::default() });
     let folder = tempfile::tempdir().unwrap();
     let usual = Storage::open(&Settings::default(), folder.path()).unwrap();
-    let vault = greffier::vault::Vault::new(&greffier::secret::Secret::new("a secret of thirty-two letters, or more"));
-    let stores = Stores::new(usual, Default::default(), folder.path(), vault);
+    let sealer =
+        greffier::sealing::Sealer::new(&greffier::secret::Secret::new("a secret of thirty-two letters, or more"));
+    let stores = Stores::new(usual, Default::default(), folder.path(), sealer);
     let endpoint = format!("http://127.0.0.1:{}", store.port);
     let section = |key: &str| {
         let s3 = serde_json::json!({"bucket": "b", "endpoint": endpoint, "access_key": key, "secret": key});

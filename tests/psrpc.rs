@@ -413,11 +413,11 @@ async fn a_newer_server_may_begin_without_a_grant_and_compress() {
     for bids in [true, false] {
         let call = client.clone();
         let call = tokio::spawn(async move { call.call("Do", "", raw("q"), &Options::patient(LONG, LONG)).await });
-        let asked: Request = hand.next(0).await;
-        assert_eq!((asked.raw_request, asked.client_id.as_str()), (raw("q"), client.id()));
-        let valid = Duration::from_nanos((asked.expiry - asked.sent_at).try_into().unwrap());
+        let requested: Request = hand.next(0).await;
+        assert_eq!((requested.raw_request, requested.client_id.as_str()), (raw("q"), client.id()));
+        let valid = Duration::from_nanos((requested.expiry - requested.sent_at).try_into().unwrap());
         assert!(valid <= LONG && valid > LONG / 2, "{valid:?}");
-        let id = asked.request_id;
+        let id = requested.request_id;
         if bids {
             let bid =
                 ClaimRequest { request_id: id.clone(), server_id: "SRV_new".into(), affinity: 1.0, handling: true };
@@ -446,8 +446,9 @@ async fn whoever_has_won_and_never_answers_is_a_timeout() {
     let to = channel::claim("Test", client.id());
     let options = Options::first(Duration::from_secs(2));
     let call = tokio::spawn(async move { client.call("Do", "", raw("q"), &options).await });
-    let asked: Request = hand.next(0).await;
-    let bid = ClaimRequest { request_id: asked.request_id, server_id: "SRV_x".into(), affinity: 1.0, handling: false };
+    let requested: Request = hand.next(0).await;
+    let bid =
+        ClaimRequest { request_id: requested.request_id, server_id: "SRV_x".into(), affinity: 1.0, handling: false };
     hand.send(to, seal(&bid)).await;
     let error = call.await.unwrap().unwrap_err();
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::DeadlineExceeded, "request timed out"));

@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicU64;
 use support::growing::{Growing, PART};
 use support::minio::{BUCKET, Minio};
 use support::players;
-use support::proxy::{Proxy, TlsDoor};
+use support::proxy::{Proxy, TlsFront};
 
 const KEY: &str = "recordings/EG_growing.mp4";
 
@@ -56,8 +56,8 @@ async fn an_object_comes_back_as_it_was() {
     storage.put(key, bytes.clone(), "video/mp4").await.unwrap();
     assert_eq!(storage.head(key).await.unwrap().unwrap().bytes, 300_000);
     assert!(minio.folder().join("data").join(BUCKET).join("eu/1").join(key).exists(), "the key is what was asked for");
-    for (asked, given) in [(0..u64::MAX, 0..300_000), (7..8, 7..8), (299_990..400_000, 299_990..300_000)] {
-        let content = storage.get_range(key, asked).await.unwrap();
+    for (requested, given) in [(0..u64::MAX, 0..300_000), (7..8, 7..8), (299_990..400_000, 299_990..300_000)] {
+        let content = storage.get_range(key, requested).await.unwrap();
         assert_eq!((content.range, content.bytes, &*content.content_type), (given.clone(), 300_000, "video/mp4"));
         let read = content.stream.try_collect::<Vec<_>>().await.unwrap().concat();
         assert!(read == bytes[given.start as usize..given.end as usize]);
@@ -95,9 +95,9 @@ async fn a_wrong_setting_is_named_before_it_costs_a_recording() {
     let good = minio.settings(&minio.url());
     open(&good).check().await.unwrap();
     assert!(!minio.listing().contains("<Key>"), "nothing is left of the check");
-    let tls = TlsDoor::start(minio.port);
-    let door = minio.settings(&tls.url.replace("wss:", "https:"));
-    open(&Settings { ca_file: Some(tls.ca_file.clone()), ..door.clone() }).check().await.unwrap();
+    let tls = TlsFront::start(minio.port);
+    let api = minio.settings(&tls.url.replace("wss:", "https:"));
+    open(&Settings { ca_file: Some(tls.ca_file.clone()), ..api.clone() }).check().await.unwrap();
     let s3 = |change: fn(&mut S3)| with_s3(&good, change);
     let table = [
         (s3(|s3| s3.secret = Some(Secret::new("wrong"))), "storage.s3.secret: ", ErrorKind::Unauthenticated),
@@ -105,7 +105,7 @@ async fn a_wrong_setting_is_named_before_it_costs_a_recording() {
         (s3(|s3| s3.bucket = "nothing".into()), "storage.s3.bucket: ", ErrorKind::FailedPrecondition),
         (s3(|s3| s3.endpoint = Some("http://127.0.0.1:1".into())), "storage.s3.endpoint: ", ErrorKind::Unavailable),
         (s3(|s3| s3.endpoint = Some("http://none.invalid".into())), "storage.s3.endpoint: ", ErrorKind::Unavailable),
-        (door, "storage.s3.endpoint: ", ErrorKind::Unavailable),
+        (api, "storage.s3.endpoint: ", ErrorKind::Unavailable),
     ];
     for (settings, start, kind) in table {
         let error = open(&settings).check().await.unwrap_err();

@@ -12,7 +12,7 @@ use super::server::LiveKit;
 use super::{folder, release};
 
 /// Longer than anything here should take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A room with three people and a shared screen.
 pub struct Room {
@@ -53,7 +53,7 @@ impl Room {
             .stderr(Stdio::null());
         let mut publisher = Process::start(command, "cargo build --release --example sample_room");
         let said = publisher.child.stdout.take().expect("stdout is piped");
-        lines(said).recv_timeout(PATIENCE).expect("the sample room is ready");
+        lines(said).recv_timeout(TIMEOUT).expect("the sample room is ready");
         Self { publisher, server }
     }
 
@@ -163,7 +163,7 @@ fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
 /// When a line with this in it came, in seconds after `began`.
 fn until(said: &Receiver<String>, what: &str, began: Instant) -> f64 {
     let mut all = String::new();
-    while let Ok(line) = said.recv_timeout(PATIENCE) {
+    while let Ok(line) = said.recv_timeout(TIMEOUT) {
         if line.contains(what) {
             return began.elapsed().as_secs_f64();
         }

@@ -40,7 +40,7 @@ pub fn run(path: &Path, bitrate: u32) -> Reading {
     let mut whole = true;
     let last = std::iter::from_fn(|| events.blocking_recv())
         .inspect(|event| assert!(!matches!(event, Event::Undecodable(..)), "{event:?}"))
-        .inspect(|event| whole &= !matches!(event, Event::Strained { .. }))
+        .inspect(|event| whole &= !matches!(event, Event::QualityChanged { .. }))
         .find(|event| matches!(event, Event::Drained { .. } | Event::Broke(_)));
     assert!(matches!(last, Some(Event::Drained { .. })), "{last:?}");
     Reading { whole: whole && pipeline.stats().dropped == 0, ..reading }

@@ -55,14 +55,14 @@ pub fn limit() -> Reading {
     let tracks = scene::tracks();
     let decoders = tracks.iter().map(|t| format!("{} ! {} ! fakesink sync=true", source(t), decoder(t)));
     let decoders = decoders.collect::<Vec<_>>().join("\n");
-    let [picture, sound] = finished_sources();
-    measured(&format!("{}\n{decoders}", output(&picture, &sound, "limit.mp4")), &tracks)
+    let [picture, audio] = finished_sources();
+    measured(&format!("{}\n{decoders}", output(&picture, &audio, "limit.mp4")), &tracks)
 }
 
 /// Reads what is finished.
 pub fn read() -> Reading {
-    let [picture, sound] = finished_sources();
-    measured(&format!("{picture} ! fakesink\n{sound} ! fakesink"), &[])
+    let [picture, audio] = finished_sources();
+    measured(&format!("{picture} ! fakesink\n{audio} ! fakesink"), &[])
 }
 
 /// GStreamer's mixers put together the same rectangles and voices, without names.
@@ -84,10 +84,10 @@ pub fn compositor() -> Reading {
         "compositor name=pictures background=black {places}
          ! video/x-raw,format=I420,width={width},height={height},framerate={FRAMERATE}/1 ! clocksync"
     );
-    let sound = format!("audiomixer name=voices ! {SOUND} ! clocksync");
-    let (pictures, voices): (Vec<_>, Vec<_>) = tracks.iter().partition(|t| t.codec != Codec::Opus);
-    let mut branches = vec![output(&picture, &sound, "compositor.mp4")];
-    for (n, track) in pictures.into_iter().enumerate() {
+    let audio = format!("audiomixer name=voices ! {SOUND} ! clocksync");
+    let (frames, voices): (Vec<_>, Vec<_>) = tracks.iter().partition(|t| t.codec != Codec::Opus);
+    let mut branches = vec![output(&picture, &audio, "compositor.mp4")];
+    for (n, track) in frames.into_iter().enumerate() {
         branches.push(format!("{} ! {} ! queue max-size-buffers=3 ! pictures.sink_{n}", source(track), decoder(track)));
     }
     for (n, track) in voices.into_iter().enumerate() {
@@ -130,11 +130,11 @@ fn finished_sources() -> [String; 2] {
 }
 
 /// The project's own output with other sources before it.
-fn output(picture: &str, sound: &str, file: &str) -> String {
+fn output(picture: &str, audio: &str, file: &str) -> String {
     let plain = |text: &str| text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
     let encoder = plain(X264).replace("${video_bitrate}", "3000").replace("${key_interval}", "120");
     let mut text = plain(MP4).replace("${encoder}", &encoder).replace("${audio_bitrate}", "128000");
-    for (name, source) in [("video", picture), ("audio", sound)] {
+    for (name, source) in [("video", picture), ("audio", audio)] {
         let from = text.find(&format!("appsrc name={name}")).expect("mp4.gst begins a branch so");
         let to = from + text[from..].find('!').expect("something follows");
         text.replace_range(from..to, &format!("{source}\n"));

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use greffier::config::{Config, Overrides};
-use greffier::control::{AtClose, Patience};
+use greffier::control::{AtClose, Timeouts};
 use greffier::db::{Change, Db};
 use greffier::ids::RecordingId;
 use greffier::recording::{Limits, Media, Options, Outcome, Output, Policy, Reason, Recording, Request, State};
@@ -41,7 +41,7 @@ async fn figures() {
         ..Overrides::default()
     };
     let (config, _) = Config::parse("{room_notices: false, max_cpu_utilization: 100}", overrides).unwrap();
-    let sidecar = Sidecar::start(&config, launcher, Patience::default()).await.unwrap();
+    let sidecar = Sidecar::start(&config, launcher, Timeouts::default()).await.unwrap();
     let (base, web) = (format!("http://{}/api/v1.0", sidecar.address()), reqwest::Client::new());
     let mut times = Vec::new();
     for page in 0..LISTS {
@@ -85,7 +85,7 @@ fn recording(n: usize, now: jiff::Timestamp) -> Recording {
     let at = now - jiff::SignedDuration::from_secs(n as i64);
     let (mut recording, _) =
         Recording::begin(id, "transcript".into(), request, Options::default(), &Policy::default(), at);
-    recording.state = State::Told(Outcome::Complete(Reason::Stopped));
+    recording.state = State::Notified(Outcome::Complete(Reason::Stopped));
     (recording.started_at, recording.ended_at) = (Some(at), Some(at));
     recording.media = Some(Media { bytes: 1_000_000, duration_ns: 60_000_000_000 });
     recording

@@ -36,11 +36,11 @@ impl VideoClip {
     ) -> Result<Self, Failure> {
         let path = folder.join(format!("{stem}-{width}x{height}{}", codec.suffix()));
         let data = read(&path)?;
-        let pictures = match codec {
+        let frames = match codec {
             Codec::H264 => access_units(&data),
             Codec::Vp8 | Codec::Vp9 | Codec::Av1 => ivf_frames(&data),
         };
-        let frames: Vec<Frame> = pictures
+        let frames: Vec<Frame> = frames
             .into_iter()
             .map(|picture| Ok(Frame { key: payload::is_key(codec, &picture), parts: payload::split(codec, &picture)? }))
             .collect::<Result<_, Failure>>()?;

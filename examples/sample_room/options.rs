@@ -17,7 +17,7 @@ Hostile commands, for any participant N (who said how a track misbehaves may say
   delay camera|mic N 1s             every packet takes so long
   hold camera|mic N 1500ms          packets are held so long, then sent 2 ms apart
   loss|duplicate|reorder camera|mic N PERCENT
-  garbage camera|mic N KIND|any|each COUNT  so many malformed packets (sound) or pictures; `each`: rounds of all
+  garbage camera|mic N KIND|any|each COUNT  so many malformed packets (audio) or frames; `each`: rounds of all
                                     kinds; the error for an unknown KIND lists those of the codec
   scramble camera|mic N on|off      encrypted, and nobody is told
   encrypt camera|mic N on|off       encrypted, published anew and declared as such
@@ -25,7 +25,7 @@ Hostile commands, for any participant N (who said how a track misbehaves may say
   keys camera N rare|usual          key frames every 10 s only, whoever asks for one (VP8)
   switch N vp8|vp9|h264|av1         another codec without publishing anew (for participants of --hostile)
   second N on|off                   a second camera, in the colour of participant N+2
-  unknown N on|off                  picture and sound of unknown source, those of participant N+1
+  unknown N on|off                  picture and audio of unknown source, those of participant N+1
   name N long|escapes|controls|joiners|plain  leaves, and comes back by such a name
   flood N COUNT                     so many silent microphones besides
   flap N COUNT                      mutes and unmutes so often, 50 ms apart

@@ -159,8 +159,8 @@ impl Participant {
                 let (clips, calm) = (self.one_layer(other, Codec::Vp8)?, Arc::new(Mischief::new(0)));
                 self.unknown = vec![self.publish_video("?", TrackSource::Unknown, clips, calm, false).await?];
                 let voice = self.voice(other)?;
-                let sound = self.publish_audio("?", TrackSource::Unknown, voice, false).await?;
-                self.unknown.push(sound);
+                let audio = self.publish_audio("?", TrackSource::Unknown, voice, false).await?;
+                self.unknown.push(audio);
             }
             Feat::Second(true) | Feat::Unknown(true) => {}
             Feat::Second(false) => {

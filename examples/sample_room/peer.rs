@@ -25,7 +25,7 @@ use crate::options::Options;
 use crate::{Failure, fail};
 
 /// How long the server may take for one step.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A participant in the room, without tracks at first.
 pub struct Peer {
@@ -99,7 +99,7 @@ impl Peer {
         lock(&self.inbox.published).insert(add.cid.clone(), tx);
         let cid = add.cid.clone();
         self.signal.send(request::Message::AddTrack(add)).await;
-        timeout(PATIENCE, rx).await?.map_err(|_| fail(format!("the server did not accept track {cid}")))
+        timeout(TIMEOUT, rx).await?.map_err(|_| fail(format!("the server did not accept track {cid}")))
     }
 
     /// Adds the layers of a track (one without a RID, or several with) to the next offer.
@@ -127,19 +127,19 @@ impl Peer {
         let mut gathered = self.connection.gathering_complete_promise().await;
         self.connection.set_local_description(offer).await?;
         if id == 1 {
-            timeout(PATIENCE, gathered.recv()).await?;
+            timeout(TIMEOUT, gathered.recv()).await?;
         }
         let local = self.connection.local_description().await.ok_or_else(|| fail("no local description"))?;
         let offer = proto::SessionDescription { r#type: "offer".into(), sdp: local.sdp, id, ..Default::default() };
         self.signal.send(request::Message::Offer(offer)).await;
-        let answer = timeout(PATIENCE, answers.recv()).await?.ok_or_else(|| fail("the server is gone"))?;
+        let answer = timeout(TIMEOUT, answers.recv()).await?.ok_or_else(|| fail("the server is gone"))?;
         self.connection.set_remote_description(RTCSessionDescription::answer(answer.sdp)?).await?;
         let early = lock(&self.inbox.early).take();
         for candidate in early.unwrap_or_default() {
             self.connection.add_ice_candidate(candidate).await?;
         }
         let mut connected = self.connected.clone();
-        timeout(PATIENCE, connected.wait_for(|up| *up))
+        timeout(TIMEOUT, connected.wait_for(|up| *up))
             .await
             .map_err(|_| fail("no media connection to the server (ICE over UDP)"))??;
         Ok(())

@@ -328,7 +328,7 @@ async fn play_audio(
         let marker = was_silent && !silent;
         was_silent = silent;
         let level = Level { level, voice: !silent };
-        let (payload, whole) = mischief.sound(&payload);
+        let (payload, whole) = mischief.audio(&payload);
         let timestamp = stream.timestamp(m, PACKETS, mischief);
         let left = stream.send(timestamp, marker, payload, Some(level), mischief.fate()).await;
         if voice.tells {

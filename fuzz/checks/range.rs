@@ -1,12 +1,12 @@
 //! What must hold of whatever is asked of a file by `Range` and the headers beside it.
 
-use super::{Asked, Wanted};
+use super::{RangeRequest, Wanted};
 
 const TAG: &str = "\"tag\"";
 
 /// A part lies within the file and is not empty; without a range there is none.
 pub fn check(range: Option<&str>, if_range: Option<&str>, if_none_match: Option<&str>, bytes: u64) {
-    match (Asked { range, if_range, if_none_match }.decide(bytes, TAG)) {
+    match (RangeRequest { range, if_range, if_none_match }.decide(bytes, TAG)) {
         Wanted::Part(part) => {
             assert!(part.start < part.end && part.end <= bytes, "{part:?} of {bytes}");
             assert!(range.is_some() && if_range.is_none_or(|known| known.trim() == TAG));

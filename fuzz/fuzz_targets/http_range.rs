@@ -9,7 +9,7 @@ mod check;
 mod range;
 
 use libfuzzer_sys::fuzz_target;
-use range::{Asked, Wanted};
+use range::{RangeRequest, Wanted};
 
 fuzz_target!(|input: (Option<&str>, Option<&str>, Option<&str>, u64)| {
     let (range, if_range, if_none_match, bytes) = input;

@@ -50,10 +50,10 @@ impl Status {
             State::Starting => Self::Initiated,
             State::Active => Self::Active,
             State::Ending { .. } | State::Saving { .. } => Self::Stopped,
-            State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => match outcome {
+            State::Ended(outcome) | State::Notified(outcome) | State::Removing { outcome, .. } => match outcome {
                 Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::CutShort(_) => {
-                    let told = matches!(recording.state, State::Told(_));
-                    if told { Self::NotificationSucceeded } else { Self::Saved }
+                    let reported = matches!(recording.state, State::Notified(_));
+                    if reported { Self::NotificationSucceeded } else { Self::Saved }
                 }
                 Outcome::Aborted(_) => Self::Aborted,
                 Outcome::Failed(_) if recording.started_at.is_none() => Self::FailedToStart,
@@ -177,7 +177,7 @@ impl Item {
             State::Ending { then }
             | State::Saving { then, .. }
             | State::Ended(then)
-            | State::Told(then)
+            | State::Notified(then)
             | State::Removing { outcome: then, .. } => (then.failure().map(ToString::to_string), Some(then.words())),
         };
         let Options { language, transcribe, collect_metadata, original_mode, owner, .. } = recording.options.clone();

@@ -36,7 +36,7 @@ const CONNECTIONS: usize = 512;
 
 /// What every route may need.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct Api {
     control: Control,
     egress: egress::Egress,
     metrics: Metrics,
@@ -77,7 +77,7 @@ pub struct Parts {
     pub sharer: Sharer,
 }
 
-impl Door {
+impl Api {
     /// A door; `settings` say who may pass.
     pub fn new(parts: Parts, settings: &Settings) -> Self {
         let Parts { control, egress, metrics, stores, modes, policy, limits, key, sharer } = parts;

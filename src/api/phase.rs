@@ -36,7 +36,7 @@ impl Phase {
             State::Active => Self::Recording,
             State::Ending { .. } | State::Saving { .. } => Self::Saving,
             State::Removing { .. } => Self::Removed,
-            State::Ended(outcome) | State::Told(outcome) => match outcome {
+            State::Ended(outcome) | State::Notified(outcome) => match outcome {
                 Outcome::Complete(_) | Outcome::LimitReached(_) | Outcome::CutShort(_) => Self::Ready,
                 Outcome::Aborted(_) => Self::Aborted,
                 Outcome::Failed(_) => Self::Failed,

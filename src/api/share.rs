@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::{Error, Result};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
+use crate::sealing::derive;
 use crate::secret::Secret;
-use crate::vault::derive;
 
 /// What the key is for, so that the same secret signs nothing else with it.
 const PURPOSE: &str = "share link";

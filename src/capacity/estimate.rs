@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::deck::Deck;
+use super::stratified_jitter::StratifiedJitter;
 
 /// What was measured on a quiet machine of two cores, until this machine has shown its own figure: cores for 720p30.
 const VIDEO: f64 = 0.75;
@@ -86,9 +86,9 @@ pub struct Estimate {
     claims: Vec<Claim>,
     /// What other nodes have got, and when.
     elsewhere: Vec<(String, Instant)>,
-    deck: Deck,
+    jitter: StratifiedJitter,
     /// One that runs does not keep up.
-    strained: bool,
+    overloaded: bool,
 }
 
 impl Class {
@@ -117,8 +117,8 @@ impl Estimate {
             young: Vec::new(),
             claims: Vec::new(),
             elsewhere: Vec::new(),
-            deck: Deck::new(seed),
-            strained: false,
+            jitter: StratifiedJitter::new(seed),
+            overloaded: false,
         }
     }
 
@@ -145,10 +145,10 @@ impl Estimate {
         self.forget(id);
         self.claims.retain(|claim| claim.counts(now));
         let part = if self.claimed(false, now) > 0.0 {
-            self.deck.draw()
+            self.jitter.draw()
         } else {
             // A burst, if it becomes one, begins with a whole deck.
-            self.deck.shuffle();
+            self.jitter.shuffle();
             0.0
         };
         let bid = match self.verdict(class, now) {
@@ -212,13 +212,13 @@ impl Estimate {
     }
 
     /// Whether one that runs does not keep up: then nothing is free, whatever the figures say.
-    pub fn strained(&mut self, strained: bool) {
-        self.strained = strained;
+    pub fn overloaded(&mut self, overloaded: bool) {
+        self.overloaded = overloaded;
     }
 
     /// Cores that are free for recordings.
     pub fn available(&self, now: Instant) -> f64 {
-        if self.strained {
+        if self.overloaded {
             return 0.0;
         }
         let young = self.young.iter().filter(|(_, since)| now.duration_since(*since) < SHOWS_AFTER);
@@ -354,10 +354,10 @@ mod tests {
         let now = Instant::now();
         let mut estimate = Estimate::new(8.0, 1.0, 0);
         estimate.began("EG_1", Class::Video, now);
-        estimate.strained(true);
+        estimate.overloaded(true);
         assert!(matches!(estimate.verdict(Class::Audio, now), Verdict::Full { free: 0.0, .. }));
         assert_eq!(estimate.bid("EG_2", Class::Audio, now), -1.0);
-        estimate.strained(false);
+        estimate.overloaded(false);
         assert!(matches!(estimate.verdict(Class::Audio, now), Verdict::Fits(_)));
     }
 

@@ -1,6 +1,6 @@
 //! Whether another recording fits on this machine, from what recordings were measured to cost here.
 
-mod deck;
+mod stratified_jitter;
 mod estimate;
 mod files;
 mod probe;
@@ -58,9 +58,9 @@ impl Capacity {
     }
 
     /// A place for what is to be recorded here: it counts from now on. `Err` with free cores and those that it would take.
-    pub fn admit(&self, id: &str, class: Class) -> Result<Place, (f64, f64)> {
+    pub fn admit(&self, id: &str, class: Class) -> Result<Slot, (f64, f64)> {
         match lock(&self.estimate).admit(id, class, Instant::now()) {
-            Verdict::Idle | Verdict::Fits(_) => Ok(Place { capacity: self.clone(), id: id.to_owned() }),
+            Verdict::Idle | Verdict::Fits(_) => Ok(Slot { capacity: self.clone(), id: id.to_owned() }),
             Verdict::Full { free, cost } => Err((free, cost)),
         }
     }
@@ -72,8 +72,8 @@ impl Capacity {
     }
 
     /// Whether a recording here does not keep up; as long as one does not, no other may begin.
-    pub fn strained(&self, strained: bool) {
-        lock(&self.estimate).strained(strained);
+    pub fn overloaded(&self, overloaded: bool) {
+        lock(&self.estimate).overloaded(overloaded);
     }
 
     /// How much of the machine is in use, by whatever, from 0 to 1.
@@ -90,12 +90,12 @@ impl Capacity {
 /// A place for a recording that has not begun. Dropped, it is free, unless the recording has taken it.
 #[derive(Debug)]
 #[must_use = "the place is kept as long as this lives"]
-pub struct Place {
+pub struct Slot {
     capacity: Capacity,
     id: String,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         lock(&self.capacity.estimate).forget(&self.id);
     }

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
 /// A start is answered once media flows.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// What a segment of a path may hold as it is (RFC 3986, 2.3).
@@ -45,7 +45,7 @@ impl Client {
         let internal = |what: &str, e: String| Error::new(ErrorKind::Internal, format!("{what}: {e}"));
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
-            .timeout(PATIENCE)
+            .timeout(TIMEOUT)
             .redirect(redirect::Policy::none())
             .user_agent(concat!("greffier/", env!("CARGO_PKG_VERSION")))
             .build()

@@ -26,11 +26,11 @@ async fn storage(config: &Config) {
 }
 
 async fn livekit(config: &Config) {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut pause = FIRST_PAUSE;
     loop {
         let findings = check::livekit_server(&config.server).await;
-        for text in news(&findings, &mut told) {
+        for text in changes(&findings, &mut reported) {
             tracing::warn!("{text}");
         }
         if findings.iter().all(|finding| finding.verdict != Verdict::Fail) {
@@ -45,8 +45,8 @@ async fn livekit(config: &Config) {
 type Fault = (&'static str, Option<String>);
 
 /// What is wrong and has not been told yet. The same fault in other words, such as another number of seconds, is not told again.
-fn news(findings: &[Finding], told: &mut Vec<Fault>) -> Vec<String> {
-    let (mut news, mut now) = (Vec::new(), Vec::new());
+fn changes(findings: &[Finding], reported: &mut Vec<Fault>) -> Vec<String> {
+    let (mut changes, mut now) = (Vec::new(), Vec::new());
     for finding in findings {
         let words = match finding.verdict {
             Verdict::Fail => "no room can be recorded, it is tried again: ",
@@ -56,13 +56,13 @@ fn news(findings: &[Finding], told: &mut Vec<Fault>) -> Vec<String> {
         let (text, field) = (&finding.text, finding.field.clone());
         let subject = if field.is_some() { String::new() } else { format!("{}: ", finding.what) };
         let fault = (finding.what, field);
-        if !told.contains(&fault) {
-            news.push(format!("{words}{subject}{text}"));
+        if !reported.contains(&fault) {
+            changes.push(format!("{words}{subject}{text}"));
         }
         now.push(fault);
     }
-    *told = now;
-    news
+    *reported = now;
+    changes
 }
 
 #[cfg(test)]
@@ -71,11 +71,11 @@ mod tests {
 
     #[test]
     fn each_fault_is_told_once() {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let livekit = |field, why| Finding::error("livekit", &crate::error::Error::invalid(field, why));
         let clock =
             |seconds| Finding::failure("clock", format!("{seconds} s ahead of the server's: tokens are refused"));
-        let mut hear = |findings: &[Finding]| news(findings, &mut told).len();
+        let mut hear = |findings: &[Finding]| changes(findings, &mut reported).len();
         assert_eq!(hear(&[livekit("url", "cannot reach ws://x: refused")]), 1);
         assert_eq!(hear(&[livekit("url", "cannot reach ws://x: timeout")]), 0);
         assert_eq!(hear(&[livekit("api_key/api_secret", "refused"), clock(40)]), 2);

@@ -84,14 +84,14 @@ impl RecordArgs {
         if self.room.trim().is_empty() {
             return Err(Error::invalid("room", "is empty; give the room's name"));
         }
-        let ending = self.output.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        let output = match (ending.as_str(), self.audio_only, self.video_only) {
+        let extension = self.output.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let output = match (extension.as_str(), self.audio_only, self.video_only) {
             ("ogg", true, _) => Output::ogg(),
-            ("mp4", true, _) => Output::sound_mp4(),
+            ("mp4", true, _) => Output::audio_mp4(),
             ("mp4", false, true) => Output::silent_mp4(self.video()?)?,
             ("mp4", false, false) => Output::mp4(self.video()?)?,
             (_, audio_only, _) => {
-                let hint = match (ending.as_str(), audio_only) {
+                let hint = match (extension.as_str(), audio_only) {
                     ("ogg", _) => "does not end with .mp4; for sound alone in .ogg add --audio-only",
                     (_, true) => "does not end with .ogg or .mp4",
                     (_, false) => "does not end with .mp4",

@@ -5,7 +5,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cmd::{ConfigArgs, log, reach, show};
 use crate::config::Config;
-use crate::control::{AtClose, Patience};
+use crate::control::{AtClose, Timeouts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sidecar::{self, Sidecar};
 
@@ -39,16 +39,16 @@ async fn serve(config: &Config) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     // As LiveKit Egress: who is replaced by another node (SIGTERM) lets its recordings come to their end.
     let polite = if config.redis.is_some() { AtClose::Await } else { AtClose::Stop };
-    let mut asked_to_end = async || {
+    let mut requested_to_end = async || {
         tokio::select! {
             _ = interrupt.recv() => AtClose::Stop,
             _ = terminate.recv() => polite,
         }
     };
-    let sidecar = Sidecar::start(config, sidecar::livekit(config.server.clone()), Patience::default()).await?;
+    let sidecar = Sidecar::start(config, sidecar::livekit(config.server.clone()), Timeouts::default()).await?;
     show(&format!("greffier is listening on http://{}\n", sidecar.address()))?;
     let reach = tokio::spawn(reach::watch(config.clone()));
-    let running = asked_to_end().await;
+    let running = requested_to_end().await;
     reach.abort();
     match running {
         AtClose::Stop => tracing::info!("finishing every recording; a second signal leaves at once"),
@@ -56,7 +56,7 @@ async fn serve(config: &Config) -> Result<()> {
     }
     tokio::select! {
         done = sidecar.stop(running) => done,
-        _ = asked_to_end() => {
+        _ = requested_to_end() => {
             let message = "left at the second signal; the next start takes up what was not finished";
             Err(Error::new(ErrorKind::Unavailable, message))
         }

@@ -37,7 +37,7 @@ pub struct Compositor {
 
 /// What a tick gives.
 #[derive(Clone, Copy, Debug)]
-pub enum Picture<'a> {
+pub enum Tick<'a> {
     /// The picture is not the one of the last tick.
     Changed(&'a Canvas),
     /// Nothing has changed since: send the last one again.
@@ -58,7 +58,7 @@ enum State {
     /// The initials are there.
     Initials,
     /// A picture fills this part of the tile, bars the rest.
-    Picture(Rect),
+    Tick(Rect),
 }
 
 impl Compositor {
@@ -127,7 +127,7 @@ impl Compositor {
             let target = placement.target;
             let label = slot.label.as_ref().map(|label| (label, label::place(label, tile.rect)));
             // Bars stay on the canvas, but for those under the label: it must not be laid over itself.
-            let fresh = slot.state != State::Picture(target);
+            let fresh = slot.state != State::Tick(target);
             for bar in tile.rect.around(target) {
                 let stale = if fresh { Some(bar) } else { label.and_then(|(_, rect)| bar.intersection(rect)) };
                 if let Some(stale) = stale {
@@ -137,18 +137,18 @@ impl Compositor {
             if let Some((label, rect)) = label {
                 label.blend(&mut self.canvas, rect.x, rect.y);
             }
-            slot.state = State::Picture(target);
+            slot.state = State::Tick(target);
             self.changed = true;
         }
     }
 
     /// The picture at this instant.
-    pub fn tick(&mut self) -> Picture<'_> {
+    pub fn tick(&mut self) -> Tick<'_> {
         for slot in self.slots.iter_mut().filter(|slot| slot.state == State::Blank) {
             draw_initials(&mut self.canvas, &mut self.typesetter, self.theme, slot);
             self.changed = true;
         }
-        if std::mem::take(&mut self.changed) { Picture::Changed(&self.canvas) } else { Picture::Same }
+        if std::mem::take(&mut self.changed) { Tick::Changed(&self.canvas) } else { Tick::Same }
     }
 
     /// The canvas as it is, without the effect of a tick.

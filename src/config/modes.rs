@@ -8,7 +8,7 @@ use super::upstream::class as class_name;
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::recording::{
-    AudioSettings, Class, Encoding as Asked, Preset, VideoSettings, WorkerClass, WorkerClasses, even, layout_named,
+    AudioSettings, Class, Encoding as RpcRequest, Preset, VideoSettings, WorkerClass, WorkerClasses, even, layout_named,
 };
 use crate::scene::Size;
 use crate::storage;
@@ -74,7 +74,7 @@ pub(super) fn read(modes: &mut Fields, encoding: &Encoding, left: &mut Vec<Strin
         }
         let class = mode_class(&mut fields, encoding)?;
         // What cannot be encoded is said now and not at the first recording.
-        class.output(&Asked::default(), "").map_err(|e| at_encoding(&path, &e))?;
+        class.output(&RpcRequest::default(), "").map_err(|e| at_encoding(&path, &e))?;
         left.extend(fields.left());
         classes.set(mode, class);
     }

@@ -2,12 +2,12 @@
 //!
 //! What each [`Origin`] is held to is [`Rules::of`], printed in `testdata/control/admission.md`. What takes time (other hosts, the
 //! storage) is checked by [`Admission::check`] beside the one task that owns recordings; what depends on other recordings is
-//! decided within it, by [`check_room`], [`check_key`] and [`Admission::place`], so that two starts cannot both pass.
+//! decided within it, by [`check_room`], [`check_key`] and [`Admission::slot`], so that two starts cannot both pass.
 
 use std::sync::Arc;
 
 use super::targets::check_targets;
-use crate::capacity::{Capacity, Class, Place};
+use crate::capacity::{Capacity, Class, Slot};
 use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
@@ -152,7 +152,7 @@ impl Admission {
     }
 
     /// A place on this machine: it counts from now on, until it is dropped or the recording begins.
-    pub(super) fn place(&self, id: &RecordingId, request: &Request, origin: &Origin) -> Result<Place> {
+    pub(super) fn slot(&self, id: &RecordingId, request: &Request, origin: &Origin) -> Result<Slot> {
         self.capacity.admit(id.as_str(), class_of(request)).map_err(|(free, cost)| {
             tracing::warn!(recording = %id, room = request.room, free, cost, "refused: the machine is full");
             let message = format!("not enough CPU: {free:.2} cores are free, {cost:.2} needed");
@@ -327,17 +327,17 @@ mod tests {
         for (name, origin) in origins() {
             let capacity = Capacity::start(0.01);
             let stores = crate::storage::Storage::local(std::env::temp_dir());
-            let vault = crate::vault::Vault::new(&crate::secret::Secret::new("secret"));
-            let stores = Stores::new(stores, std::collections::HashMap::new(), &std::env::temp_dir(), vault);
+            let sealer = crate::sealing::Sealer::new(&crate::secret::Secret::new("secret"));
+            let stores = Stores::new(stores, std::collections::HashMap::new(), &std::env::temp_dir(), sealer);
             let (api_key, targets) = (String::new(), Arc::default());
             let admission = Admission { stores, capacity, bucket_only: false, api_key, targets };
             let request = Request { room: "daily".into(), output: Output::ogg(), limits: Limits::default() };
             let (first, second) = (RecordingId::new("EG_1"), RecordingId::new("EG_2"));
-            let place = admission.place(&first, &request, &origin).expect("an idle machine takes one");
-            let error = admission.place(&second, &request, &origin).unwrap_err();
+            let slot = admission.slot(&first, &request, &origin).expect("an idle machine takes one");
+            let error = admission.slot(&second, &request, &origin).unwrap_err();
             assert_eq!(error.kind, Rules::of(&origin).full, "{name}: {error}");
-            drop(place);
-            assert!(admission.place(&second, &request, &origin).is_ok(), "{name}: what never began is free again");
+            drop(slot);
+            assert!(admission.slot(&second, &request, &origin).is_ok(), "{name}: what never began is free again");
         }
     }
 }

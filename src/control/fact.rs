@@ -29,7 +29,7 @@ pub(super) enum Fact {
     /// So much room the disk has.
     Disk(std::io::Result<Room>),
     /// Nobody is to be told anything any more, as far as that can be.
-    AllTold,
+    AllNotified,
     /// What is to be done before leaving has had its time.
     GraceOver,
 }

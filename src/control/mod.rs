@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::outbox::{News, Outbox};
+use crate::outbox::{Completion, Outbox};
 use crate::recorder::Recorder;
 use crate::recording::{Event, Policy, Recording, Report, Request, Start, State, Target};
 use crate::scene::Layout;
@@ -78,7 +78,7 @@ impl Running for Recorder {
 
 /// How long things may take before they count as failed.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// Until the recorder has joined.
     pub join: Duration,
     /// How long a recorder that is to end may show no progress, while it finishes its file and the disk hangs or the machine
@@ -88,7 +88,7 @@ pub struct Patience {
     pub grace: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self { join: Duration::from_secs(5), drain: Duration::from_secs(120), grace: Duration::from_secs(30) }
     }
@@ -97,7 +97,7 @@ impl Default for Patience {
 /// The handle.
 #[derive(Clone, Debug)]
 pub struct Control {
-    orders: mpsc::Sender<Order>,
+    commands: mpsc::Sender<ControlCommand>,
     db: Db,
     admission: Admission,
     outbox: Outbox,
@@ -114,13 +114,13 @@ pub struct Parts {
     /// Performs jobs.
     pub outbox: Outbox,
     /// What jobs have to tell.
-    pub news: mpsc::UnboundedReceiver<News>,
+    pub completions: mpsc::UnboundedReceiver<Completion>,
     /// What holds for every recording.
     pub policy: Policy,
     /// Who may start one.
     pub admission: Admission,
     /// How long things may take.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
 }
 
 /// What becomes of recordings that run when everything is to end.
@@ -134,7 +134,7 @@ pub enum AtClose {
 
 /// What the driver is asked.
 #[derive(Debug)]
-enum Order {
+enum ControlCommand {
     Start {
         // Boxed, because it is much larger than the rest.
         start: Box<Start>,
@@ -183,12 +183,12 @@ impl Control {
     /// Takes up what an earlier process left behind, and waits for orders meanwhile. The task ends once every handle is
     /// dropped. Must be called within a tokio runtime.
     pub fn open(parts: Parts) -> Result<(Self, JoinHandle<()>)> {
-        let (orders, inbox) = mpsc::channel(ORDERS);
+        let (commands, inbox) = mpsc::channel(ORDERS);
         let (db, admission, outbox) = (parts.db.clone(), parts.admission.clone(), parts.outbox.clone());
         let mut driver = driver::Driver::new(parts);
         driver.recover()?;
         let task = tokio::spawn(driver.run(inbox));
-        Ok((Self { orders, db, admission, outbox }, task))
+        Ok((Self { commands, db, admission, outbox }, task))
     }
 
     /// Starts a recording, if it is admitted, and waits until it has begun. One that is known already, by its id or its
@@ -207,23 +207,23 @@ impl Control {
             None => {
                 // What was bid for has its place while the storage is tried; a full machine says so before that.
                 let (request, origin) = (&start.request, &start.options.origin);
-                _place = start.id.as_ref().map(|id| self.admission.place(id, request, origin)).transpose()?;
+                _place = start.id.as_ref().map(|id| self.admission.slot(id, request, origin)).transpose()?;
                 self.admission.check(&mut start, &self.db).await?;
             }
         }
-        self.ask(|reply| Order::Start { start, reply }).await?
+        self.ask(|reply| ControlCommand::Start { start, reply }).await?
     }
 
     /// Asks the room's recording to end; does not wait for the file. `NotFound` when there is none.
     pub async fn stop(&self, room: &str) -> Result<Recording> {
         let room = room.to_owned();
-        self.ask(|reply| Order::Stop { room, reply }).await?
+        self.ask(|reply| ControlCommand::Stop { room, reply }).await?
     }
 
     /// Asks this recording to end, however far it is; one that has ended is given back as it is. `NotFound` when there is none.
     pub async fn finish(&self, id: &RecordingId) -> Result<Recording> {
         let id = id.clone();
-        self.ask(|reply| Order::Finish { id, reply }).await?
+        self.ask(|reply| ControlCommand::Finish { id, reply }).await?
     }
 
     /// The recording of this id.
@@ -248,50 +248,50 @@ impl Control {
 
     /// Figures of the recordings that run.
     pub async fn progress(&self) -> Result<HashMap<RecordingId, Progress>> {
-        self.ask(|reply| Order::Progress { reply }).await
+        self.ask(|reply| ControlCommand::Progress { reply }).await
     }
 
     /// Forgets a recording that has ended, its object too if `object`; returns before the object is gone. `NotFound` when there
     /// is none of this id, `PermissionDenied` while it has not ended.
     pub async fn delete(&self, id: &RecordingId, object: bool) -> Result<()> {
         let id = id.clone();
-        self.ask(|reply| Order::Delete { id, object, reply }).await?
+        self.ask(|reply| ControlCommand::Delete { id, object, reply }).await?
     }
 
     /// Shows the running recording in another layout. `NotFound`, `FailedPrecondition` when it does not run, `InvalidArgument`
     /// when it has no picture.
     pub async fn set_layout(&self, id: &RecordingId, layout: Layout) -> Result<Recording> {
         let id = id.clone();
-        self.ask(|reply| Order::Layout { id, layout, reply }).await?
+        self.ask(|reply| ControlCommand::Layout { id, layout, reply }).await?
     }
 
     /// Makes every share link given so far worthless. `NotFound` when there is no recording of this id.
     pub async fn revoke_shares(&self, id: &RecordingId) -> Result<()> {
         let id = id.clone();
-        self.ask(|reply| Order::RevokeShares { id, reply }).await?
+        self.ask(|reply| ControlCommand::RevokeShares { id, reply }).await?
     }
 
     /// The room is known to have ended, like this: finishes its recording if there is one.
     pub async fn room_closed(&self, room: &str, why: &str) {
-        let order = Order::RoomClosed { room: room.to_owned(), why: why.to_owned() };
-        let _ = self.orders.send(order).await;
+        let order = ControlCommand::RoomClosed { room: room.to_owned(), why: why.to_owned() };
+        let _ = self.commands.send(order).await;
     }
 
     /// Removes what expired before `now`; gives how many were found.
     pub async fn expire(&self, now: Timestamp) -> Result<usize> {
-        self.ask(|reply| Order::Expire { now, reply }).await
+        self.ask(|reply| ControlCommand::Expire { now, reply }).await
     }
 
     /// Refuses new recordings, ends the others or waits until they end; returns when every file is stored and everybody was
-    /// told, or [`Patience::grace`] is over. `Unavailable` when something is left that the store does not know of.
+    /// told, or [`Timeouts::grace`] is over. `Unavailable` when something is left that the store does not know of.
     pub async fn close(&self, running: AtClose) -> Result<()> {
-        self.ask(|reply| Order::Close { running, reply }).await?
+        self.ask(|reply| ControlCommand::Close { running, reply }).await?
     }
 
-    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T> {
+    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> ControlCommand) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let gone = || Error::new(ErrorKind::Unavailable, "greffier is shutting down");
-        self.orders.send(order(reply)).await.map_err(|_| gone())?;
+        self.commands.send(order(reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
     }
 }

@@ -46,19 +46,19 @@ async fn a_stop_means_its_moment_though_the_disk_hangs() {
     let perform = Arc::new(|_: Job| -> std::pin::Pin<Box<dyn Future<Output = Verdict> + Send>> {
         Box::pin(std::future::pending())
     });
-    let (news_sender, news) = mpsc::unbounded_channel();
-    let (outbox, _post) = Outbox::start(db.clone(), perform, news_sender).unwrap();
-    let (policy, patience) = (Policy::default(), Patience::default());
+    let (completions_sender, completions) = mpsc::unbounded_channel();
+    let (outbox, _post) = Outbox::start(db.clone(), perform, completions_sender).unwrap();
+    let (policy, timeouts) = (Policy::default(), Timeouts::default());
     let storage = crate::storage::Storage::local(folder.path().join("recordings"));
-    let vault = crate::vault::Vault::new(&crate::secret::Secret::new("secret"));
+    let sealer = crate::sealing::Sealer::new(&crate::secret::Secret::new("secret"));
     let admission = Admission {
-        stores: crate::storage::Stores::new(storage, HashMap::new(), folder.path(), vault),
+        stores: crate::storage::Stores::new(storage, HashMap::new(), folder.path(), sealer),
         capacity: crate::capacity::Capacity::start(100.0),
         bucket_only: false,
         api_key: String::new(),
         targets: Arc::default(),
     };
-    let parts = Parts { db: db.clone(), spool, launcher, outbox, news, policy, admission, patience };
+    let parts = Parts { db: db.clone(), spool, launcher, outbox, completions, policy, admission, timeouts };
     let (control, _driver) = Control::open(parts).unwrap();
     let request = Request { room: "daily".into(), output: Output::ogg(), limits: Limits::default() };
     let recording = control.start(Start::new("transcript", request, Options::default())).await.unwrap();

@@ -34,7 +34,7 @@ struct TrackFlawRow {
 }
 
 impl HealthRow {
-    pub(super) fn is_sound(&self) -> bool {
+    pub(super) fn is_clean(&self) -> bool {
         *self == Self::default()
     }
 

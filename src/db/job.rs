@@ -10,14 +10,14 @@ use crate::recording::{After, Checkpoint, Event, Job, Part, Stored, Target, Task
 
 /// The job's key: lanes together. The same job has the same key.
 pub fn key(job: &Job) -> Vec<u8> {
-    let lane = job.lane();
-    let mut key = format!("{}\0{}\0", lane.recording, lane.name).into_bytes();
+    let queue = job.queue();
+    let mut key = format!("{}\0{}\0", queue.recording, queue.name).into_bytes();
     // Rows that exist have these numbers; the order in a lane is the schedule's business.
     key.push(match &job.task {
         Task::Upload => 0,
         Task::Remove { .. } => 1,
         Task::Publish => 2,
-        Task::Tell { event, .. } => event.rank(),
+        Task::Notify { event, .. } => event.rank(),
     });
     key
 }
@@ -98,8 +98,15 @@ struct AfterRow {
 #[serde(rename_all = "snake_case")]
 enum TaskRow {
     Upload,
-    Tell { event: String, to: TargetRow, about: Box<Row> },
-    Remove { object: bool },
+    #[serde(rename = "tell")]
+    Notify {
+        event: String,
+        to: TargetRow,
+        about: Box<Row>,
+    },
+    Remove {
+        object: bool,
+    },
     Publish,
 }
 
@@ -144,9 +151,11 @@ impl JobRow {
         let task = match &job.task {
             Task::Upload => TaskRow::Upload,
             Task::Publish => TaskRow::Publish,
-            Task::Tell { event, to, about } => {
-                TaskRow::Tell { event: event.name().to_owned(), to: TargetRow::of(to), about: Box::new(Row::of(about)) }
-            }
+            Task::Notify { event, to, about } => TaskRow::Notify {
+                event: event.name().to_owned(),
+                to: TargetRow::of(to),
+                about: Box::new(Row::of(about)),
+            },
             Task::Remove { object } => TaskRow::Remove { object: *object },
         };
         let (created_at, attempts, not_before) = (job.created_at, job.attempts, job.not_before);
@@ -159,8 +168,8 @@ impl JobRow {
         let task = match self.task {
             TaskRow::Upload => Task::Upload,
             TaskRow::Publish => Task::Publish,
-            TaskRow::Tell { event, to, about } => {
-                Task::Tell { event: named(&event)?, to: to.target(), about: Box::new(about.recording()?) }
+            TaskRow::Notify { event, to, about } => {
+                Task::Notify { event: named(&event)?, to: to.target(), about: Box::new(about.recording()?) }
             }
             TaskRow::Remove { object } => Task::Remove { object },
         };

@@ -126,7 +126,7 @@ pub(super) fn is_listed(recording: &Recording) -> bool {
         | State::Ending { .. }
         | State::Saving { .. }
         | State::Ended(_)
-        | State::Told(_) => true,
+        | State::Notified(_) => true,
     }
 }
 

@@ -249,7 +249,7 @@ impl Db {
             let row = self.store.read(|trees| of_time_key(trees, &key)).map_err(unreadable)?;
             // Those that have not ended, or are being removed already, are in nobody's way.
             let due = |recording: &Recording| match recording.state {
-                State::Ended(_) | State::Told(_) => true,
+                State::Ended(_) | State::Notified(_) => true,
                 State::Starting
                 | State::Active
                 | State::Ending { .. }

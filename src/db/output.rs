@@ -71,7 +71,7 @@ impl OutputRow {
         let output = match (self.container, self.video.map(settings).transpose()?, self.silent) {
             (ContainerRow::Mp4, Some(video), false) => Output::mp4(video),
             (ContainerRow::Mp4, Some(video), true) => Output::silent_mp4(video),
-            (ContainerRow::Mp4, None, false) => Ok(Output::sound_mp4()),
+            (ContainerRow::Mp4, None, false) => Ok(Output::audio_mp4()),
             (ContainerRow::Ogg, None, false) => Ok(Output::ogg()),
             (ContainerRow::Ogg, Some(_), _) | (ContainerRow::Mp4 | ContainerRow::Ogg, None, true) => {
                 return Err("its container does not go with its tracks".to_owned());

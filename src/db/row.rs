@@ -67,7 +67,7 @@ pub(super) struct Row {
     started_at: Option<Moment>,
     ended_at: Option<Moment>,
     media: Option<MediaRow>,
-    #[serde(default, skip_serializing_if = "HealthRow::is_sound")]
+    #[serde(default, skip_serializing_if = "HealthRow::is_clean")]
     health: HealthRow,
 }
 
@@ -99,12 +99,12 @@ struct OptionsRow {
     idempotency_key: Option<String>,
     #[serde(default)]
     store: Option<Base64>,
-    #[serde(default)]
-    asked: Option<AskedRow>,
+    #[serde(default, rename = "asked")]
+    requested: Option<OriginRow>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct AskedRow {
+struct OriginRow {
     room_id: String,
     request: Base64,
     manifest: bool,
@@ -140,7 +140,8 @@ enum StateRow {
     Ending(OutcomeRow),
     Saving(OutcomeRow, MediaRow),
     Ended(OutcomeRow),
-    Told(OutcomeRow),
+    #[serde(rename = "told")]
+    Notified(OutcomeRow),
     Removing(OutcomeRow, bool),
 }
 
@@ -239,7 +240,7 @@ impl OptionsRow {
         let expires_after_s = options.expires_after.map(|kept| kept.as_secs());
         let idempotency_key = options.idempotency_key.clone();
         let store = options.store.clone().map(|SealedStore(bytes)| Base64(bytes));
-        let asked = AskedRow::of(&options.origin);
+        let requested = OriginRow::of(&options.origin);
         Self {
             language,
             transcribe,
@@ -250,7 +251,7 @@ impl OptionsRow {
             expires_after_s,
             idempotency_key,
             store,
-            asked,
+            requested,
         }
     }
 
@@ -260,7 +261,7 @@ impl OptionsRow {
         let expires_after = self.expires_after_s.map(SignedDuration::from_secs);
         let idempotency_key = self.idempotency_key;
         let store = self.store.map(|Base64(bytes)| SealedStore(bytes));
-        let origin = self.asked.map_or(Origin::Rest, AskedRow::origin);
+        let origin = self.requested.map_or(Origin::Rest, OriginRow::origin);
         Options {
             language,
             transcribe,
@@ -276,7 +277,7 @@ impl OptionsRow {
     }
 }
 
-impl AskedRow {
+impl OriginRow {
     /// Nothing for our REST API, which was the only one at first.
     fn of(origin: &Origin) -> Option<Self> {
         let (request, by_server, webhook) = match origin {
@@ -313,7 +314,7 @@ impl StateRow {
             State::Ending { then } => Self::Ending(OutcomeRow::of(then)),
             State::Saving { then, media } => Self::Saving(OutcomeRow::of(then), MediaRow::of(*media)),
             State::Ended(outcome) => Self::Ended(OutcomeRow::of(outcome)),
-            State::Told(outcome) => Self::Told(OutcomeRow::of(outcome)),
+            State::Notified(outcome) => Self::Notified(OutcomeRow::of(outcome)),
             State::Removing { outcome, object } => Self::Removing(OutcomeRow::of(outcome), *object),
         }
     }
@@ -325,7 +326,7 @@ impl StateRow {
             Self::Ending(then) => State::Ending { then: then.outcome() },
             Self::Saving(then, media) => State::Saving { then: then.outcome(), media: media.media() },
             Self::Ended(outcome) => State::Ended(outcome.outcome()),
-            Self::Told(outcome) => State::Told(outcome.outcome()),
+            Self::Notified(outcome) => State::Notified(outcome.outcome()),
             Self::Removing(outcome, object) => State::Removing { outcome: outcome.outcome(), object },
         }
     }

@@ -94,7 +94,7 @@ fn every_kind_of_output_is_kept_and_older_rows_are_read() {
     for output in [
         Output::mp4(video).unwrap().with_audio(audio).unwrap(),
         Output::silent_mp4(video).unwrap(),
-        Output::sound_mp4().with_audio(audio).unwrap(),
+        Output::audio_mp4().with_audio(audio).unwrap(),
         Output::ogg(),
     ] {
         one.request.output = output;
@@ -243,7 +243,7 @@ fn what_has_not_ended_keeps_nothing_from_expiring() {
         let state = if n % 2 == 0 { State::Active } else { State::Removing { outcome: then.clone(), object } };
         db.commit(Change { recordings: &[&of(n, state)], ..Change::default() }).unwrap();
     }
-    let due = of(30, State::Told(then));
+    let due = of(30, State::Notified(then));
     db.commit(Change { recordings: &[&due], ..Change::default() }).unwrap();
     assert_eq!(db.expired(late, 10).unwrap(), [due]);
 }
@@ -333,6 +333,6 @@ fn rows_of_every_origin_are_read_and_written_as_ever() {
     let line = include_str!("../../testdata/rows/jobs.jsonl").trim_end();
     let bytes = [&[1], line.as_bytes()].concat();
     let job = job::decode(&bytes).unwrap();
-    let Task::Tell { about, .. } = &job.task else { panic!("{job:?}") };
+    let Task::Notify { about, .. } = &job.task else { panic!("{job:?}") };
     assert!(about.options.origin.notifies_server());
 }

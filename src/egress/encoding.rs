@@ -15,7 +15,7 @@ const FREQUENCY: u32 = 44_100;
 
 /// `preset` or `advanced`, or neither.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Asked {
+pub struct EncodingRequest {
     /// `EncodingOptionsPreset`.
     pub preset: Option<i32>,
     /// What differs from the default; zero is no wish.
@@ -28,23 +28,23 @@ pub enum Tracks {
     /// Picture and sound.
     Both,
     /// `video_only`.
-    Picture,
+    Video,
     /// `audio_only`.
-    Sound,
+    Audio,
 }
 
 /// The output these wishes amount to. `layout` matters only to the picture.
-pub fn output(file_type: i32, tracks: Tracks, layout: Layout, asked: &Asked) -> Result<Output> {
-    let wish = asked.advanced.unwrap_or_default();
-    let video = video(tracks, layout, asked.preset, &wish)?;
+pub fn output(file_type: i32, tracks: Tracks, layout: Layout, requested: &EncodingRequest) -> Result<Output> {
+    let wish = requested.advanced.unwrap_or_default();
+    let video = video(tracks, layout, requested.preset, &wish)?;
     let audio = AudioSettings {
         bitrate: number("audio_bitrate", wish.audio_bitrate)?.unwrap_or(AudioSettings::DEFAULT.bitrate),
         frequency: number("audio_frequency", wish.audio_frequency)?.unwrap_or(FREQUENCY),
     };
     let output = match (container(file_type, tracks, &wish)?, tracks) {
         (Container::Mp4, Tracks::Both) => Output::mp4(video),
-        (Container::Mp4, Tracks::Picture) => Output::silent_mp4(video),
-        (Container::Mp4, Tracks::Sound) => Ok(Output::sound_mp4()),
+        (Container::Mp4, Tracks::Video) => Output::silent_mp4(video),
+        (Container::Mp4, Tracks::Audio) => Ok(Output::audio_mp4()),
         (Container::Ogg, _) => Ok(Output::ogg()),
     };
     output.and_then(|output| output.with_audio(audio)).map_err(|e| {
@@ -59,7 +59,7 @@ fn container(file_type: i32, tracks: Tracks, wish: &proto::EncodingOptions) -> R
     let file_type = EncodedFileType::try_from(file_type).map_err(|_| invalid("file_type"))?;
     let codec = AudioCodec::try_from(wish.audio_codec).map_err(|_| invalid("audio_codec"))?;
     let mp3 = || Err(unimplemented("MP3; use OGG, or MP4 with AAC"));
-    let sound = |container| match (container, codec) {
+    let audio = |container| match (container, codec) {
         (_, AudioCodec::DefaultAc) | (Container::Mp4, AudioCodec::Aac) | (Container::Ogg, AudioCodec::Opus) => {
             Ok(container)
         }
@@ -69,16 +69,16 @@ fn container(file_type: i32, tracks: Tracks, wish: &proto::EncodingOptions) -> R
     };
     match (file_type, tracks) {
         (EncodedFileType::Mp3, _) => mp3(),
-        (EncodedFileType::Ogg, Tracks::Both | Tracks::Picture) => {
+        (EncodedFileType::Ogg, Tracks::Both | Tracks::Video) => {
             let message = "no supported codec is compatible with all outputs";
             Err(Error::new(ErrorKind::InvalidArgument, message))
         }
-        (EncodedFileType::DefaultFiletype, Tracks::Sound) if codec == AudioCodec::Aac => Ok(Container::Mp4),
-        (EncodedFileType::DefaultFiletype | EncodedFileType::Ogg, Tracks::Sound) => sound(Container::Ogg),
+        (EncodedFileType::DefaultFiletype, Tracks::Audio) if codec == AudioCodec::Aac => Ok(Container::Mp4),
+        (EncodedFileType::DefaultFiletype | EncodedFileType::Ogg, Tracks::Audio) => audio(Container::Ogg),
         (EncodedFileType::DefaultFiletype | EncodedFileType::Mp4, Tracks::Both)
-        | (EncodedFileType::Mp4, Tracks::Sound) => sound(Container::Mp4),
+        | (EncodedFileType::Mp4, Tracks::Audio) => audio(Container::Mp4),
         // Wishes about sound mean nothing.
-        (EncodedFileType::DefaultFiletype | EncodedFileType::Mp4, Tracks::Picture) => Ok(Container::Mp4),
+        (EncodedFileType::DefaultFiletype | EncodedFileType::Mp4, Tracks::Video) => Ok(Container::Mp4),
     }
 }
 
@@ -101,7 +101,7 @@ fn video(tracks: Tracks, layout: Layout, preset: Option<i32>, wish: &proto::Enco
         VideoCodec::DefaultVc | VideoCodec::H264Main => Profile::Main,
         VideoCodec::H264Baseline => Profile::Baseline,
         VideoCodec::H264High => Profile::High,
-        VideoCodec::Vp8 if tracks == Tracks::Sound => Profile::Main,
+        VideoCodec::Vp8 if tracks == Tracks::Audio => Profile::Main,
         VideoCodec::Vp8 => return Err(invalid("video_codec")),
     };
     let interval = wish.key_frame_interval;
@@ -136,9 +136,9 @@ mod tests {
     use super::*;
     use proto::{AudioCodec, EncodedFileType, VideoCodec};
 
-    fn asked(file_type: EncodedFileType, tracks: Tracks, advanced: proto::EncodingOptions) -> Result<Output> {
-        let asked = Asked { preset: None, advanced: Some(advanced) };
-        output(file_type.into(), tracks, Layout::from_name("grid"), &asked)
+    fn requested(file_type: EncodedFileType, tracks: Tracks, advanced: proto::EncodingOptions) -> Result<Output> {
+        let requested = EncodingRequest { preset: None, advanced: Some(advanced) };
+        output(file_type.into(), tracks, Layout::from_name("grid"), &requested)
     }
 
     fn codec(audio: AudioCodec) -> proto::EncodingOptions {
@@ -154,16 +154,16 @@ mod tests {
             audio_frequency: 32_000,
             ..Default::default()
         };
-        let output = asked(EncodedFileType::Mp4, Tracks::Both, wish).unwrap();
+        let output = requested(EncodedFileType::Mp4, Tracks::Both, wish).unwrap();
         let video = output.video().unwrap();
         assert_eq!((video.profile, video.key_frame_interval), (Profile::High, Duration::from_millis(2500)));
         assert_eq!(output.audio(), Some(&AudioSettings { bitrate: 96, frequency: 32_000 }));
-        let usual = asked(EncodedFileType::Mp4, Tracks::Both, Default::default()).unwrap();
+        let usual = requested(EncodedFileType::Mp4, Tracks::Both, Default::default()).unwrap();
         assert_eq!(usual.audio(), Some(&AudioSettings { bitrate: 128, frequency: 44_100 }), "as LiveKit Egress");
         let video = usual.video().unwrap();
         assert_eq!((video.profile, video.key_frame_interval), (Profile::Main, Duration::from_secs(4)));
         let baseline = proto::EncodingOptions { video_codec: VideoCodec::H264Baseline.into(), ..Default::default() };
-        let baseline = asked(EncodedFileType::Mp4, Tracks::Both, baseline).unwrap();
+        let baseline = requested(EncodedFileType::Mp4, Tracks::Both, baseline).unwrap();
         assert_eq!(baseline.video().unwrap().profile, Profile::Baseline);
     }
 
@@ -171,33 +171,33 @@ mod tests {
     fn the_container_follows_from_type_tracks_and_codec() {
         use EncodedFileType::{DefaultFiletype, Mp3, Mp4, Ogg};
         let of = |file_type, tracks, audio| {
-            let output = asked(file_type, tracks, codec(audio)).map_err(|e| e.message)?;
+            let output = requested(file_type, tracks, codec(audio)).map_err(|e| e.message)?;
             Ok((output.container(), output.video().is_some(), output.audio().map(|audio| audio.frequency)))
         };
         use AudioCodec::{Aac, AcMp3, DefaultAc, Opus};
-        let sound = |container, frequency| Ok((container, false, Some(frequency)));
+        let audio = |container, frequency| Ok((container, false, Some(frequency)));
         assert_eq!(of(DefaultFiletype, Tracks::Both, DefaultAc), Ok((Container::Mp4, true, Some(44_100))));
-        assert_eq!(of(DefaultFiletype, Tracks::Picture, DefaultAc), Ok((Container::Mp4, true, None)));
-        assert_eq!(of(Mp4, Tracks::Picture, Opus), Ok((Container::Mp4, true, None)), "of no meaning");
-        assert_eq!(of(DefaultFiletype, Tracks::Sound, DefaultAc), sound(Container::Ogg, 48_000));
-        assert_eq!(of(DefaultFiletype, Tracks::Sound, Aac), sound(Container::Mp4, 44_100));
-        assert_eq!(of(Mp4, Tracks::Sound, DefaultAc), sound(Container::Mp4, 44_100));
-        assert_eq!(of(Ogg, Tracks::Sound, Opus), sound(Container::Ogg, 48_000));
+        assert_eq!(of(DefaultFiletype, Tracks::Video, DefaultAc), Ok((Container::Mp4, true, None)));
+        assert_eq!(of(Mp4, Tracks::Video, Opus), Ok((Container::Mp4, true, None)), "of no meaning");
+        assert_eq!(of(DefaultFiletype, Tracks::Audio, DefaultAc), audio(Container::Ogg, 48_000));
+        assert_eq!(of(DefaultFiletype, Tracks::Audio, Aac), audio(Container::Mp4, 44_100));
+        assert_eq!(of(Mp4, Tracks::Audio, DefaultAc), audio(Container::Mp4, 44_100));
+        assert_eq!(of(Ogg, Tracks::Audio, Opus), audio(Container::Ogg, 48_000));
         let missing = |field: &str| Err(format!("request has missing or invalid field: {field}"));
-        assert_eq!(of(Ogg, Tracks::Sound, Aac), missing("audio_codec"));
-        for tracks in [Tracks::Both, Tracks::Picture] {
+        assert_eq!(of(Ogg, Tracks::Audio, Aac), missing("audio_codec"));
+        for tracks in [Tracks::Both, Tracks::Video] {
             let none = Err("no supported codec is compatible with all outputs".to_owned());
             assert_eq!(of(Ogg, tracks, DefaultAc), none);
         }
         for (file_type, codec) in [(Mp4, Opus), (Mp3, DefaultAc), (Mp4, AcMp3)] {
-            let error = asked(file_type, Tracks::Sound, self::codec(codec)).unwrap_err();
+            let error = requested(file_type, Tracks::Audio, self::codec(codec)).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Unimplemented, "{error}");
         }
     }
 
     #[test]
     fn what_cannot_be_is_named() {
-        let wrong = |wish| asked(EncodedFileType::Mp4, Tracks::Both, wish).unwrap_err().message;
+        let wrong = |wish| requested(EncodedFileType::Mp4, Tracks::Both, wish).unwrap_err().message;
         let missing = |field: &str| format!("request has missing or invalid field: {field}");
         let usual = proto::EncodingOptions::default;
         assert_eq!(wrong(proto::EncodingOptions { audio_frequency: 44_000, ..usual() }), missing("audio_frequency"));

@@ -45,9 +45,9 @@ pub fn resolve(path: &str, names: Names<'_>, container: Container, now: &Zoned) 
             ".." => {
                 parts.pop();
             }
-            asked => {
-                let filled = fill(asked);
-                if filled == asked && filled.len() > SEGMENT {
+            requested => {
+                let filled = fill(requested);
+                if filled == requested && filled.len() > SEGMENT {
                     return Err(invalid("filepath"));
                 }
                 // A name that is not known, or is empty, leaves nothing, or what would mean a folder.

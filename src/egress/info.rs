@@ -29,7 +29,7 @@ impl Status {
             State::Starting => Self::Starting,
             State::Active => Self::Active,
             State::Ending { .. } | State::Saving { .. } => Self::Ending,
-            State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => match outcome {
+            State::Ended(outcome) | State::Notified(outcome) | State::Removing { outcome, .. } => match outcome {
                 Outcome::Complete(_) | Outcome::CutShort(_) => Self::Complete,
                 Outcome::LimitReached(_) => Self::LimitReached,
                 Outcome::Aborted(_) => Self::Aborted,

@@ -16,18 +16,18 @@ pub struct Manifest {
 
 /// The manifest of this recording; `None` when none was asked for.
 pub fn manifest(recording: &Recording) -> Option<Manifest> {
-    let asked = recording.options.origin.egress().filter(|asked| asked.manifest)?;
+    let requested = recording.options.origin.egress().filter(|requested| requested.manifest)?;
     let ns = |at: Option<jiff::Timestamp>| at.and_then(|at| i64::try_from(at.as_nanosecond()).ok());
-    let location = asked.location.clone().unwrap_or_else(|| recording.key.clone());
+    let location = requested.location.clone().unwrap_or_else(|| recording.key.clone());
     let mut json = json!({
         "egress_id": recording.id.as_str(),
-        "room_id": asked.room_id,
+        "room_id": requested.room_id,
         "room_name": recording.request.room,
         "started_at": ns(recording.started_at),
         "ended_at": ns(recording.ended_at),
         "files": [{"filename": recording.key, "location": location}],
     });
-    if !recording.health.is_sound() {
+    if !recording.health.is_clean() {
         json["health"] = health(&recording.health);
     }
     if let Value::Object(fields) = &mut json {

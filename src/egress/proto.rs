@@ -20,23 +20,23 @@ const INTERNAL: i32 = 500;
 /// What LiveKit is told about this recording. `location` is where the object is, or will be (a URL, or the key itself),
 /// unless the recording knows better.
 pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
-    let asked = recording.options.origin.egress();
-    let location = asked.and_then(|asked| asked.location.as_deref()).unwrap_or(location);
+    let requested = recording.options.origin.egress();
+    let location = requested.and_then(|requested| requested.location.as_deref()).unwrap_or(location);
     let file = file(recording, location);
     let has_file = recording.state.outcome().is_some_and(Outcome::has_file);
-    let manifest = asked.is_some_and(|asked| asked.manifest) && has_file;
+    let manifest = requested.is_some_and(|requested| requested.manifest) && has_file;
     let end = End::of(&recording.state);
     // What LiveKit asked for is told back as it was asked.
-    let told_back = asked.and_then(|asked| proto::EgressInfo::decode(asked.request.as_slice()).ok()?.request);
-    let told_back = told_back.map(|request| laid_out(request, recording));
-    let request = told_back.unwrap_or_else(|| Request::RoomComposite(request(recording)));
+    let echoed = requested.and_then(|requested| proto::EgressInfo::decode(requested.request.as_slice()).ok()?.request);
+    let echoed = echoed.map(|request| laid_out(request, recording));
+    let request = echoed.unwrap_or_else(|| Request::RoomComposite(request(recording)));
     // `ended_at` only on the last update: LiveKit forgets a recording that has one.
     let ended_at = recording.state.outcome().and(recording.ended_at);
     #[allow(deprecated, reason = "LiveKit Egress still fills the single result, and clients still read it")]
     let single = Single::File(file.clone());
     proto::EgressInfo {
         egress_id: recording.id.to_string(),
-        room_id: asked.map(|asked| asked.room_id.clone()).unwrap_or_default(),
+        room_id: requested.map(|requested| requested.room_id.clone()).unwrap_or_default(),
         room_name: recording.request.room.clone(),
         status: Status::of(&recording.state).code(),
         started_at: nanoseconds(Some(recording.created_at)),
@@ -155,7 +155,7 @@ impl End {
         match state {
             State::Starting | State::Active => Self::default(),
             State::Ending { then } | State::Saving { then, .. } => Self { details: details(then), ..Self::default() },
-            State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => {
+            State::Ended(outcome) | State::Notified(outcome) | State::Removing { outcome, .. } => {
                 let (error, code) = match outcome {
                     Outcome::Complete(_) | Outcome::CutShort(_) => (String::new(), 0),
                     Outcome::LimitReached(_) => ("Session limit reached".to_owned(), TOO_LARGE),
@@ -207,14 +207,14 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::ids::RecordingId;
-    use crate::recording::{Failure, Limit, Limits, Media, Options, Output, Policy, Request as Asked};
+    use crate::recording::{Failure, Limit, Limits, Media, Options, Output, Policy, Request as RpcRequest};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
     fn recording(state: State) -> Recording {
-        let request = Asked { room: "demo room".into(), output: Output::ogg(), limits: Limits::default() };
+        let request = RpcRequest { room: "demo room".into(), output: Output::ogg(), limits: Limits::default() };
         let id = RecordingId::new("EG_KKqSWgJVLsTx");
         let (mut one, _) =
             Recording::begin(id, "transcript".into(), request, Options::default(), &Policy::default(), at(10));
@@ -250,16 +250,16 @@ mod tests {
         for (output, audio_only, video_only, file_type) in [
             (Output::mp4(video).unwrap(), false, false, 1),
             (Output::silent_mp4(video).unwrap(), false, true, 1),
-            (Output::sound_mp4(), true, false, 1),
+            (Output::audio_mp4(), true, false, 1),
             (Output::ogg(), true, false, 2),
         ] {
             let mut one = recording(State::Active);
             one.request.output = output;
             let info = info(&one, "x");
             assert_eq!(info.source_type, i32::from(audio_only));
-            let Some(Request::RoomComposite(asked)) = info.request else { panic!() };
-            let told = (asked.audio_only, asked.video_only, asked.file_outputs[0].file_type);
-            assert_eq!(told, (audio_only, video_only, file_type));
+            let Some(Request::RoomComposite(requested)) = info.request else { panic!() };
+            let flags = (requested.audio_only, requested.video_only, requested.file_outputs[0].file_type);
+            assert_eq!(flags, (audio_only, video_only, file_type));
         }
     }
 

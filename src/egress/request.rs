@@ -3,14 +3,14 @@
 
 use jiff::Zoned;
 use livekit_protocol as proto;
-use livekit_protocol::egress_info::Request as Told;
+use livekit_protocol::egress_info::Request as InfoRequest;
 use livekit_protocol::room_composite_egress_request::{Options as Encoding, Output as OldOutput};
 use livekit_protocol::start_egress_request::{Encoding as Encoding2, Source};
 use livekit_protocol::storage_config::Provider;
 use prost::Message as _;
 
 use crate::egress::filename::{Names, invalid, resolve};
-use crate::egress::rpc::Asked as Rpc;
+use crate::egress::rpc::RpcRequest as Rpc;
 use crate::egress::store::{self, unimplemented};
 use crate::egress::{encoding, rpc};
 use crate::error::{Error, Result};
@@ -25,7 +25,7 @@ struct Composite {
     audio_only: bool,
     video_only: bool,
     custom_base_url: String,
-    encoding: encoding::Asked,
+    encoding: encoding::EncodingRequest,
     file_type: i32,
     filepath: String,
     manifest: bool,
@@ -64,9 +64,9 @@ fn read(
     now: &Zoned,
 ) -> Result<(Start, EgressRequest, Option<proto::WebhookConfig>)> {
     let rpc::StartEgressRequest { egress_id, room_id, request } = start;
-    let (composite, told) = match request.ok_or_else(|| invalid("request"))? {
-        Rpc::RoomComposite(request) => (room_composite(&request)?, Told::RoomComposite(redacted(request))),
-        Rpc::Egress(request) => (template(&request)?, Told::Egress(redacted2(request))),
+    let (composite, info) = match request.ok_or_else(|| invalid("request"))? {
+        Rpc::RoomComposite(request) => (room_composite(&request)?, InfoRequest::RoomComposite(redacted(request))),
+        Rpc::Egress(request) => (template(&request)?, InfoRequest::Egress(redacted2(request))),
         Rpc::Web(_) => return Err(browser("web egress")),
         Rpc::Participant(_) => return Err(later("participant egress")),
         Rpc::TrackComposite(_) => return Err(later("track composite egress")),
@@ -86,8 +86,8 @@ fn read(
         return Err(invalid("audio_only and video_only"));
     }
     let tracks = match (composite.audio_only, composite.video_only) {
-        (true, _) => encoding::Tracks::Sound,
-        (_, true) => encoding::Tracks::Picture,
+        (true, _) => encoding::Tracks::Audio,
+        (_, true) => encoding::Tracks::Video,
         (false, false) => encoding::Tracks::Both,
     };
     let layout = Layout::from_name(&composite.layout);
@@ -95,9 +95,9 @@ fn read(
     let names = Names { room_name: &composite.room_name, room_id: &room_id };
     let key = resolve(&composite.filepath, names, output.container(), now)?;
     let store = composite.store.as_ref().map(store::section).transpose()?;
-    let told = proto::EgressInfo { request: Some(told), ..Default::default() };
+    let info = proto::EgressInfo { request: Some(info), ..Default::default() };
     let location = store.as_ref().and_then(|store| store::location(store, &key));
-    let given_back = EgressRequest { room_id, request: told.encode_to_vec(), manifest: composite.manifest, location };
+    let given_back = EgressRequest { room_id, request: info.encode_to_vec(), manifest: composite.manifest, location };
     let options = Options { key: Some(key), ..Options::default() };
     let mode = if composite.audio_only { "transcript" } else { "screen_recording" };
     let request = Request { room: composite.room_name, output, limits };
@@ -136,9 +136,9 @@ fn room_composite(request: &proto::RoomCompositeEgressRequest) -> Result<Composi
         (_, _) => return Err(invalid("file_outputs")),
     };
     let encoding = match request.options.as_ref() {
-        None => encoding::Asked::default(),
-        Some(Encoding::Preset(preset)) => encoding::Asked { preset: Some(*preset), advanced: None },
-        Some(Encoding::Advanced(options)) => encoding::Asked { preset: None, advanced: Some(*options) },
+        None => encoding::EncodingRequest::default(),
+        Some(Encoding::Preset(preset)) => encoding::EncodingRequest { preset: Some(*preset), advanced: None },
+        Some(Encoding::Advanced(options)) => encoding::EncodingRequest { preset: None, advanced: Some(*options) },
     };
     Ok(Composite {
         room_name: request.room_name.clone(),
@@ -169,9 +169,9 @@ fn template(request: &proto::StartEgressRequest) -> Result<Composite> {
         proto::output::Config::Images(_) => return Err(later("image outputs")),
     };
     let encoding = match request.encoding.as_ref() {
-        None => encoding::Asked::default(),
-        Some(Encoding2::Preset(preset)) => encoding::Asked { preset: Some(*preset), advanced: None },
-        Some(Encoding2::Advanced(options)) => encoding::Asked { preset: None, advanced: Some(*options) },
+        None => encoding::EncodingRequest::default(),
+        Some(Encoding2::Preset(preset)) => encoding::EncodingRequest { preset: Some(*preset), advanced: None },
+        Some(Encoding2::Advanced(options)) => encoding::EncodingRequest { preset: None, advanced: Some(*options) },
     };
     let store = output.storage.as_ref().or(request.storage.as_ref());
     Ok(Composite {
@@ -265,11 +265,11 @@ mod tests {
         assert_eq!(start.store.unwrap()["s3"]["secret"], "SK");
         let location = start.options.origin.egress().unwrap().location.as_deref();
         assert_eq!(location, Some("https://minio:9000/meet/recordings/x.mp4"), "https, as LiveKit Egress writes it");
-        let asked = start.options.origin.egress().unwrap();
-        assert!(!asked.request.windows(2).any(|two| two == b"SK" || two == b"AK"));
-        let told = proto::EgressInfo::decode(asked.request.as_slice()).unwrap();
-        let Some(Told::RoomComposite(told)) = told.request else { panic!() };
-        let Some(proto::encoded_file_output::Output::S3(s3)) = &told.file_outputs[0].output else { panic!() };
+        let requested = start.options.origin.egress().unwrap();
+        assert!(!requested.request.windows(2).any(|two| two == b"SK" || two == b"AK"));
+        let info = proto::EgressInfo::decode(requested.request.as_slice()).unwrap();
+        let Some(InfoRequest::RoomComposite(info)) = info.request else { panic!() };
+        let Some(proto::encoded_file_output::Output::S3(s3)) = &info.file_outputs[0].output else { panic!() };
         assert_eq!((s3.access_key.as_str(), s3.secret.as_str()), ("{access_key}", "{secret}"));
     }
 
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_alone_and_sound_in_mp4_are_what_they_say() {
+    fn a_picture_alone_and_audio_in_mp4_are_what_they_say() {
         let mut request = composite();
         request.video_only = true;
         let silent = start(request.clone()).unwrap();
@@ -296,12 +296,12 @@ mod tests {
             "request has missing or invalid field: audio_only and video_only"
         );
         request.video_only = false;
-        let sound = start(request).unwrap();
-        assert_eq!((sound.mode.as_str(), sound.options.key.as_deref()), ("transcript", Some("recordings/x.mp4")));
-        assert!(sound.request.output.video().is_none());
-        let told = proto::EgressInfo::decode(sound.options.origin.egress().unwrap().request.as_slice()).unwrap();
-        let Some(Told::RoomComposite(told)) = told.request else { panic!() };
-        assert!(told.audio_only && !told.video_only);
+        let audio = start(request).unwrap();
+        assert_eq!((audio.mode.as_str(), audio.options.key.as_deref()), ("transcript", Some("recordings/x.mp4")));
+        assert!(audio.request.output.video().is_none());
+        let info = proto::EgressInfo::decode(audio.options.origin.egress().unwrap().request.as_slice()).unwrap();
+        let Some(InfoRequest::RoomComposite(info)) = info.request else { panic!() };
+        assert!(info.audio_only && !info.video_only);
     }
 
     #[test]
@@ -355,8 +355,8 @@ mod tests {
         let start = rpc::StartEgressRequest { egress_id: "EG_1".into(), room_id: String::new(), request };
         let start = from_caller(start, None, Limits::default(), &now()).unwrap();
         assert_eq!(start.options.key.as_deref(), Some("a/daily-2026-11-22T210506.mp4"));
-        let Origin::Twirp { request: asked, webhook: None } = &start.options.origin else { panic!() };
-        assert!(!asked.manifest && !asked.request.windows(2).any(|two| two == b"SK"));
+        let Origin::Twirp { request: requested, webhook: None } = &start.options.origin else { panic!() };
+        assert!(!requested.manifest && !requested.request.windows(2).any(|two| two == b"SK"));
         assert_eq!(start.store.unwrap()["s3"]["bucket"], "meet");
     }
 }

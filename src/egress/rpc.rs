@@ -12,13 +12,13 @@ pub struct StartEgressRequest {
     #[prost(string, tag = "3")]
     pub room_id: String,
     /// One of the API's requests.
-    #[prost(oneof = "Asked", tags = "5, 6, 7, 11, 13, 16, 17")]
-    pub request: Option<Asked>,
+    #[prost(oneof = "RpcRequest", tags = "5, 6, 7, 11, 13, 16, 17")]
+    pub request: Option<RpcRequest>,
 }
 
 /// One of the API's requests.
 #[derive(Clone, PartialEq, prost::Oneof)]
-pub enum Asked {
+pub enum RpcRequest {
     /// `StartRoomCompositeEgress`.
     #[prost(message, tag = "5")]
     RoomComposite(proto::RoomCompositeEgressRequest),

@@ -31,7 +31,7 @@ impl IoInfo {
     }
 
     /// `CreateEgress` once we are in its room, `UpdateEgress` for everything after that. `location` is where the object is.
-    pub async fn tell(&self, event: Event, about: &Recording, location: &str) -> Result<()> {
+    pub async fn notify(&self, event: Event, about: &Recording, location: &str) -> Result<()> {
         let (method, timeout) = match event {
             Event::Joined => ("CreateEgress", CREATE),
             // LiveKit has no word for them.

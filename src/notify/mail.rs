@@ -8,7 +8,7 @@ use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, MultiPartKind, SinglePart};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::letter::{Letter, Setting, mask};
+use super::email::{Email, Setting, mask};
 use super::settings::{Mail, Transport};
 use super::smtp::Server;
 use crate::error::{Error, ErrorKind, Result};
@@ -72,24 +72,24 @@ impl Mailer {
             domain: from.email.domain(),
             zone: owner.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok()),
         };
-        let letter = Letter::write(event, about, owner, &setting)?;
+        let email = Email::write(event, about, owner, &setting)?;
         let address = owner.email.parse().map_err(|e| {
             Error::invalid("options.owner.email", format!("{} is no mail address ({e})", mask(&owner.email)))
         })?;
         let parts = MultiPart::builder()
             .kind(MultiPartKind::Alternative)
-            .boundary(letter.boundary)
-            .singlepart(SinglePart::plain(letter.text))
-            .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(letter.html));
+            .boundary(email.boundary)
+            .singlepart(SinglePart::plain(email.text))
+            .singlepart(SinglePart::builder().header(ContentType::TEXT_HTML).body(email.html));
         let name = owner.name.as_deref().map(|name| name.replace(char::is_control, " "));
         Message::builder()
             .from(from.clone())
             .to(Mailbox::new(name, address))
-            .subject(letter.subject)
-            .message_id(Some(letter.message_id))
-            .date(letter.date.into())
+            .subject(email.subject)
+            .message_id(Some(email.message_id))
+            .date(email.date.into())
             .header(AutoSubmitted)
-            .header(ContentLanguage(letter.language))
+            .header(ContentLanguage(email.language))
             .multipart(parts)
             .map_err(|e| Error::invalid("mail", format!("the letter cannot be written: {e}")))
     }
@@ -132,11 +132,11 @@ impl Header for ContentLanguage {
 }
 
 /// Whole or not at all; a second time replaces the first.
-async fn write(folder: PathBuf, name: String, letter: Vec<u8>) -> Result<()> {
+async fn write(folder: PathBuf, name: String, email: Vec<u8>) -> Result<()> {
     let written = tokio::task::spawn_blocking(move || {
         std::fs::create_dir_all(&folder)?;
         let part = folder.join(format!(".{name}.part"));
-        std::fs::write(&part, letter)?;
+        std::fs::write(&part, email)?;
         std::fs::rename(part, folder.join(name))
     });
     let written = written.await.map_err(|e| Error::new(ErrorKind::Internal, format!("mail: {e}")))?;

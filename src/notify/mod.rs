@@ -1,7 +1,7 @@
 //! Tells people and programs what happened to a recording: one try each. Trying again is the outbox's.
 
 mod io_info;
-mod letter;
+mod email;
 mod links;
 mod mail;
 mod notice;
@@ -59,21 +59,21 @@ impl Notifier {
     }
 
     /// Tells one of them, once. `InvalidArgument` when another try cannot succeed; `Unavailable` when one may.
-    pub async fn tell(&self, event: Event, to: &Target, about: &Recording) -> Result<()> {
+    pub async fn notify(&self, event: Event, to: &Target, about: &Recording) -> Result<()> {
         let Parts { settings, livekit, links, web, mailer, rooms, io_info } = &*self.parts;
         match to {
             Target::Mail => mailer.send(event, about, &links.page(about)).await,
             Target::Webhook(url) => {
                 let configured = settings.webhooks.as_ref().filter(|hooks| hooks.urls.contains(url));
-                let asked_for = about.options.origin.webhook() == Some(url.as_str());
+                let requested = about.options.origin.webhook() == Some(url.as_str());
                 let key = match configured {
                     Some(hooks) => hooks.key(livekit)?,
-                    None if asked_for => Webhooks::default().key(livekit)?,
+                    None if requested => Webhooks::default().key(livekit)?,
                     None => return Err(gone("webhooks.urls", to)),
                 };
                 webhook::post(web, url, &key, event, about, &about.key).await
             }
-            Target::Room => rooms.tell(event, about, Timestamp::now()).await,
+            Target::Room => rooms.notify(event, about, Timestamp::now()).await,
             Target::StorageHook(url) => match settings.storage_hook.as_ref().filter(|hook| hook.url == *url) {
                 Some(hook) => storage_hook::post(web, hook, about).await,
                 None => Err(gone("storage_hook.url", to)),
@@ -83,7 +83,7 @@ impl Notifier {
                 None => Err(gone("transcription", to)),
             },
             Target::LiveKit => match io_info {
-                Some(io_info) => io_info.tell(event, about, &about.key).await,
+                Some(io_info) => io_info.notify(event, about, &about.key).await,
                 // It will be, or was, configured.
                 None => {
                     Err(Error::new(ErrorKind::Unavailable, "redis: not configured; the LiveKit server is not told"))

@@ -13,8 +13,8 @@ use crate::recording::{Event, Recording};
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a change may take to appear: this often, this long apart.
-const LOOKS: u32 = 40;
-const LOOK: Duration = Duration::from_millis(50);
+const POLLS: u32 = 40;
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const WHOM: &str = "room notice to LiveKit";
 
 /// The rooms of one server.
@@ -28,7 +28,7 @@ impl Rooms {
     }
 
     /// Shows the event to the participants. A room that is gone has nobody to tell.
-    pub async fn tell(&self, event: Event, about: &Recording, now: Timestamp) -> Result<()> {
+    pub async fn notify(&self, event: Event, about: &Recording, now: Timestamp) -> Result<()> {
         let room = &about.request.room;
         let Some(current) = self.rooms.room(room).await?.map(|room| room.metadata) else { return Ok(()) };
         // The message first: metadata that is not ours to change must not keep it back.
@@ -52,9 +52,9 @@ impl Rooms {
     /// The server answers a change before its list shows it: who reads too early takes the old keys for the present ones, and
     /// an end would find nothing to take away. So this waits; a change that stays unseen is made again by the next try.
     async fn shown(&self, room: &str, before: &str) -> Result<()> {
-        for _ in 0..LOOKS {
+        for _ in 0..POLLS {
             match self.rooms.room(room).await?.map(|room| room.metadata) {
-                Some(now) if now == before => tokio::time::sleep(LOOK).await,
+                Some(now) if now == before => tokio::time::sleep(POLL_INTERVAL).await,
                 Some(_) | None => return Ok(()),
             }
         }

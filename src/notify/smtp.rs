@@ -10,7 +10,7 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use tokio::net::UdpSocket;
 
-use super::letter::mask;
+use super::email::mask;
 use super::settings::{Encryption, Smtp};
 use crate::error::{Error, ErrorKind, Result, chain};
 
@@ -28,7 +28,7 @@ enum Stage {
     /// Greeting, EHLO, STARTTLS, AUTH, MAIL: about us, or about nobody.
     Before,
     /// RCPT, DATA and the letter.
-    Letter,
+    Email,
 }
 
 impl Server {
@@ -43,15 +43,15 @@ impl Server {
     }
 
     /// Sends it. `InvalidArgument` when the server refuses this letter or its recipient for good.
-    pub async fn send(&self, letter: &Message, recipient: &str) -> Result<()> {
+    pub async fn send(&self, email: &Message, recipient: &str) -> Result<()> {
         let mut stage = Stage::Before;
-        let talk = self.talk(letter, &mut stage);
+        let talk = self.talk(email, &mut stage);
         let late = |_| Error::new(ErrorKind::Unavailable, "mail: the mail server took too long");
         let sent = tokio::time::timeout(self.settings.timeout, talk).await.map_err(late)?;
         sent.map_err(|e| refusal(&e, stage, recipient))
     }
 
-    async fn talk(&self, letter: &Message, stage: &mut Stage) -> std::result::Result<(), Refusal> {
+    async fn talk(&self, email: &Message, stage: &mut Stage) -> std::result::Result<(), Refusal> {
         let Smtp { host, port, encryption, credentials, timeout, ehlo_name: _, ca_file: _ } = &self.settings;
         let name = self.name().await;
         let (at_once, later) = match encryption {
@@ -68,7 +68,7 @@ impl Server {
             let credentials = Credentials::new(user.clone(), password.expose().to_owned());
             server.auth(DEFAULT_MECHANISMS, &credentials).await?;
         }
-        let (envelope, bytes) = (letter.envelope(), letter.formatted());
+        let (envelope, bytes) = (email.envelope(), email.formatted());
         let mut parameters = Vec::new();
         let ascii = |address: &lettre::Address| AsRef::<str>::as_ref(address).is_ascii();
         if !envelope.from().into_iter().chain(envelope.to()).all(ascii)
@@ -80,7 +80,7 @@ impl Server {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         server.command(Mail::new(envelope.from().cloned(), parameters)).await?;
-        *stage = Stage::Letter;
+        *stage = Stage::Email;
         for to in envelope.to() {
             server.command(Rcpt::new(to.clone(), Vec::new())).await?;
         }
@@ -151,7 +151,7 @@ fn is_final(stage: Stage, code: u16, text: &str) -> bool {
         ["helo", "client host", "sender", "relay", "authenticat", "blocked", "blacklist", "spamhaus", "reverse"];
     // RFC 3463: X.1.0 to X.1.6 and X.1.10 are of the recipient's address, X.2 of its mailbox.
     let of_recipient = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2."].iter().any(|code| text.contains(code));
-    stage == Stage::Letter && judges && (of_recipient || !of_us.iter().any(|word| text.contains(word)))
+    stage == Stage::Email && judges && (of_recipient || !of_us.iter().any(|word| text.contains(word)))
 }
 
 #[cfg(test)]
@@ -160,20 +160,20 @@ mod tests {
 
     #[test]
     fn only_a_judgement_of_the_letter_is_final() {
-        use Stage::{Before, Letter};
+        use Stage::{Before, Email};
         let table = [
-            (Letter, 550, "5.1.1 <a@b>: Recipient address rejected: User unknown", true),
-            (Letter, 550, "no such user", true),
-            (Letter, 552, "5.2.2 mailbox full", true),
-            (Letter, 554, "5.6.0 content rejected", true),
-            (Letter, 504, "5.5.2 <box>: Helo command rejected: need fully-qualified hostname", false),
-            (Letter, 550, "5.7.1 <box>: Helo command rejected: Host not found", false),
-            (Letter, 554, "5.7.1 <a@b>: Relay access denied", false),
-            (Letter, 554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", false),
-            (Letter, 553, "5.7.1 <x@y>: Sender address rejected: not owned by user", false),
-            (Letter, 530, "5.7.0 Authentication required", false),
-            (Letter, 451, "4.7.1 greylisted", false),
-            (Letter, 421, "too busy", false),
+            (Email, 550, "5.1.1 <a@b>: Recipient address rejected: User unknown", true),
+            (Email, 550, "no such user", true),
+            (Email, 552, "5.2.2 mailbox full", true),
+            (Email, 554, "5.6.0 content rejected", true),
+            (Email, 504, "5.5.2 <box>: Helo command rejected: need fully-qualified hostname", false),
+            (Email, 550, "5.7.1 <box>: Helo command rejected: Host not found", false),
+            (Email, 554, "5.7.1 <a@b>: Relay access denied", false),
+            (Email, 554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", false),
+            (Email, 553, "5.7.1 <x@y>: Sender address rejected: not owned by user", false),
+            (Email, 530, "5.7.0 Authentication required", false),
+            (Email, 451, "4.7.1 greylisted", false),
+            (Email, 421, "too busy", false),
             (Before, 554, "no SMTP service here", false),
             (Before, 550, "bad EHLO", false),
             (Before, 504, "need a name", false),

@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::clock::Clock;
 use super::schedule::{Schedule, Settled};
-use super::{News, Notice, Order, Perform, Verdict};
+use super::{Completion, Notice, OutboxCommand, Perform, Verdict};
 use crate::db::{Change, Db};
 use crate::error::{Error, ErrorKind};
 use crate::recording::{Job, Report, Task};
@@ -17,7 +17,7 @@ use crate::recording::{Job, Report, Task};
 pub(super) struct Driver {
     pub db: Db,
     pub perform: Perform,
-    pub news: mpsc::UnboundedSender<News>,
+    pub completions: mpsc::UnboundedSender<Completion>,
     pub schedule: Schedule,
     pub clock: Clock,
     /// What is being performed.
@@ -31,18 +31,18 @@ pub(super) struct Driver {
 
 impl Driver {
     /// Until the last handle is gone. What is not done by then is done by the next process.
-    pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+    pub async fn run(mut self, mut commands: mpsc::UnboundedReceiver<OutboxCommand>) {
         loop {
             self.begin_due();
             let wait = self.schedule.next_at().map(|at| at.duration_since(self.clock.now()));
             tokio::select! {
-                order = orders.recv() => match order {
-                    Some(Order::Perform(jobs)) => {
+                command = commands.recv() => match command {
+                    Some(OutboxCommand::Perform(jobs)) => {
                         let now = self.clock.now();
                         jobs.into_iter().for_each(|job| self.schedule.add(job, now));
                     }
-                    Some(Order::Told(reply)) => self.waiting.push(reply),
-                    Some(Order::Delivered(notice, reply)) => self.awaited.push((notice, reply)),
+                    Some(OutboxCommand::Notified(reply)) => self.waiting.push(reply),
+                    Some(OutboxCommand::Delivered(notice, reply)) => self.awaited.push((notice, reply)),
                     None => break,
                 },
                 Some(done) = self.tasks.join_next_with_id() => {
@@ -84,22 +84,22 @@ impl Driver {
         let jitter = rand::rng().random_range(0.0..1.0);
         let again = matches!(verdict, Verdict::Again(_));
         let settled = self.schedule.settle(job, again, self.clock.now(), jitter);
-        let (recording, lane) = (&job.recording, job.shown());
+        let (recording, queue) = (&job.recording, job.shown());
         match (settled, verdict) {
             (Some(Settled::Postponed(job)), Verdict::Again(error) | Verdict::Never(error)) => {
                 let job = match error.retry_after {
                     Some(wait) => self.schedule.hold(job, wait, self.clock.now()),
                     None => job,
                 };
-                tracing::warn!(%recording, lane, attempts = job.attempts, %error, "not done; it will be tried again");
+                tracing::warn!(%recording, queue, attempts = job.attempts, %error, "not done; it will be tried again");
                 self.keep(move |db| db.postpone(&job)).await;
             }
             (Some(Settled::Gone(job)), Verdict::Again(error) | Verdict::Never(error)) => {
-                tracing::error!(%recording, lane, attempts = job.attempts, %error, "given up");
+                tracing::error!(%recording, queue, attempts = job.attempts, %error, "given up");
                 self.gone(job, Some(error)).await;
             }
             (Some(Settled::Gone(job) | Settled::Postponed(job)), Verdict::Done) => {
-                tracing::debug!(%recording, lane, "done");
+                tracing::debug!(%recording, queue, "done");
                 self.gone(job, None).await;
             }
             (None, _) => {}
@@ -116,24 +116,24 @@ impl Driver {
             (Task::Upload, _) => return self.take_out(job).await,
             // What cannot be removed is left behind, and has been said above.
             (Task::Remove { .. }, _) => Report::Removed,
-            (Task::Tell { to, .. }, error) => {
+            (Task::Notify { to, .. }, error) => {
                 if let Some(error) = &error {
                     let report = Report::GaveUp(format!("{}: {}", to.kind(), error.message));
-                    let _ = self.news.send(News { recording: id.clone(), report, done: None });
+                    let _ = self.completions.send(Completion { recording: id.clone(), report, done: None });
                 }
                 self.take_out(job.clone()).await;
                 let left = self.db.jobs_of(&id).unwrap_or_default();
                 let waits = |job: &Job| match &job.task {
-                    Task::Tell { to, .. } => to.is_notification(),
+                    Task::Notify { to, .. } => to.is_notification(),
                     Task::Upload | Task::Publish | Task::Remove { .. } => false,
                 };
                 if to.is_notification() && error.is_none() && !left.iter().any(waits) {
-                    let _ = self.news.send(News { recording: id, report: Report::Notified, done: None });
+                    let _ = self.completions.send(Completion { recording: id, report: Report::Notified, done: None });
                 }
                 return;
             }
         };
-        let _ = self.news.send(News { recording: id, report, done: Some(job) });
+        let _ = self.completions.send(Completion { recording: id, report, done: Some(job) });
     }
 
     async fn take_out(&self, job: Job) {

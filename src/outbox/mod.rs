@@ -39,7 +39,7 @@ pub type Perform = Arc<dyn Fn(Job) -> Pin<Box<dyn Future<Output = Verdict> + Sen
 
 /// A fact about a recording, from the job that is done with it.
 #[derive(Clone, Debug)]
-pub struct News {
+pub struct Completion {
     /// About this one.
     pub recording: RecordingId,
     /// What happened.
@@ -51,15 +51,15 @@ pub struct News {
 /// The handle.
 #[derive(Clone, Debug)]
 pub struct Outbox {
-    orders: mpsc::UnboundedSender<Order>,
+    commands: mpsc::UnboundedSender<OutboxCommand>,
 }
 
 /// What the task is asked.
 #[derive(Debug)]
-enum Order {
+enum OutboxCommand {
     Perform(Vec<Job>),
     /// To be answered once nobody is to be told anything any more.
-    Told(oneshot::Sender<()>),
+    Notified(oneshot::Sender<()>),
     /// To be answered once this notice does not wait any more.
     Delivered(Notice, oneshot::Sender<()>),
 }
@@ -75,29 +75,33 @@ struct Notice {
 impl Outbox {
     /// Takes up the jobs of the store and waits for more. Must be called within a tokio runtime. The task ends with the last
     /// handle.
-    pub fn start(db: Db, perform: Perform, news: mpsc::UnboundedSender<News>) -> Result<(Self, JoinHandle<()>)> {
+    pub fn start(
+        db: Db,
+        perform: Perform,
+        completions: mpsc::UnboundedSender<Completion>,
+    ) -> Result<(Self, JoinHandle<()>)> {
         let (mut schedule, clock) = (schedule::Schedule::default(), clock::Clock::start());
         schedule.take_up(db.jobs()?, clock.now());
         if schedule.len() > 0 {
             tracing::info!(jobs = schedule.len(), "the last run left work to be done");
         }
-        let (orders, inbox) = mpsc::unbounded_channel();
+        let (commands, inbox) = mpsc::unbounded_channel();
         let (running, tasks) = (HashMap::new(), JoinSet::new());
         let (waiting, awaited) = (Vec::new(), Vec::new());
-        let driver = driver::Driver { db, perform, news, schedule, clock, running, tasks, waiting, awaited };
-        Ok((Self { orders }, tokio::spawn(driver.run(inbox))))
+        let driver = driver::Driver { db, perform, completions, schedule, clock, running, tasks, waiting, awaited };
+        Ok((Self { commands }, tokio::spawn(driver.run(inbox))))
     }
 
     /// These jobs are in the store: perform them.
     pub fn wake(&self, jobs: Vec<Job>) {
-        let _ = self.orders.send(Order::Perform(jobs));
+        let _ = self.commands.send(OutboxCommand::Perform(jobs));
     }
 
     /// Waits until nobody is to be told anything any more, but for those who did not answer several times.
-    pub async fn told(&self) {
-        let (reply, told) = oneshot::channel();
-        let _ = self.orders.send(Order::Told(reply));
-        let _ = told.await;
+    pub async fn reported(&self) {
+        let (reply, reported) = oneshot::channel();
+        let _ = self.commands.send(OutboxCommand::Notified(reply));
+        let _ = reported.await;
     }
 
     /// Waits until this notice has been delivered or given up. At once when none of those that [`wake`](Self::wake) was called
@@ -105,7 +109,7 @@ impl Outbox {
     pub async fn delivered(&self, recording: &RecordingId, event: Event, to: &Target) {
         let (reply, delivered) = oneshot::channel();
         let notice = Notice { recording: recording.clone(), event, to: to.clone() };
-        let _ = self.orders.send(Order::Delivered(notice, reply));
+        let _ = self.commands.send(OutboxCommand::Delivered(notice, reply));
         let _ = delivered.await;
     }
 }

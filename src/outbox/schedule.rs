@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::ids::RecordingId;
-use crate::recording::{Event, Job, LONGEST_WAIT, Lane, Target, Task};
+use crate::recording::{Event, Job, LONGEST_WAIT, QueueKey, Target, Task};
 
 /// Jobs that tell somebody something and are performed at once.
-const TELLING: usize = 16;
+const NOTIFYING: usize = 16;
 
 /// Whoever did not answer so many times, over some seconds, is not waited for when the process is to end.
 const SILENT: u32 = 4;
@@ -24,13 +24,13 @@ const HELD: SignedDuration = SignedDuration::from_hours(1);
 /// Jobs that wait or are being performed.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    lanes: BTreeMap<Lane, BTreeMap<u8, Waiting>>,
+    queues: BTreeMap<QueueKey, BTreeMap<u8, Waiting>>,
     /// Lanes whose first job is being performed.
-    busy: BTreeSet<Lane>,
+    busy: BTreeSet<QueueKey>,
     /// How many of those tell somebody something.
-    telling: usize,
+    notifying: usize,
     /// When those went that are here no more, by lane and rank.
-    gone: BTreeMap<(Lane, u8), Timestamp>,
+    gone: BTreeMap<(QueueKey, u8), Timestamp>,
     /// When another process' jobs were taken up: what went before that may have gone just then.
     begun: Option<Timestamp>,
 }
@@ -63,24 +63,24 @@ impl Schedule {
     /// was to wait.
     pub fn add(&mut self, mut job: Job, now: Timestamp) {
         job.not_before = job.not_before.min(later(now, longest_wait(&job)));
-        let lane = self.lanes.entry(job.lane()).or_default();
+        let queue = self.queues.entry(job.queue()).or_default();
         let not_before = job.not_before;
-        let known = lane.entry(job.rank()).or_insert(Waiting { job, since: now });
+        let known = queue.entry(job.rank()).or_insert(Waiting { job, since: now });
         known.job.not_before = known.job.not_before.min(not_before);
     }
 
     /// The jobs to perform now; each must be settled.
     pub fn due(&mut self, now: Timestamp) -> Vec<Job> {
         let ready = self.idle().filter(|(_, waiting)| self.ready_at(waiting) <= now);
-        let ready: Vec<_> = ready.map(|(lane, waiting)| (lane.clone(), waiting.job.clone())).collect();
+        let ready: Vec<_> = ready.map(|(queue, waiting)| (queue.clone(), waiting.job.clone())).collect();
         let mut due = Vec::new();
-        for (lane, job) in ready {
-            let tells = tells(&job);
-            if tells && self.telling >= TELLING {
+        for (queue, job) in ready {
+            let notifies = notifies(&job);
+            if notifies && self.notifying >= NOTIFYING {
                 continue;
             }
-            self.busy.insert(lane);
-            self.telling += usize::from(tells);
+            self.busy.insert(queue);
+            self.notifying += usize::from(notifies);
             due.push(job);
         }
         due
@@ -89,19 +89,20 @@ impl Schedule {
     /// When to look again, if nothing happens before.
     pub fn next_at(&self) -> Option<Timestamp> {
         // While as many are told as may be, one of them has to end first.
-        let may = self.idle().filter(|(_, waiting)| self.telling < TELLING || !tells(&waiting.job));
+        let may = self.idle().filter(|(_, waiting)| self.notifying < NOTIFYING || !notifies(&waiting.job));
         may.map(|(_, waiting)| self.ready_at(waiting)).min()
     }
 
     /// What becomes of a job that was performed. `again` says that it failed and may be tried again; `jitter` is from 0 to 1.
     pub fn settle(&mut self, job: &Job, again: bool, now: Timestamp, jitter: f64) -> Option<Settled> {
-        let lane = job.lane();
-        self.busy.remove(&lane);
-        self.telling -= usize::from(tells(job));
-        let jobs = self.lanes.get_mut(&lane)?;
+        let queue = job.queue();
+        self.busy.remove(&queue);
+        self.notifying -= usize::from(notifies(job));
+        let jobs = self.queues.get_mut(&queue)?;
         let known = &mut jobs.get_mut(&job.rank())?.job;
         if again
-            && (now.duration_since(known.created_at) < patience(&known.task) || known.attempts < least(&known.task))
+            && (now.duration_since(known.created_at) < give_up_after(&known.task)
+                || known.attempts < least(&known.task))
         {
             known.attempts += 1;
             known.held = SignedDuration::ZERO;
@@ -110,16 +111,16 @@ impl Schedule {
         }
         let gone = jobs.remove(&job.rank());
         if jobs.is_empty() {
-            self.lanes.remove(&lane);
+            self.queues.remove(&queue);
         }
         self.gone.retain(|_, at| now.duration_since(*at) < REMEMBERED);
-        self.gone.insert((lane, job.rank()), now);
+        self.gone.insert((queue, job.rank()), now);
         gone.map(|gone| Settled::Gone(gone.job))
     }
 
     /// The receiver of this job, which was just postponed, wants to be left alone for so long; gives the job as it waits now.
     pub fn hold(&mut self, job: Job, wait: Duration, now: Timestamp) -> Job {
-        let known = self.lanes.get_mut(&job.lane()).and_then(|jobs| jobs.get_mut(&job.rank()));
+        let known = self.queues.get_mut(&job.queue()).and_then(|jobs| jobs.get_mut(&job.rank()));
         let Some(Waiting { job: known, .. }) = known else { return job };
         known.held = SignedDuration::try_from(wait).map_or(HELD, |wait| wait.min(HELD));
         known.not_before = known.not_before.max(later(now, known.held));
@@ -128,17 +129,17 @@ impl Schedule {
 
     /// Is this notice still to be delivered?
     pub fn has(&self, recording: &RecordingId, event: Event, to: &Target) -> bool {
-        self.is_here(&(Lane { recording: recording.clone(), name: to.name() }, event.rank()))
+        self.is_here(&(QueueKey { recording: recording.clone(), name: to.name() }, event.rank()))
     }
 
-    fn is_here(&self, (lane, rank): &(Lane, u8)) -> bool {
-        self.lanes.get(lane).is_some_and(|jobs| jobs.contains_key(rank))
+    fn is_here(&self, (queue, rank): &(QueueKey, u8)) -> bool {
+        self.queues.get(queue).is_some_and(|jobs| jobs.contains_key(rank))
     }
 
     /// The first job of each lane in which none is being performed.
-    fn idle(&self) -> impl Iterator<Item = (&Lane, &Waiting)> {
-        let idle = self.lanes.iter().filter(|(lane, _)| !self.busy.contains(lane));
-        idle.filter_map(|(lane, jobs)| Some((lane, jobs.values().next()?)))
+    fn idle(&self) -> impl Iterator<Item = (&QueueKey, &Waiting)> {
+        let idle = self.queues.iter().filter(|(queue, _)| !self.busy.contains(queue));
+        idle.filter_map(|(queue, jobs)| Some((queue, jobs.values().next()?)))
     }
 
     /// From when on it may be performed, as far as is known.
@@ -157,19 +158,19 @@ impl Schedule {
     /// Somebody is still to be told something, and answers as far as is known.
     pub fn is_telling(&self) -> bool {
         // Nobody hears a second thing before the first: whoever did not answer that one is silent.
-        self.lanes.values().filter_map(|jobs| jobs.values().next()).any(|Waiting { job, .. }| match &job.task {
+        self.queues.values().filter_map(|jobs| jobs.values().next()).any(|Waiting { job, .. }| match &job.task {
             // That is of the moment.
-            Task::Tell { to: Target::Room, .. } => job.attempts == 0,
+            Task::Notify { to: Target::Room, .. } => job.attempts == 0,
             // For it, what it was not told goes on for ever.
-            Task::Tell { to: Target::LiveKit, .. } => true,
-            Task::Tell { .. } => job.attempts < SILENT,
+            Task::Notify { to: Target::LiveKit, .. } => true,
+            Task::Notify { .. } => job.attempts < SILENT,
             Task::Upload | Task::Publish | Task::Remove { .. } => false,
         })
     }
 
     /// How many jobs there are.
     pub fn len(&self) -> usize {
-        self.lanes.values().map(BTreeMap::len).sum()
+        self.queues.values().map(BTreeMap::len).sum()
     }
 }
 
@@ -178,9 +179,9 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-fn tells(job: &Job) -> bool {
+fn notifies(job: &Job) -> bool {
     match job.task {
-        Task::Tell { .. } => true,
+        Task::Notify { .. } => true,
         Task::Upload | Task::Publish | Task::Remove { .. } => false,
     }
 }
@@ -190,8 +191,8 @@ fn tells(job: &Job) -> bool {
 fn pause(job: &Job, jitter: f64) -> SignedDuration {
     let longest = match job.task {
         // A recording that is not stored yet keeps a disk full; what the server does not know looks as if it went on for ever.
-        Task::Upload | Task::Publish | Task::Tell { to: Target::LiveKit, .. } => 60,
-        Task::Tell { .. } | Task::Remove { .. } => 600,
+        Task::Upload | Task::Publish | Task::Notify { to: Target::LiveKit, .. } => 60,
+        Task::Notify { .. } | Task::Remove { .. } => 600,
     };
     let seconds = 1_i64.checked_shl(job.attempts.saturating_sub(1)).unwrap_or(longest).clamp(1, longest);
     SignedDuration::from_secs(seconds) + SignedDuration::from_secs_f64(0.5 * jitter * seconds as f64)
@@ -209,21 +210,21 @@ fn longest_wait(job: &Job) -> SignedDuration {
 const fn least(task: &Task) -> u32 {
     match task {
         Task::Upload | Task::Publish | Task::Remove { .. } => 0,
-        Task::Tell { to: Target::Room, .. } => 0,
-        Task::Tell { .. } => 20,
+        Task::Notify { to: Target::Room, .. } => 0,
+        Task::Notify { .. } => 20,
     }
 }
 
 /// After this long a job is given up.
-fn patience(task: &Task) -> SignedDuration {
+fn give_up_after(task: &Task) -> SignedDuration {
     match task {
-        Task::Upload | Task::Publish | Task::Remove { .. } | Task::Tell { to: Target::LiveKit, .. } => {
+        Task::Upload | Task::Publish | Task::Remove { .. } | Task::Notify { to: Target::LiveKit, .. } => {
             SignedDuration::MAX
         }
         // What is shown in the room is of the moment, but for the end: what it leaves would be shown for ever.
-        Task::Tell { to: Target::Room, event: Event::Ended, .. } => SignedDuration::from_hours(1),
-        Task::Tell { to: Target::Room, .. } => SignedDuration::from_mins(1),
-        Task::Tell { .. } => SignedDuration::from_hours(72),
+        Task::Notify { to: Target::Room, event: Event::Ended, .. } => SignedDuration::from_hours(1),
+        Task::Notify { to: Target::Room, .. } => SignedDuration::from_mins(1),
+        Task::Notify { .. } => SignedDuration::from_hours(72),
     }
 }
 
@@ -238,12 +239,12 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
     }
 
-    fn tell(id: &str, event: Event, to: Target) -> Job {
+    fn report(id: &str, event: Event, to: Target) -> Job {
         let request = Request { room: "r".into(), output: Output::ogg(), limits: Limits::default() };
         let id = RecordingId::new(id);
         let options = Options::default();
         let (about, _) = Recording::begin(id.clone(), "m".into(), request, options, &Policy::default(), at(0));
-        Job::new(id, Task::Tell { event, to, about: Box::new(about) }, at(0))
+        Job::new(id, Task::Notify { event, to, about: Box::new(about) }, at(0))
     }
 
     fn hook() -> Target {
@@ -253,10 +254,10 @@ mod tests {
     #[test]
     fn a_lane_is_in_order_and_others_do_not_wait() {
         let mut schedule = Schedule::default();
-        schedule.add(tell("a", Event::Started, hook()), at(0));
-        schedule.add(tell("a", Event::Accepted, hook()), at(0));
-        schedule.add(tell("a", Event::Ended, Target::Mail), at(0));
-        schedule.add(tell("b", Event::Accepted, hook()), at(0));
+        schedule.add(report("a", Event::Started, hook()), at(0));
+        schedule.add(report("a", Event::Accepted, hook()), at(0));
+        schedule.add(report("a", Event::Ended, Target::Mail), at(0));
+        schedule.add(report("b", Event::Accepted, hook()), at(0));
         let first = schedule.due(at(0));
         assert_eq!(first.iter().filter(|job| job.rank() == Event::Accepted.rank()).count(), 2);
         assert_eq!(first.len(), 3);
@@ -277,13 +278,13 @@ mod tests {
     fn started() -> Job {
         let after =
             After { event: Event::Joined, to: Target::LiveKit, settled: LONGEST_WAIT, at_most: SignedDuration::ZERO };
-        Job { not_before: at(2), after: Some(after), ..tell("a", Event::Started, Target::LiveKit) }
+        Job { not_before: at(2), after: Some(after), ..report("a", Event::Started, Target::LiveKit) }
     }
 
     #[test]
     fn active_is_told_two_seconds_after_the_server_could_answer_the_start() {
         let mut schedule = Schedule::default();
-        let created = tell("a", Event::Joined, Target::LiveKit);
+        let created = report("a", Event::Joined, Target::LiveKit);
         schedule.add(created.clone(), at(0));
         schedule.add(started(), at(0));
         assert_eq!(schedule.due(at(0)).len(), 1);
@@ -310,7 +311,7 @@ mod tests {
     fn a_receiver_that_says_when_is_not_asked_before_and_an_hour_is_the_most() {
         for (wait, held) in [(0, 1), (1, 1), (300, 300), (3600, 3600), (90_000, 3600), (u64::MAX, 3600)] {
             let mut schedule = Schedule::default();
-            let job = tell("a", Event::Accepted, hook());
+            let job = report("a", Event::Accepted, hook());
             schedule.add(job.clone(), at(0));
             schedule.due(at(0));
             let Some(Settled::Postponed(job)) = schedule.settle(&job, true, at(10), 0.0) else { panic!() };
@@ -329,11 +330,11 @@ mod tests {
     #[test]
     fn as_many_are_told_as_may_be_and_the_rest_is_not_looked_at_meanwhile() {
         let mut schedule = Schedule::default();
-        for n in 0..=TELLING {
-            schedule.add(tell(&n.to_string(), Event::Accepted, hook()), at(0));
+        for n in 0..=NOTIFYING {
+            schedule.add(report(&n.to_string(), Event::Accepted, hook()), at(0));
         }
         let due = schedule.due(at(0));
-        assert_eq!((due.len(), schedule.next_at()), (TELLING, None));
+        assert_eq!((due.len(), schedule.next_at()), (NOTIFYING, None));
         schedule.settle(&due[0], false, at(1), 0.0);
         assert_eq!((schedule.due(at(1)).len(), schedule.next_at()), (1, None));
     }
@@ -355,7 +356,7 @@ mod tests {
         let hour = SignedDuration::from_hours(1);
         let mut schedule = Schedule::default();
         // Ordered by a clock that was an hour ahead.
-        let job = Job { not_before: at(0) + hour, created_at: at(0) + hour, ..tell("a", Event::Accepted, hook()) };
+        let job = Job { not_before: at(0) + hour, created_at: at(0) + hour, ..report("a", Event::Accepted, hook()) };
         schedule.add(job.clone(), at(0));
         assert_eq!(schedule.next_at(), Some(at(0) + LONGEST_WAIT));
         assert_eq!(schedule.due(at(3)).len(), 1);
@@ -379,7 +380,7 @@ mod tests {
         let mut schedule = Schedule::default();
         schedule.add(Job::new(RecordingId::new("a"), Task::Upload, at(0)), at(0));
         assert!(!schedule.is_telling(), "an upload is no message");
-        let job = tell("a", Event::Ended, hook());
+        let job = report("a", Event::Ended, hook());
         schedule.add(job.clone(), at(0));
         for second in 0..4 {
             assert!(schedule.is_telling());
@@ -388,20 +389,20 @@ mod tests {
         }
         assert!(!schedule.is_telling());
         for event in [Event::Accepted, Event::Ended] {
-            schedule.add(Job { created_at: at(400), ..tell("a", event, Target::Room) }, at(400));
+            schedule.add(Job { created_at: at(400), ..report("a", event, Target::Room) }, at(400));
         }
         assert!(schedule.is_telling());
         let room = schedule.due(at(400)).into_iter().find(|job| job.rank() == 0).unwrap();
         schedule.settle(&room, true, at(400), 0.0);
         assert!(!schedule.is_telling(), "nor is what follows");
-        schedule.add(tell("a", Event::Ended, Target::Mail), at(400));
+        schedule.add(report("a", Event::Ended, Target::Mail), at(400));
         assert!(schedule.is_telling());
     }
 
     #[test]
     fn what_is_of_the_moment_is_given_up_and_an_upload_never() {
         let mut schedule = Schedule::default();
-        let room = tell("a", Event::Started, Target::Room);
+        let room = report("a", Event::Started, Target::Room);
         schedule.add(room.clone(), at(0));
         schedule.due(at(0));
         assert!(matches!(schedule.settle(&room, true, at(61), 0.0), Some(Settled::Gone(_))));
@@ -437,16 +438,16 @@ mod tests {
 
     /// What happens to one recording, in this order.
     const LIFE: [fn() -> Job; 6] = [
-        || tell("a", Event::Joined, Target::LiveKit),
+        || report("a", Event::Joined, Target::LiveKit),
         started,
-        || tell("a", Event::Ending, Target::LiveKit),
+        || report("a", Event::Ending, Target::LiveKit),
         || Job::new(RecordingId::new("a"), Task::Upload, at(0)),
         || {
             let (event, to, at_most) = (Event::Ending, Target::LiveKit, SignedDuration::from_secs(4));
             let after = After { event, to, settled: SignedDuration::ZERO, at_most };
             Job { after: Some(after), ..Job::new(RecordingId::new("a"), Task::Publish, at(0)) }
         },
-        || tell("a", Event::Ended, Target::LiveKit),
+        || report("a", Event::Ended, Target::LiveKit),
     ];
 
     proptest! {
@@ -454,11 +455,11 @@ mod tests {
         fn nothing_is_done_too_early_and_nothing_waits_for_ever(acts in proptest::collection::vec(act(), 1..60)) {
             let (mut schedule, mut now, mut added) = (Schedule::default(), at(0), 0);
             // What a store holds, what is being performed, when each went and since when a process knows it.
-            let mut store: BTreeMap<(Lane, u8), Job> = BTreeMap::new();
+            let mut store: BTreeMap<(QueueKey, u8), Job> = BTreeMap::new();
             let mut running: Vec<Job> = Vec::new();
-            let mut went: BTreeMap<(Lane, u8), Timestamp> = BTreeMap::new();
-            let mut since: BTreeMap<(Lane, u8), Timestamp> = BTreeMap::new();
-            let place = |job: &Job| (job.lane(), job.rank());
+            let mut went: BTreeMap<(QueueKey, u8), Timestamp> = BTreeMap::new();
+            let mut since: BTreeMap<(QueueKey, u8), Timestamp> = BTreeMap::new();
+            let place = |job: &Job| (job.queue(), job.rank());
             // In the end everything answers: each is tried until it is done.
             let rest = (0..LIFE.len()).map(|n| (0, Act::Add(n))).chain((0..60).map(|_| (70_000, Act::End(0, false))));
             for (ms, act) in acts.into_iter().chain(rest) {
@@ -494,8 +495,8 @@ mod tests {
                     }
                 }
                 for job in schedule.due(now) {
-                    prop_assert!(running.iter().all(|other| other.lane() != job.lane()), "two in one lane");
-                    let first = store.range((job.lane(), 0)..=(job.lane(), u8::MAX)).next().map(|(place, _)| place.clone());
+                    prop_assert!(running.iter().all(|other| other.queue() != job.queue()), "two in one lane");
+                    let first = store.range((job.queue(), 0)..=(job.queue(), u8::MAX)).next().map(|(place, _)| place.clone());
                     prop_assert_eq!(first, Some(place(&job)), "out of order");
                     prop_assert!(store[&place(&job)].not_before.min(since[&place(&job)] + LONGEST_WAIT) <= now);
                     if let Some(after) = &job.after {

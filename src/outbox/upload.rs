@@ -17,7 +17,7 @@ use crate::spool::Spool;
 use crate::storage::Storage;
 
 /// How often the spool is looked at.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// So many parts of the end are compared with what was sent: a recorder that was killed leaves a tail that is cut off.
 const COMPARED: usize = 3;
 /// A key that may not look takes an object for stored after so many uploads whose completion was not answered.
@@ -73,7 +73,7 @@ enum Stored {
 }
 
 /// What is in the spool.
-enum Look {
+enum SpoolState {
     Growing(PathBuf, u64),
     Whole(PathBuf, u64),
     Nothing,
@@ -83,15 +83,15 @@ impl Upload<'_> {
     /// Into a folder: moved when it is whole.
     async fn whole(&self) -> Result<()> {
         loop {
-            match self.look()? {
-                Look::Whole(file, _) => {
+            match self.spool_state()? {
+                SpoolState::Whole(file, _) => {
                     return match self.step {
                         Step::Send => Ok(()),
                         Step::Publish => self.storage.put_file(&file, self.key(), self.recording.content_type()).await,
                     };
                 }
-                Look::Growing(..) => tokio::time::sleep(LOOK).await,
-                Look::Nothing => return self.nothing(&Checkpoint::default()).await,
+                SpoolState::Growing(..) => tokio::time::sleep(POLL_INTERVAL).await,
+                SpoolState::Nothing => return self.nothing(&Checkpoint::default()).await,
             }
         }
     }
@@ -121,10 +121,10 @@ impl Upload<'_> {
                     (e, sent.part)
                 }
                 Err(e) if e.kind == ErrorKind::ResourceExhausted => {
-                    let (size, whole) = match self.look()? {
-                        Look::Whole(_, size) => (size, true),
-                        Look::Growing(_, size) => (size, false),
-                        Look::Nothing => (0, true),
+                    let (size, whole) = match self.spool_state()? {
+                        SpoolState::Whole(_, size) => (size, true),
+                        SpoolState::Growing(_, size) => (size, false),
+                        SpoolState::Nothing => (0, true),
                     };
                     let most = parts::LARGEST.max(least);
                     let Some(part) = parts::larger(&sent.parts, sent.part, size, whole, most) else {
@@ -166,18 +166,18 @@ impl Upload<'_> {
 
     async fn attempt(&self, sent: &mut Checkpoint) -> Result<()> {
         loop {
-            match self.look()? {
-                Look::Growing(file, size) => {
+            match self.spool_state()? {
+                SpoolState::Growing(file, size) => {
                     let next = parts::next_whole(&sent.parts, sent.part, size);
                     let done = match next {
                         Some(index) => self.send(&file, index, parts::range(index, sent.part), sent).await?,
                         None => false,
                     };
                     if !done {
-                        tokio::time::sleep(LOOK).await;
+                        tokio::time::sleep(POLL_INTERVAL).await;
                     }
                 }
-                Look::Whole(file, size) => {
+                SpoolState::Whole(file, size) => {
                     return match (self.step, size <= sent.part) {
                         (Step::Send, true) => Ok(()),
                         (Step::Send, false) => self.send_rest(&file, size, sent).await,
@@ -185,7 +185,7 @@ impl Upload<'_> {
                         (Step::Publish, false) => self.finish(&file, size, sent).await,
                     };
                 }
-                Look::Nothing => return self.nothing(sent).await,
+                SpoolState::Nothing => return self.nothing(sent).await,
             }
         }
     }
@@ -337,7 +337,7 @@ impl Upload<'_> {
         Ok(())
     }
 
-    fn look(&self) -> Result<Look> {
+    fn spool_state(&self) -> Result<SpoolState> {
         let (part, extension) = (self.spool.part(self.id, self.recording.extension()), self.recording.extension());
         let size = |path: &Path| match std::fs::metadata(path) {
             Ok(meta) => Ok(Some(meta.len())),
@@ -349,13 +349,13 @@ impl Upload<'_> {
             if let Some(file) = self.spool.sealed(self.id, extension)
                 && let Some(bytes) = size(&file)?
             {
-                return Ok(Look::Whole(file, bytes));
+                return Ok(SpoolState::Whole(file, bytes));
             }
             if let Some(bytes) = size(&part)? {
-                return Ok(Look::Growing(part, bytes));
+                return Ok(SpoolState::Growing(part, bytes));
             }
         }
-        Ok(Look::Nothing)
+        Ok(SpoolState::Nothing)
     }
 
     async fn stored(&self) -> Result<Stored> {

@@ -58,7 +58,7 @@ impl Worker {
                 }
                 Ok(())
             }
-            Task::Tell { event, to, about } => self.notifier.tell(*event, to, about).await,
+            Task::Notify { event, to, about } => self.notifier.notify(*event, to, about).await,
             Task::Remove { object: false } => Ok(()),
             Task::Remove { object: true } => self.remove(&job.recording).await,
         }

@@ -12,7 +12,7 @@ pub const LATENCY: Duration = Duration::from_millis(500);
 pub const LEAD: Duration = Duration::from_millis(120);
 
 /// The longest the painter may be behind before it leaves pictures out.
-pub const PATIENCE: Duration = Duration::from_secs(1);
+pub const MOST_LATE: Duration = Duration::from_secs(1);
 
 /// A thread that looks around twice a second and was away for this long did not run.
 const STANDSTILL_NS: i64 = 2_000_000_000;

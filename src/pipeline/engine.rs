@@ -18,7 +18,7 @@ use super::command::{Command, Generation};
 use super::input::budget::Budget;
 use super::input::decoder::{Decoder, Surroundings};
 use super::input::frame_queue::FrameQueue;
-use super::input::track::{self, Place, TrackState};
+use super::input::track::{self, Arrival, TrackState};
 use super::output::File;
 use super::video::painter::PainterCommand;
 use super::{Codec, Event, Unit};
@@ -298,8 +298,8 @@ impl Engine {
             self.open(track);
         }
         let Some(state) = self.tracks.attached.get_mut(track) else { return };
-        let place = Place { arrival, now };
-        let mut outcome = state.unit(unit, place, &mut self.tracks.timeline, &mut self.tracks.budget);
+        let at = Arrival { arrival, now };
+        let mut outcome = state.unit(unit, at, &mut self.tracks.timeline, &mut self.tracks.budget);
         if let Some(decoder) = &outcome.closed {
             self.forget(track, decoder.generation);
         }
@@ -318,9 +318,9 @@ impl Engine {
             return;
         };
         let track = track.clone();
-        let told = state.evict();
+        let reported = state.evict();
         self.forget(&track, generation);
-        if let Some(why) = told {
+        if let Some(why) = reported {
             let _ = self.events.send(Event::Undecodable(track, why));
         }
     }
@@ -333,10 +333,10 @@ impl Engine {
         let found = self.tracks.attached.iter_mut().find(|(_, state)| state.generation() == Some(generation));
         let Some((track, state)) = found else { return };
         let track = track.clone();
-        let told = state.broke(self.clock.time(Instant::now()), &why);
+        let reported = state.broke(self.clock.time(Instant::now()), &why);
         tracing::info!(%track, why, "a track's decoder broke");
         self.forget(&track, generation);
-        if let Some(why) = told {
+        if let Some(why) = reported {
             let _ = self.events.send(Event::Undecodable(track, why));
         }
     }
@@ -361,7 +361,7 @@ impl Engine {
 
 /// Tells the owner what became of a track's units.
 fn report(events: &UnboundedSender<Event>, track: &TrackId, outcome: track::Outcome) {
-    if outcome.ask {
+    if outcome.request {
         let _ = events.send(Event::NeedKeyframe(track.clone()));
     }
     if let Some(why) = outcome.undecodable {

@@ -12,14 +12,14 @@ pub fn ends(commands: &Sender<Command>) -> impl Fn(String) + Send + 'static {
     move |why| drop(commands.send(Command::OutputBroke(why)))
 }
 
-/// A thread of the pipeline. When it stops by a panic, `tell` is told: else a recording would go on for ever without it.
+/// A thread of the pipeline. When it stops by a panic, `report` is told: else a recording would go on for ever without it.
 pub fn spawn(
     name: &'static str,
-    tell: impl Fn(String) + Send + 'static,
+    report: impl Fn(String) + Send + 'static,
     run: impl FnOnce() + Send + 'static,
 ) -> Result<()> {
     let spawned = thread::Builder::new().name(name.into()).spawn(move || {
-        let _guard = Guard { name, tell };
+        let _guard = Guard { name, report };
         run();
     });
     spawned.map(drop).map_err(|e| Error::new(ErrorKind::ResourceExhausted, format!("no thread for the {name}: {e}")))
@@ -27,7 +27,7 @@ pub fn spawn(
 
 struct Guard<F: Fn(String)> {
     name: &'static str,
-    tell: F,
+    report: F,
 }
 
 impl<F: Fn(String)> Drop for Guard<F> {
@@ -35,7 +35,7 @@ impl<F: Fn(String)> Drop for Guard<F> {
         if thread::panicking() {
             let why = format!("the {} stopped: a fault of this program", self.name);
             tracing::error!(why, "a thread panicked");
-            (self.tell)(why);
+            (self.report)(why);
         }
     }
 }
@@ -52,8 +52,11 @@ mod tests {
         spawn("painter", ends(&commands), || {}).unwrap();
         spawn("mixer", ends(&commands), || panic!("on purpose")).unwrap();
         drop(commands);
-        let told: Vec<_> = received.iter().collect();
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(matches!(&told[0], Command::OutputBroke(why) if why.starts_with("the mixer stopped")), "{told:?}");
+        let reported: Vec<_> = received.iter().collect();
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        assert!(
+            matches!(&reported[0], Command::OutputBroke(why) if why.starts_with("the mixer stopped")),
+            "{reported:?}"
+        );
     }
 }

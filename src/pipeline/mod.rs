@@ -69,7 +69,7 @@ pub enum Event {
         why: String,
     },
     /// The machine does not keep up, or does again: this much is done for the picture from now on.
-    Strained {
+    QualityChanged {
         /// What is done.
         quality: Quality,
         /// Milliseconds by which the picture was late.

@@ -39,9 +39,9 @@ impl Counters {
     }
 
     /// From now on this much is done for the picture; the owner is told.
-    pub fn strained(&self, quality: Quality, late: Duration) {
+    pub fn quality_changed(&self, quality: Quality, late: Duration) {
         let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
-        let _ = self.events.send(Event::Strained { quality, late_ms });
+        let _ = self.events.send(Event::QualityChanged { quality, late_ms });
     }
 
     /// The output took nothing in this time, and what was made meanwhile is lost.

@@ -217,7 +217,7 @@ fn a_step_of_the_delay_loses_nothing() {
 
 /// How long sound is later than this although it comes in time again, when it came a second late for ten seconds.
 #[test]
-fn sound_that_came_late_is_in_step_again_within_seconds() {
+fn audio_that_came_late_is_in_step_again_within_seconds() {
     let delay = |said: i64| if (20 * S..30 * S).contains(&said) { S } else { 0 };
     let speech_with = |word: i64, quiet: i64| {
         let mut sent = speech(&[(S, 300 * S)], |_, said| said, |said| jitter(said) + delay(said));
@@ -250,7 +250,7 @@ fn sound_that_came_late_is_in_step_again_within_seconds() {
 }
 
 #[test]
-fn sound_that_is_never_quiet_comes_back_in_one_cut_which_is_told() {
+fn audio_that_is_never_quiet_comes_back_in_one_cut_which_is_told() {
     let delay = |said: i64| if (20 * S..30 * S).contains(&said) { S } else { 0 };
     let sent = speech(&[(S, 300 * S)], |_, said| said, |said| jitter(said) + delay(said));
     let (file, lost) = record(&sent, 305 * S);

@@ -16,8 +16,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// the last handle. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bus {
-    speaking: mpsc::Sender<publisher::Order>,
-    listening: mpsc::UnboundedSender<subscriber::Order>,
+    speaking: mpsc::Sender<publisher::PublisherCommand>,
+    listening: mpsc::UnboundedSender<subscriber::SubscriberCommand>,
     up: watch::Receiver<bool>,
     next: Arc<AtomicU64>,
 }
@@ -36,7 +36,7 @@ impl Bus {
 
     /// Whether Redis answers, or why not: `Unauthenticated` for a wrong password, else `Unavailable`.
     pub async fn ping(&self) -> Result<()> {
-        self.order(|done| publisher::Order::Ping { done }).await
+        self.request(|done| publisher::PublisherCommand::Ping { done }).await
     }
 
     /// Whether all subscriptions stand at present; changes with the connection.
@@ -47,13 +47,13 @@ impl Bus {
     /// Publishes; messages on one channel arrive in the order of these calls. `Unavailable` if Redis is away: nothing is
     /// kept for later.
     pub async fn publish(&self, channel: String, payload: Bytes) -> Result<()> {
-        self.order(|done| publisher::Order::Publish { channel, payload, done }).await
+        self.request(|done| publisher::PublisherCommand::Publish { channel, payload, done }).await
     }
 
     /// Whether this payload is ours to process, among all servers that received it (psrpc's lock of queues, 5 s).
     pub async fn lock(&self, payload: &[u8]) -> Result<bool> {
         let key = lock_key(payload);
-        self.order(|done| publisher::Order::Lock { key, done }).await
+        self.request(|done| publisher::PublisherCommand::Lock { key, done }).await
     }
 
     /// Listens to these channels until the subscription is dropped, also after reconnections.
@@ -63,14 +63,17 @@ impl Bus {
         let (is_subscribed, subscribed) = watch::channel(false);
         let listener = subscriber::Listener { id, channels, messages, subscribed: is_subscribed };
         // It fails only when the runtime shuts down, and then nothing is received any more.
-        let _ = self.listening.send(subscriber::Order::Subscribe(listener));
+        let _ = self.listening.send(subscriber::SubscriberCommand::Subscribe(listener));
         Subscription { id, received, subscribed, listening: self.listening.clone() }
     }
 
-    async fn order<T>(&self, order: impl FnOnce(oneshot::Sender<Result<T>>) -> publisher::Order) -> Result<T> {
+    async fn request<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T>>) -> publisher::PublisherCommand,
+    ) -> Result<T> {
         let ended = || Error::new(ErrorKind::Unavailable, "the connection to Redis is shut down");
         let (done, answer) = oneshot::channel();
-        self.speaking.send(order(done)).await.map_err(|_| ended())?;
+        self.speaking.send(command(done)).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
 }
@@ -81,7 +84,7 @@ pub struct Subscription {
     id: u64,
     received: mpsc::Receiver<subscriber::Message>,
     subscribed: watch::Receiver<bool>,
-    listening: mpsc::UnboundedSender<subscriber::Order>,
+    listening: mpsc::UnboundedSender<subscriber::SubscriberCommand>,
 }
 
 impl Subscription {
@@ -98,6 +101,6 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let _ = self.listening.send(subscriber::Order::Unsubscribe(self.id));
+        let _ = self.listening.send(subscriber::SubscriberCommand::Unsubscribe(self.id));
     }
 }

@@ -15,7 +15,7 @@ pub const QUEUE: usize = 1024;
 const LOCK_SECONDS: u64 = 5;
 
 /// What the task can be asked; each order is answered.
-pub enum Order {
+pub enum PublisherCommand {
     /// `PUBLISH`.
     Publish {
         /// Where.
@@ -40,24 +40,24 @@ pub enum Order {
 }
 
 /// Serves until nobody can send an order any more.
-pub async fn run(link: Link, mut orders: mpsc::Receiver<Order>) {
+pub async fn run(link: Link, mut commands: mpsc::Receiver<PublisherCommand>) {
     let mut publisher = Publisher { link, connection: None };
-    while let Some(order) = orders.recv().await {
-        match order {
+    while let Some(command) = commands.recv().await {
+        match command {
             // Whoever has given up must not hold up the others while Redis is away.
-            Order::Publish { done, .. } | Order::Ping { done } if done.is_closed() => {}
-            Order::Lock { done, .. } if done.is_closed() => {}
-            Order::Publish { channel, payload, done } => {
+            PublisherCommand::Publish { done, .. } | PublisherCommand::Ping { done } if done.is_closed() => {}
+            PublisherCommand::Lock { done, .. } if done.is_closed() => {}
+            PublisherCommand::Publish { channel, payload, done } => {
                 let mut cmd = redis::cmd("PUBLISH");
                 cmd.arg(channel).arg(&payload[..]);
                 let _ = done.send(publisher.ask::<i64>(&cmd).await.map(|_| ()));
             }
-            Order::Lock { key, done } => {
+            PublisherCommand::Lock { key, done } => {
                 let mut cmd = redis::cmd("SET");
                 cmd.arg(key).arg(rand::random::<u32>()).arg("EX").arg(LOCK_SECONDS).arg("NX");
                 let _ = done.send(publisher.ask::<Option<String>>(&cmd).await.map(|answer| answer.is_some()));
             }
-            Order::Ping { done } => {
+            PublisherCommand::Ping { done } => {
                 let _ = done.send(publisher.ask::<String>(&redis::cmd("PING")).await.map(|_| ()));
             }
         }

@@ -151,9 +151,14 @@ impl Server {
         }
         let subscription = self.bus.subscribe(channels);
         let subscribed = subscription.subscribed();
-        let desk =
-            Desk { claims: Claims::new(&*self.id), server: self.clone(), method, kind, handler: Arc::new(handler) };
-        Serving { task: tokio::spawn(desk.run(subscription)), subscribed }
+        let dispatcher = Dispatcher {
+            claims: Claims::new(&*self.id),
+            server: self.clone(),
+            method,
+            kind,
+            handler: Arc::new(handler),
+        };
+        Serving { task: tokio::spawn(dispatcher.run(subscription)), subscribed }
     }
 
     /// Sends an answer; a client that did not get it asks again.
@@ -180,7 +185,7 @@ impl Server {
 }
 
 /// One method's own loop.
-struct Desk<H> {
+struct Dispatcher<H> {
     server: Server,
     method: Method,
     kind: Kind,
@@ -191,7 +196,7 @@ struct Desk<H> {
 /// The place of the request channel in the subscription; the other one is the grants'.
 const REQUESTS: usize = 0;
 
-impl<H, F> Desk<H>
+impl<H, F> Dispatcher<H>
 where
     H: Fn(Bytes) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Bytes>> + Send + 'static,

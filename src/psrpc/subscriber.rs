@@ -25,7 +25,7 @@ const PING: Duration = Duration::from_secs(5);
 pub type Message = (usize, Bytes);
 
 /// What the task can be asked. The queue of orders is unbounded: there are as many as there are subscriptions.
-pub enum Order {
+pub enum SubscriberCommand {
     /// Listen for somebody.
     Subscribe(Listener),
     /// This listener has gone.
@@ -45,15 +45,15 @@ pub struct Listener {
 }
 
 /// Serves until nobody can send an order any more. `up` says whether every subscription stands.
-pub async fn run(link: Link, mut orders: mpsc::UnboundedReceiver<Order>, up: watch::Sender<bool>) {
-    let mut desk = Desk::default();
+pub async fn run(link: Link, mut commands: mpsc::UnboundedReceiver<SubscriberCommand>, up: watch::Sender<bool>) {
+    let mut subscriptions = Subscriptions::default();
     let mut pause = FIRST_PAUSE;
     loop {
-        let Some(opened) = meanwhile(link.pubsub(), &mut desk, &mut orders).await else { return };
+        let Some(opened) = meanwhile(link.pubsub(), &mut subscriptions, &mut commands).await else { return };
         let why = match opened {
             Ok(pubsub) => {
                 let began = Instant::now();
-                let Err(why) = listen(pubsub, &mut desk, &mut orders, &up).await else { return };
+                let Err(why) = listen(pubsub, &mut subscriptions, &mut commands, &up).await else { return };
                 if up.send_replace(false) || began.elapsed() > LONGEST_PAUSE {
                     pause = FIRST_PAUSE;
                 }
@@ -62,7 +62,7 @@ pub async fn run(link: Link, mut orders: mpsc::UnboundedReceiver<Order>, up: wat
             Err(error) => error.message,
         };
         warn!(redis = link.name(), why, "no subscriptions at present, trying again");
-        if meanwhile(sleep(pause), &mut desk, &mut orders).await.is_none() {
+        if meanwhile(sleep(pause), &mut subscriptions, &mut commands).await.is_none() {
             return;
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -72,19 +72,19 @@ pub async fn run(link: Link, mut orders: mpsc::UnboundedReceiver<Order>, up: wat
 /// Awaits `future` and takes orders meanwhile; `None` when there will be no more orders.
 async fn meanwhile<T>(
     future: impl Future<Output = T>,
-    desk: &mut Desk,
-    orders: &mut mpsc::UnboundedReceiver<Order>,
+    subscriptions: &mut Subscriptions,
+    commands: &mut mpsc::UnboundedReceiver<SubscriberCommand>,
 ) -> Option<T> {
     tokio::pin!(future);
     loop {
         tokio::select! {
             output = &mut future => return Some(output),
-            order = orders.recv() => match order? {
-                Order::Subscribe(listener) => {
-                    desk.add(listener);
+            command = commands.recv() => match command? {
+                SubscriberCommand::Subscribe(listener) => {
+                    subscriptions.add(listener);
                 }
-                Order::Unsubscribe(id) => {
-                    desk.remove(id);
+                SubscriberCommand::Unsubscribe(id) => {
+                    subscriptions.remove(id);
                 }
             },
         }
@@ -94,32 +94,32 @@ async fn meanwhile<T>(
 /// Delivers messages until the connection breaks (an error) or nobody can send orders any more.
 async fn listen(
     pubsub: PubSub,
-    desk: &mut Desk,
-    orders: &mut mpsc::UnboundedReceiver<Order>,
+    subscriptions: &mut Subscriptions,
+    commands: &mut mpsc::UnboundedReceiver<SubscriberCommand>,
     up: &watch::Sender<bool>,
 ) -> Result<(), String> {
     let (mut sink, mut stream) = pubsub.split();
-    subscribe(&mut sink, &desk.channels()).await?;
-    desk.confirm_all();
+    subscribe(&mut sink, &subscriptions.channels()).await?;
+    subscriptions.confirm_all();
     up.send_replace(true);
-    info!(channels = desk.channels().len(), "subscribed");
+    info!(channels = subscriptions.channels().len(), "subscribed");
     let mut ping = interval(PING);
     loop {
         tokio::select! {
             message = stream.next() => match message {
-                Some(message) => desk.deliver(message.get_channel_name(), message.get_payload_bytes()),
+                Some(message) => subscriptions.deliver(message.get_channel_name(), message.get_payload_bytes()),
                 None => return Err("the connection was closed".to_owned()),
             },
-            order = orders.recv() => match order {
+            command = commands.recv() => match command {
                 None => return Ok(()),
-                Some(Order::Subscribe(listener)) => {
+                Some(SubscriberCommand::Subscribe(listener)) => {
                     let id = listener.id;
-                    let new = desk.add(listener);
+                    let new = subscriptions.add(listener);
                     subscribe(&mut sink, &new).await?;
-                    desk.confirm(id);
+                    subscriptions.confirm(id);
                 }
-                Some(Order::Unsubscribe(id)) => {
-                    let gone = desk.remove(id);
+                Some(SubscriberCommand::Unsubscribe(id)) => {
+                    let gone = subscriptions.remove(id);
                     if !gone.is_empty() {
                         within(sink.unsubscribe(&gone[..])).await?;
                     }
@@ -136,8 +136,8 @@ async fn subscribe(sink: &mut PubSubSink, channels: &[String]) -> Result<(), Str
     if channels.is_empty() { Ok(()) } else { within(sink.subscribe(channels)).await }
 }
 
-async fn within<T>(asked: impl Future<Output = redis::RedisResult<T>>) -> Result<T, String> {
-    match timeout(ANSWER, asked).await {
+async fn within<T>(requested: impl Future<Output = redis::RedisResult<T>>) -> Result<T, String> {
+    match timeout(ANSWER, requested).await {
         Ok(answer) => answer.map_err(|e| e.to_string()),
         Err(_) => Err(format!("no answer within {} s", ANSWER.as_secs())),
     }
@@ -145,13 +145,13 @@ async fn within<T>(asked: impl Future<Output = redis::RedisResult<T>>) -> Result
 
 /// Who listens to what.
 #[derive(Default)]
-struct Desk {
+struct Subscriptions {
     listeners: HashMap<u64, Listener>,
     /// Channel → listeners, with the channel's place in each one's list.
     channels: HashMap<String, Vec<(u64, usize)>>,
 }
 
-impl Desk {
+impl Subscriptions {
     /// The channels that nobody listened to before.
     fn add(&mut self, listener: Listener) -> Vec<String> {
         let mut new = Vec::new();
@@ -218,26 +218,26 @@ mod tests {
 
     #[test]
     fn a_channel_is_subscribed_once_and_left_by_its_last_listener() {
-        let mut desk = Desk::default();
-        assert_eq!(desk.add(listener(1, &["a", "b"]).0), ["a", "b"]);
-        assert_eq!(desk.add(listener(2, &["b"]).0), [""; 0]);
-        assert_eq!(desk.remove(1), ["a"]);
-        assert_eq!(desk.remove(1), [""; 0]);
-        assert_eq!(desk.remove(2), ["b"]);
-        assert!(desk.channels().is_empty());
+        let mut subscriptions = Subscriptions::default();
+        assert_eq!(subscriptions.add(listener(1, &["a", "b"]).0), ["a", "b"]);
+        assert_eq!(subscriptions.add(listener(2, &["b"]).0), [""; 0]);
+        assert_eq!(subscriptions.remove(1), ["a"]);
+        assert_eq!(subscriptions.remove(1), [""; 0]);
+        assert_eq!(subscriptions.remove(2), ["b"]);
+        assert!(subscriptions.channels().is_empty());
     }
 
     #[test]
     fn each_listener_gets_the_message_and_a_full_one_holds_up_nobody() {
-        let mut desk = Desk::default();
+        let mut subscriptions = Subscriptions::default();
         let (first, mut to_first) = listener(1, &["a", "b"]);
         let (second, mut to_second) = listener(2, &["b"]);
-        desk.add(first);
-        desk.add(second);
-        desk.deliver("b", b"x");
+        subscriptions.add(first);
+        subscriptions.add(second);
+        subscriptions.deliver("b", b"x");
         assert_eq!(to_second.try_recv().unwrap(), (0, Bytes::from_static(b"x")));
-        desk.deliver("b", b"y");
-        desk.deliver("c", b"z");
+        subscriptions.deliver("b", b"y");
+        subscriptions.deliver("c", b"z");
         assert_eq!(to_first.try_recv().unwrap(), (1, Bytes::from_static(b"x")));
         assert!(to_first.try_recv().is_err());
         assert_eq!(to_second.try_recv().unwrap(), (0, Bytes::from_static(b"y")));

@@ -23,7 +23,7 @@ pub(super) enum Cause {
     /// A track has, or has no more, pictures: known when they are decoded.
     Seen,
     /// Somebody came, left, published or muted.
-    Told,
+    Announced,
 }
 
 /// Most audio tracks that are recorded at once: each has a decoder, and how many are published is for guests to say.
@@ -104,7 +104,7 @@ impl Director {
         // Who mutes and unmutes is tried again.
         self.undecodable.retain(|track| self.roster.track(track).is_some_and(|(_, track)| !track.muted));
         self.decoding.retain(|track| self.roster.track(track).is_some_and(|(_, track)| !track.muted));
-        let cause = if self.active.handle(&speakers, now).is_some() { Cause::Heard } else { Cause::Told };
+        let cause = if self.active.handle(&speakers, now).is_some() { Cause::Heard } else { Cause::Announced };
         self.direct(cause)
     }
 
@@ -122,13 +122,13 @@ impl Director {
     /// Another layout from now on.
     pub fn set_layout(&mut self, layout: Layout) -> Option<Cut> {
         self.view.as_mut()?.layout = layout;
-        self.direct(Cause::Told)
+        self.direct(Cause::Announced)
     }
 
     /// From now on only what is in focus is decoded, and the others are initials; or everybody is seen again.
     pub fn set_stage_only(&mut self, stage_only: bool) -> Option<Cut> {
         self.view.as_mut()?.stage_only = stage_only;
-        self.direct(Cause::Told)
+        self.direct(Cause::Announced)
     }
 
     /// This track has its first picture, or pictures again.
@@ -148,7 +148,7 @@ impl Director {
     /// This track is sent in another way from now on: whatever it was before, it may be decoded.
     pub fn changed(&mut self, track: &TrackId) -> Option<Cut> {
         self.undecodable.remove(track);
-        self.direct(Cause::Told)
+        self.direct(Cause::Announced)
     }
 
     /// No track has pictures any more: we are in a new session.
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_alone_wants_no_video() {
+    fn audio_alone_wants_no_video() {
         let mut director = Director::new(None);
         let tracks = vec![
             track("mic", TrackSource::Audio, false),

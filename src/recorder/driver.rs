@@ -32,9 +32,9 @@ pub(super) struct Driver {
     pipeline: Pipeline,
     container: Container,
     /// Whether sound is recorded: otherwise none is subscribed to.
-    sound: bool,
+    audio: bool,
     /// Whether pictures are.
-    pictures: bool,
+    video: bool,
     path: PathBuf,
     events: mpsc::UnboundedReceiver<pipeline::Event>,
     director: Director,
@@ -68,8 +68,8 @@ impl Driver {
             room,
             pipeline,
             container: output.container(),
-            sound: output.audio().is_some(),
-            pictures: output.video().is_some(),
+            audio: output.audio().is_some(),
+            video: output.video().is_some(),
             path: job.path,
             events,
             director: Director::new(output.video().map(|v| (v.layout, v.size))),
@@ -96,7 +96,7 @@ impl Driver {
     ) -> Report {
         // First the time: whoever hears the report looks for it.
         self.publish();
-        self.tell(Report::Joined);
+        self.report(Report::Joined);
         let mut ticks = tokio::time::interval(PROGRESS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let broke = loop {
@@ -108,7 +108,7 @@ impl Driver {
                 event = self.events.recv() => match event.map_or_else(Last::silence, |event| self.pipeline(event)) {
                     None => {}
                     Some(Last::Drained { bytes, duration_ns }) => {
-                        self.tell_health();
+                        self.report_health();
                         return Report::Drained { bytes, duration_ns };
                     }
                     Some(Last::Broke(why)) => break why,
@@ -124,12 +124,12 @@ impl Driver {
                 _ = ticks.tick() => {
                     self.watch();
                     self.keep_vigil();
-                    self.tell_health();
+                    self.report_health();
                     self.publish();
                 }
             }
         };
-        self.tell_health();
+        self.report_health();
         self.salvage(broke).await
     }
 
@@ -144,7 +144,7 @@ impl Driver {
             room::Event::Metadata(metadata) => match metadata::layout(&metadata) {
                 Some(layout) => {
                     self.arrange(layout);
-                    self.tell(Report::LayoutChanged(layout));
+                    self.report(Report::LayoutChanged(layout));
                 }
                 None => tracing::debug!(metadata, "metadata that means nothing to us"),
             },
@@ -172,11 +172,11 @@ impl Driver {
             }
             room::Event::Closed(Closed::Left) => {}
             room::Event::Closed(Closed::Ended(why)) => {
-                self.tell(Report::RoomClosed(why));
+                self.report(Report::RoomClosed(why));
                 self.drain();
             }
             room::Event::Closed(Closed::Lost(why)) => {
-                self.tell(Report::ConnectionLost(format!("the server is gone: {why}")));
+                self.report(Report::ConnectionLost(format!("the server is gone: {why}")));
                 self.drain();
             }
         }
@@ -209,7 +209,7 @@ impl Driver {
         match event {
             pipeline::Event::Flowing => {
                 self.flowing = true;
-                self.tell(Report::MediaFlowing);
+                self.report(Report::MediaFlowing);
                 self.watch();
             }
             pipeline::Event::NeedKeyframe(track) => self.room.request_keyframe(&track),
@@ -232,7 +232,7 @@ impl Driver {
                 tracing::warn!(from_ns, to_ns, cause = cause.name(), why, "there is a hole in the recording");
                 self.losses.health.hole(from_ns, to_ns, cause, &why);
             }
-            pipeline::Event::Strained { quality, late_ms } => self.strained(quality, late_ms),
+            pipeline::Event::QualityChanged { quality, late_ms } => self.quality_changed(quality, late_ms),
             pipeline::Event::Drained { bytes, duration_ns } => {
                 self.publish();
                 return Some(Last::Drained { bytes, duration_ns });
@@ -262,7 +262,7 @@ impl Driver {
     }
 
     /// Another quality from now on; everybody who looks is told.
-    fn strained(&mut self, quality: Quality, late_ms: u64) {
+    fn quality_changed(&mut self, quality: Quality, late_ms: u64) {
         let before = std::mem::replace(&mut self.quality, quality);
         let (level, dropped) = (quality.name(), self.pipeline.stats().dropped);
         self.losses.quality(quality, Instant::now());
@@ -285,13 +285,13 @@ impl Driver {
             let late = match cause {
                 Cause::Heard => LATENCY,
                 Cause::Seen => LATENCY - LEAD,
-                Cause::Told => Duration::ZERO,
+                Cause::Announced => Duration::ZERO,
             };
             let now = Instant::now();
             self.pipeline.show(scene, now.checked_sub(late).unwrap_or(now));
         }
-        let voices = if self.sound { self.director.voices() } else { HashSet::new() };
-        if self.sound {
+        let voices = if self.audio { self.director.voices() } else { HashSet::new() };
+        if self.audio {
             self.count_unheard(&voices);
         }
         let mut now = wanted(self.director.roster(), self.director.scene(), &self.director.ahead(), &voices);
@@ -353,13 +353,13 @@ impl Driver {
             let seen = Seen { flowing: self.flowing, bytes: stats.bytes, waiting, people: self.people() };
             match self.watcher.handle(seen, Instant::now()) {
                 None => return,
-                Some(LimitEvent::Near(limit)) => self.tell(Report::LimitNear(limit)),
+                Some(LimitEvent::Near(limit)) => self.report(Report::LimitNear(limit)),
                 Some(LimitEvent::Hit(limit)) => {
-                    self.tell(Report::LimitHit(limit));
+                    self.report(Report::LimitHit(limit));
                     self.drain();
                 }
                 Some(LimitEvent::Deserted(time)) => {
-                    self.tell(Report::RoomClosed(format!("nobody was in the room for {time:?}")));
+                    self.report(Report::RoomClosed(format!("nobody was in the room for {time:?}")));
                     self.drain();
                 }
             }
@@ -422,20 +422,20 @@ impl Driver {
     /// Tracks that are not even subscribed to.
     fn note_unrecorded(&mut self, roster: &room::Roster) {
         for person in roster.participants() {
-            for (track, why) in unrecorded(person, self.sound, self.pictures) {
+            for (track, why) in unrecorded(person, self.audio, self.video) {
                 self.losses.health.track_lost(track.id.as_str(), &person.name, why);
             }
         }
     }
 
     /// Reports what is missing, when that has changed.
-    fn tell_health(&mut self) {
-        if let Some(health) = self.losses.news(self.pipeline.stats().dropped, Instant::now()) {
-            self.tell(Report::Health(Box::new(health)));
+    fn report_health(&mut self) {
+        if let Some(health) = self.losses.changed(self.pipeline.stats().dropped, Instant::now()) {
+            self.report(Report::Health(Box::new(health)));
         }
     }
 
-    fn tell(&self, report: Report) {
+    fn report(&self, report: Report) {
         let _ = self.reports.send((self.id.clone(), report));
     }
 }

@@ -48,8 +48,8 @@ pub(super) struct Watcher {
     flowing: bool,
     /// Since when nobody is there.
     deserted_since: Option<Instant>,
-    told_duration: bool,
-    told_size: bool,
+    reported_duration: bool,
+    reported_size: bool,
     over: bool,
     /// Where the present measurement of growth began.
     measured: (Instant, u64),
@@ -74,8 +74,8 @@ impl Watcher {
             index,
             flowing: false,
             deserted_since: None,
-            told_duration: false,
-            told_size: false,
+            reported_duration: false,
+            reported_size: false,
             over: false,
             measured: (start, 0),
             burst: 0,
@@ -101,7 +101,7 @@ impl Watcher {
         if self.over {
             return None;
         }
-        let warning = self.warning_at().filter(|_| self.flowing && !self.told_duration);
+        let warning = self.warning_at().filter(|_| self.flowing && !self.reported_duration);
         [self.ends_at(), warning, self.given_up_at()].into_iter().flatten().min()
     }
 
@@ -120,13 +120,13 @@ impl Watcher {
         if !self.flowing {
             return None;
         }
-        if !self.told_duration && self.warning_at().is_some_and(|at| at <= now) {
-            self.told_duration = true;
+        if !self.reported_duration && self.warning_at().is_some_and(|at| at <= now) {
+            self.reported_duration = true;
             return Some(LimitEvent::Near(Limit::Duration));
         }
         // Nine tenths of what it can become.
-        if !self.told_size && self.full_at(seen.waiting, now).is_some_and(|full| seen.bytes >= full - full / 10) {
-            self.told_size = true;
+        if !self.reported_size && self.full_at(seen.waiting, now).is_some_and(|full| seen.bytes >= full - full / 10) {
+            self.reported_size = true;
             return Some(LimitEvent::Near(Limit::Size));
         }
         None
@@ -189,12 +189,12 @@ mod tests {
         for (second, bytes, people) in figures {
             let at = start + Duration::from_secs(*second);
             while let Some(due) = watcher.poll_timeout().filter(|due| *due < at) {
-                let mut told = false;
+                let mut reported = false;
                 while let Some(event) = watcher.handle(seen, due) {
                     events.push(((due - start).as_secs(), event));
-                    told = true;
+                    reported = true;
                 }
-                assert!(told, "a timeout at {:?} for nothing", due - start);
+                assert!(reported, "a timeout at {:?} for nothing", due - start);
             }
             seen = Seen { flowing: true, bytes: *bytes, waiting: Duration::ZERO, people: *people };
             while let Some(event) = watcher.handle(seen, at) {
@@ -319,12 +319,12 @@ mod tests {
         };
         assert_eq!(of(Output::mp4(video).unwrap()), (391_000, 64 + 4 * (30 + 47)));
         assert_eq!(of(Output::silent_mp4(video).unwrap()), (375_000, 64 + 4 * 30));
-        assert_eq!(of(Output::sound_mp4()), (16_000, 64 + 4 * 47));
+        assert_eq!(of(Output::audio_mp4()), (16_000, 64 + 4 * 47));
         assert_eq!(of(Output::ogg()), (16_000, 0));
     }
 
     #[test]
-    fn what_waits_for_late_sound_is_counted_too() {
+    fn what_waits_for_late_audio_is_counted_too() {
         let output = Output::mp4(VideoSettings::preset(Layout::from_name("grid"))).unwrap();
         let start = Instant::now();
         for (waiting, enough) in [(0, false), (4, true)] {

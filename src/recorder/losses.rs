@@ -23,7 +23,7 @@ impl Losses {
     }
 
     /// What is to be reported, if that has changed. `dropped`: video frames left out so far.
-    pub fn news(&mut self, dropped: u64, now: Instant) -> Option<Health> {
+    pub fn changed(&mut self, dropped: u64, now: Instant) -> Option<Health> {
         self.count(now);
         self.health.dropped_frames = dropped;
         if self.health == self.reported {
@@ -53,12 +53,12 @@ mod tests {
     fn time_below_full_quality_counts_and_news_are_told_once() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let mut losses = Losses::default();
-        assert_eq!(losses.news(0, start), None);
+        assert_eq!(losses.changed(0, start), None);
         losses.quality(Quality::HalfRate, start + second);
-        assert_eq!(losses.news(0, start + 3 * second).map(|health| health.degraded_ns), Some(2_000_000_000));
+        assert_eq!(losses.changed(0, start + 3 * second).map(|health| health.degraded_ns), Some(2_000_000_000));
         losses.quality(Quality::Full, start + 4 * second);
-        assert_eq!(losses.news(0, start + 9 * second).map(|health| health.degraded_ns), Some(3_000_000_000));
-        assert_eq!(losses.news(0, start + 20 * second), None);
-        assert_eq!(losses.news(7, start + 20 * second).map(|health| health.dropped_frames), Some(7));
+        assert_eq!(losses.changed(0, start + 9 * second).map(|health| health.degraded_ns), Some(3_000_000_000));
+        assert_eq!(losses.changed(0, start + 20 * second), None);
+        assert_eq!(losses.changed(7, start + 20 * second).map(|health| health.dropped_frames), Some(7));
     }
 }

@@ -10,12 +10,12 @@ use crate::scene::{Face, Scene, Size};
 const VOICES: usize = 8;
 
 /// The tracks of `person` that cannot be recorded, and why.
-pub(super) fn unrecorded(person: &Participant, sound: bool, pictures: bool) -> Vec<(&Track, &'static str)> {
+pub(super) fn unrecorded(person: &Participant, with_audio: bool, with_video: bool) -> Vec<(&Track, &'static str)> {
     let mut voices = 0;
     let mut why = |track: &Track| {
         let audio = track.source == TrackSource::Audio;
         voices += usize::from(audio && !track.encrypted);
-        match (if audio { sound } else { pictures }, track.encrypted, audio && voices > VOICES) {
+        match (if audio { with_audio } else { with_video }, track.encrypted, audio && voices > VOICES) {
             (false, _, _) | (true, false, false) => None,
             (true, true, _) => Some("end-to-end encrypted"),
             (true, false, true) => Some("one of too many audio tracks"),
@@ -73,18 +73,18 @@ mod tests {
         let roster = Roster::new(vec![ann], vec![]);
         let ahead = ["cam", "locked-cam"].map(|id| (TrackId::new(id), Size::new(320, 180).expect("even")));
         let ahead = HashMap::from(ahead);
-        let of = |ahead: &HashMap<_, _>, sound: bool| {
+        let of = |ahead: &HashMap<_, _>, audio: bool| {
             let voices =
-                roster.participants().flat_map(|p| &p.tracks).filter(|_| sound).map(|t| t.id.clone()).collect();
+                roster.participants().flat_map(|p| &p.tracks).filter(|_| audio).map(|t| t.id.clone()).collect();
             let wanted = wanted(&roster, None, ahead, &voices);
             wanted.into_iter().map(|w| w.track.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(of(&ahead, true), ["cam", "mic"]);
         assert_eq!(of(&ahead, false), ["cam"]);
         assert_eq!(of(&HashMap::new(), true), ["mic"], "sound alone");
-        let why = |sound, pictures| {
+        let why = |audio, frames| {
             let ann = roster.participants().next().expect("Ann");
-            unrecorded(ann, sound, pictures).into_iter().map(|(track, _)| track.id.to_string()).collect::<Vec<_>>()
+            unrecorded(ann, audio, frames).into_iter().map(|(track, _)| track.id.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(why(true, true), ["locked-cam", "locked-mic"]);
         assert_eq!(why(true, false), ["locked-mic"], "nobody misses a picture in sound alone");

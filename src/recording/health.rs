@@ -109,7 +109,7 @@ impl HoleCause {
 
 impl Health {
     /// Nothing is missing.
-    pub fn is_sound(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         *self == Self::default()
     }
 
@@ -304,7 +304,7 @@ mod tests {
         health.track_lost("TR_1", "Bob", "its frames do not decode");
         health.track_back("TR_1");
         assert_eq!(health.words(), None, "nobody would miss that");
-        assert!(!health.is_sound(), "programs are told");
+        assert!(!health.is_clean(), "programs are told");
         health.hole(65 * S, 68 * S, HoleCause::Connection, "no media path");
         health.audio_lost("Ann", S);
         health.track_lost("TR_1", "Bob", "encrypted");

@@ -31,7 +31,7 @@ pub enum Task {
     /// Make the file appear at its final place.
     Publish,
     /// Tell somebody of an event; `about` is the recording as it was then.
-    Tell {
+    Notify {
         /// What happened.
         event: Event,
         /// Who is told.
@@ -80,7 +80,7 @@ pub struct After {
 
 /// Where jobs wait for each other: one recording, one target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Lane {
+pub struct QueueKey {
     /// The recording.
     pub recording: RecordingId,
     /// What else is done for it does not wait.
@@ -154,20 +154,20 @@ impl Job {
     }
 
     /// Where it waits.
-    pub fn lane(&self) -> Lane {
+    pub fn queue(&self) -> QueueKey {
         let name = match &self.task {
             // Nothing is removed while it is still being stored.
             Task::Upload | Task::Publish | Task::Remove { .. } => "object".to_owned(),
-            Task::Tell { to, .. } => to.name(),
+            Task::Notify { to, .. } => to.name(),
         };
-        Lane { recording: self.recording.clone(), name }
+        QueueKey { recording: self.recording.clone(), name }
     }
 
     /// Its lane as it is shown.
     pub fn shown(&self) -> String {
         match &self.task {
-            Task::Upload | Task::Publish | Task::Remove { .. } => self.lane().name,
-            Task::Tell { to, .. } => to.shown(),
+            Task::Upload | Task::Publish | Task::Remove { .. } => self.queue().name,
+            Task::Notify { to, .. } => to.shown(),
         }
     }
 
@@ -177,15 +177,15 @@ impl Job {
             Task::Upload => 0,
             Task::Publish => 1,
             Task::Remove { .. } => 2,
-            Task::Tell { event, .. } => event.rank(),
+            Task::Notify { event, .. } => event.rank(),
         }
     }
 }
 
 impl After {
     /// Where the notice of this recording waits, and its place there.
-    pub fn place(&self, recording: &RecordingId) -> (Lane, u8) {
-        (Lane { recording: recording.clone(), name: self.to.name() }, self.event.rank())
+    pub fn place(&self, recording: &RecordingId) -> (QueueKey, u8) {
+        (QueueKey { recording: recording.clone(), name: self.to.name() }, self.event.rank())
     }
 }
 

@@ -29,7 +29,7 @@ pub enum State {
     /// Over; the file, if there is one, is at its final place.
     Ended(Outcome),
     /// Over, and everybody who was to be told knows.
-    Told(Outcome),
+    Notified(Outcome),
     /// Over, and about to be forgotten: by request, or because it expired.
     Removing {
         /// What it was.
@@ -124,7 +124,7 @@ pub enum Effect {
         object: bool,
     },
     /// Jobs: one for everybody who wants to hear of this.
-    Tell(Event),
+    Notify(Event),
 }
 
 /// The next state, and what it takes.
@@ -148,7 +148,7 @@ pub enum Refused {
 impl State {
     /// The first step of every recording.
     pub fn begin() -> Step {
-        Step { state: Self::Starting, effects: vec![Effect::Record, Effect::Tell(Event::Accepted)] }
+        Step { state: Self::Starting, effects: vec![Effect::Record, Effect::Notify(Event::Accepted)] }
     }
 
     /// A wish: a step, or the reason why not. Wishing again what is under way already changes nothing.
@@ -156,10 +156,12 @@ impl State {
         match (self, command) {
             (Self::Starting | Self::Active, Command::Stop) => Ok(ending(Outcome::Complete(Reason::Stopped))),
             (Self::Ending { .. } | Self::Saving { .. }, Command::Stop) => Ok(self.stay()),
-            (Self::Ended(outcome) | Self::Told(outcome) | Self::Removing { outcome, .. }, Command::Stop) => {
+            (Self::Ended(outcome) | Self::Notified(outcome) | Self::Removing { outcome, .. }, Command::Stop) => {
                 Err(Refused::Ended(outcome.clone()))
             }
-            (Self::Ended(outcome) | Self::Told(outcome), Command::Delete { object }) => Ok(removing(outcome, object)),
+            (Self::Ended(outcome) | Self::Notified(outcome), Command::Delete { object }) => {
+                Ok(removing(outcome, object))
+            }
             (Self::Removing { .. }, Command::Delete { .. }) => Ok(self.stay()),
             (Self::Starting | Self::Active | Self::Ending { .. } | Self::Saving { .. }, Command::Delete { .. }) => {
                 Err(Refused::NotEnded)
@@ -173,7 +175,7 @@ impl State {
             Self::Starting | Self::Active => self.running(report),
             Self::Ending { then } => self.last_word(then.clone(), report),
             Self::Saving { then, .. } => self.saving(then, report),
-            Self::Ended(outcome) | Self::Told(outcome) => self.over(outcome, &report),
+            Self::Ended(outcome) | Self::Notified(outcome) => self.over(outcome, &report),
             Self::Removing { .. } => match report {
                 Report::Removed => Step { state: self.clone(), effects: vec![Effect::Forget] },
                 Report::Joined
@@ -204,7 +206,7 @@ impl State {
             | Self::Active
             | Self::Ending { .. }
             | Self::Ended(_)
-            | Self::Told(_)
+            | Self::Notified(_)
             | Self::Removing { .. } => vec![],
         }
     }
@@ -213,14 +215,16 @@ impl State {
     pub fn holds_room(&self) -> bool {
         match self {
             Self::Starting | Self::Active => true,
-            Self::Ending { .. } | Self::Saving { .. } | Self::Ended(_) | Self::Told(_) | Self::Removing { .. } => false,
+            Self::Ending { .. } | Self::Saving { .. } | Self::Ended(_) | Self::Notified(_) | Self::Removing { .. } => {
+                false
+            }
         }
     }
 
     /// How it ended, once it has.
     pub fn outcome(&self) -> Option<&Outcome> {
         match self {
-            Self::Ended(outcome) | Self::Told(outcome) | Self::Removing { outcome, .. } => Some(outcome),
+            Self::Ended(outcome) | Self::Notified(outcome) | Self::Removing { outcome, .. } => Some(outcome),
             Self::Starting | Self::Active | Self::Ending { .. } | Self::Saving { .. } => None,
         }
     }
@@ -233,17 +237,17 @@ impl State {
     fn running(&self, report: Report) -> Step {
         match report {
             Report::Joined if *self == Self::Starting => {
-                Step { state: Self::Starting, effects: vec![Effect::Tell(Event::Joined)] }
+                Step { state: Self::Starting, effects: vec![Effect::Notify(Event::Joined)] }
             }
             Report::Joined => self.stay(),
             Report::MediaFlowing if *self == Self::Starting => {
-                Step { state: Self::Active, effects: vec![Effect::Upload, Effect::Tell(Event::Started)] }
+                Step { state: Self::Active, effects: vec![Effect::Upload, Effect::Notify(Event::Started)] }
             }
             Report::MediaFlowing | Report::Health(_) | Report::GaveUp(_) | Report::LayoutChanged(_) => self.stay(),
             Report::RoomClosed(why) => ending(Outcome::Complete(Reason::RoomClosed(why))),
             Report::ConnectionLost(why) => ending(Outcome::CutShort(Failure::new(ErrorKind::Unavailable, why))),
             Report::LimitNear(limit) => {
-                Step { state: self.clone(), effects: vec![Effect::Tell(Event::LimitNear(limit))] }
+                Step { state: self.clone(), effects: vec![Effect::Notify(Event::LimitNear(limit))] }
             }
             Report::LimitHit(limit) => ending(Outcome::LimitReached(limit)),
             Report::DiskLow(why) => ending(Outcome::CutShort(Failure::new(ErrorKind::ResourceExhausted, why))),
@@ -253,7 +257,7 @@ impl State {
             | Report::StoreLost(_)
             | Report::Notified
             | Report::Expired
-            | Report::Removed => told_of_the_end(self.last_word(Outcome::Complete(Reason::ByItself), report)),
+            | Report::Removed => notified_of_the_end(self.last_word(Outcome::Complete(Reason::ByItself), report)),
         }
     }
 
@@ -288,7 +292,7 @@ impl State {
     fn saving(&self, then: &Outcome, report: Report) -> Step {
         match report {
             Report::Stored => {
-                Step { state: Self::Ended(then.clone()), effects: vec![Effect::Free, Effect::Tell(Event::Ended)] }
+                Step { state: Self::Ended(then.clone()), effects: vec![Effect::Free, Effect::Notify(Event::Ended)] }
             }
             Report::StoreLost(failure) => nothing(Outcome::Failed(failure)),
             Report::Joined
@@ -312,7 +316,7 @@ impl State {
     /// After the end.
     fn over(&self, outcome: &Outcome, report: &Report) -> Step {
         match report {
-            Report::Notified => Step { state: Self::Told(outcome.clone()), effects: vec![] },
+            Report::Notified => Step { state: Self::Notified(outcome.clone()), effects: vec![] },
             Report::Expired => removing(outcome, true),
             Report::Joined
             | Report::MediaFlowing
@@ -347,7 +351,7 @@ impl fmt::Display for Refused {
 }
 
 fn ending(then: Outcome) -> Step {
-    Step { state: State::Ending { then }, effects: vec![Effect::Drain, Effect::Tell(Event::Ending)] }
+    Step { state: State::Ending { then }, effects: vec![Effect::Drain, Effect::Notify(Event::Ending)] }
 }
 
 fn saving(then: Outcome, media: Media) -> Step {
@@ -356,15 +360,15 @@ fn saving(then: Outcome, media: Media) -> Step {
 }
 
 /// Nobody has heard yet that it ends: whoever waits for the file learns when it ended before it appears.
-fn told_of_the_end(mut step: Step) -> Step {
+fn notified_of_the_end(mut step: Step) -> Step {
     if matches!(step.state, State::Saving { .. }) {
-        step.effects.push(Effect::Tell(Event::Ending));
+        step.effects.push(Effect::Notify(Event::Ending));
     }
     step
 }
 
 fn nothing(outcome: Outcome) -> Step {
-    Step { state: State::Ended(outcome), effects: vec![Effect::Discard, Effect::Tell(Event::Ended)] }
+    Step { state: State::Ended(outcome), effects: vec![Effect::Discard, Effect::Notify(Event::Ended)] }
 }
 
 fn removing(outcome: &Outcome, object: bool) -> Step {

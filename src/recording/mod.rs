@@ -22,7 +22,7 @@ mod words;
 pub use disk::DiskMarks;
 pub use event::Event;
 pub use health::{Health, Hole, HoleCause, Notable, TrackFlaw, some};
-pub use job::{After, Checkpoint, Job, Lane, Part, Stored, Target, Task};
+pub use job::{After, Checkpoint, Job, Part, QueueKey, Stored, Target, Task};
 pub use lifecycle::{Command, Effect, Refused, Report, State, Step};
 pub use limits::Limits;
 pub use options::{Options, Owner, SealedStore};

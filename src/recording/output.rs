@@ -146,7 +146,7 @@ impl Output {
     }
 
     /// An MP4 of sound alone.
-    pub const fn sound_mp4() -> Self {
+    pub const fn audio_mp4() -> Self {
         Self { container: Container::Mp4, tracks: Tracks::Sound(AudioSettings::DEFAULT) }
     }
 
@@ -233,7 +233,7 @@ mod tests {
         let of = |output: Output| (output.container(), output.video().is_some(), output.audio().is_some());
         assert_eq!(of(Output::mp4(video()).unwrap()), (Container::Mp4, true, true));
         assert_eq!(of(Output::silent_mp4(video()).unwrap()), (Container::Mp4, true, false));
-        assert_eq!(of(Output::sound_mp4()), (Container::Mp4, false, true));
+        assert_eq!(of(Output::audio_mp4()), (Container::Mp4, false, true));
         assert_eq!(of(Output::ogg()), (Container::Ogg, false, true));
         let silent = Output::silent_mp4(video()).unwrap();
         assert_eq!(silent.with_audio(AudioSettings::DEFAULT).unwrap(), silent);
@@ -242,14 +242,14 @@ mod tests {
     #[test]
     fn aac_has_its_frequencies_and_opus_one() {
         let at = |frequency| AudioSettings { frequency, ..AudioSettings::DEFAULT };
-        assert_eq!(Output::sound_mp4().with_audio(at(44_100)).unwrap().audio().unwrap().frequency, 44_100);
+        assert_eq!(Output::audio_mp4().with_audio(at(44_100)).unwrap().audio().unwrap().frequency, 44_100);
         assert_eq!(Output::ogg().with_audio(at(44_100)).unwrap().audio().unwrap().frequency, 48_000);
         let error = Output::mp4(video()).unwrap().with_audio(at(44_000)).unwrap_err();
         assert!(error.message.starts_with("audio_frequency: 44000 Hz is not one that AAC has; use 48000"), "{error}");
     }
 
     #[test]
-    fn key_frames_are_counted_in_pictures() {
+    fn key_frames_are_counted_in_frames() {
         for (ms, framerate, distance) in [(4000, 30, 120), (2500, 25, 63), (33, 30, 1), (1, 15, 1), (60_000, 60, 3600)]
         {
             let video = VideoSettings { key_frame_interval: Duration::from_millis(ms), framerate, ..video() };

@@ -40,7 +40,7 @@ impl Default for Policy {
 
 impl Policy {
     /// The jobs by which everybody who wants to hears of this.
-    pub fn tell(&self, event: Event, about: &Recording, now: Timestamp) -> Vec<Job> {
+    pub fn notify(&self, event: Event, about: &Recording, now: Timestamp) -> Vec<Job> {
         let of_request = about.options.origin.webhook().map(|url| Target::Webhook(url.to_owned()));
         let of_request = of_request.filter(|target| !self.targets.contains(target));
         // The service that makes the transcript of sound alone writes to the owner itself.
@@ -53,7 +53,7 @@ impl Policy {
             .map(|to| {
                 let mut job = Job::new(
                     about.id.clone(),
-                    Task::Tell { event, to: to.clone(), about: Box::new(about.clone()) },
+                    Task::Notify { event, to: to.clone(), about: Box::new(about.clone()) },
                     now,
                 );
                 if *to == Target::LiveKit && event == Event::Started {
@@ -120,7 +120,7 @@ mod tests {
             let (mut about, _) =
                 Recording::begin(RecordingId::new("a"), "".into(), request, options, &policy, second(0));
             about.started_at = Some(second(1));
-            let started = policy.tell(Event::Started, &about, second(2));
+            let started = policy.notify(Event::Started, &about, second(2));
             let awaited = started.first().map(|job| (job.not_before, job.after.as_ref().map(|after| after.event)));
             let settled = second(1) + LONGEST_WAIT;
             assert_eq!(awaited, by_server.then_some((settled, Some(Event::Joined))));
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn the_owner_of_a_transcript_hears_of_it_once() {
         let owner = Owner { email: "ada@example.org".into(), name: None, locale: None, time_zone: None };
-        let told = |targets: &[Target]| {
+        let reported = |targets: &[Target]| {
             let policy = Policy { targets: targets.to_vec(), ..Policy::default() };
             let request = Request { room: "r".into(), output: Output::ogg(), limits: Limits::default() };
             let options = Options { owner: Some(owner.clone()), ..Options::default() };
@@ -147,14 +147,14 @@ mod tests {
             let (mut about, _) =
                 Recording::begin(RecordingId::new("a"), "transcript".into(), request, options, &policy, now);
             about.state = State::Ended(Outcome::Complete(Reason::Stopped));
-            let jobs = policy.tell(Event::Ended, &about, now);
+            let jobs = policy.notify(Event::Ended, &about, now);
             let to = |job: Job| match job.task {
-                Task::Tell { to, .. } => Some(to),
+                Task::Notify { to, .. } => Some(to),
                 Task::Upload | Task::Publish | Task::Remove { .. } => None,
             };
             jobs.into_iter().filter_map(to).collect::<Vec<_>>()
         };
-        assert_eq!(told(&[Target::Mail]), [Target::Mail], "nobody else writes");
-        assert_eq!(told(&[Target::Mail, Target::Transcription]), [Target::Transcription]);
+        assert_eq!(reported(&[Target::Mail]), [Target::Mail], "nobody else writes");
+        assert_eq!(reported(&[Target::Mail, Target::Transcription]), [Target::Transcription]);
     }
 }

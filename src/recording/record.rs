@@ -90,7 +90,7 @@ impl Recording {
                 self.ended_at.get_or_insert(now);
                 self.media = Some(*media);
             }
-            State::Ended(_) | State::Told(_) | State::Removing { .. } => {
+            State::Ended(_) | State::Notified(_) | State::Removing { .. } => {
                 self.ended_at.get_or_insert(now);
             }
         }

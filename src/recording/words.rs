@@ -12,7 +12,7 @@ impl fmt::Display for State {
             Self::Ending { then } => write!(f, "ending, it will be {then}"),
             Self::Saving { then, .. } => write!(f, "saving, it will be {then}"),
             Self::Ended(outcome) => write!(f, "{outcome}"),
-            Self::Told(outcome) => write!(f, "{outcome}; everybody knows"),
+            Self::Notified(outcome) => write!(f, "{outcome}; everybody knows"),
             Self::Removing { outcome, object: true } => write!(f, "removing with its file; it was {outcome}"),
             Self::Removing { outcome, object: false } => write!(f, "removing without its file; it was {outcome}"),
         }

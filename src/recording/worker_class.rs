@@ -89,16 +89,16 @@ impl WorkerClass {
     }
 
     /// What a request of this class makes. The error names the field at fault, with `prefix` before it.
-    pub fn output(&self, asked: &Encoding, prefix: &str) -> Result<Output> {
+    pub fn output(&self, requested: &Encoding, prefix: &str) -> Result<Output> {
         let prefixed = |e: Error| e.below(prefix);
         match self.class {
             Class::AudioComposite => {
                 let fields = [
-                    ("layout", asked.layout.is_some()),
-                    ("width", asked.width.is_some()),
-                    ("height", asked.height.is_some()),
-                    ("framerate", asked.framerate.is_some()),
-                    ("video_bitrate", asked.video_bitrate.is_some()),
+                    ("layout", requested.layout.is_some()),
+                    ("width", requested.width.is_some()),
+                    ("height", requested.height.is_some()),
+                    ("framerate", requested.framerate.is_some()),
+                    ("video_bitrate", requested.video_bitrate.is_some()),
                 ];
                 match fields.iter().find(|(_, given)| *given) {
                     Some((field, _)) => Err(Error::invalid(
@@ -111,16 +111,16 @@ impl WorkerClass {
             Class::VideoComposite => {
                 let field = |name: &str| format!("{prefix}{name}");
                 let mut video = self.video;
-                if let Some(name) = &asked.layout {
+                if let Some(name) = &requested.layout {
                     video.layout = layout_named(&field("layout"), name)?;
                 }
                 let Size { width, height } = video.size;
                 video.size = Size {
-                    width: asked.width.map_or(Ok(width), |n| even(&field("width"), n))?,
-                    height: asked.height.map_or(Ok(height), |n| even(&field("height"), n))?,
+                    width: requested.width.map_or(Ok(width), |n| even(&field("width"), n))?,
+                    height: requested.height.map_or(Ok(height), |n| even(&field("height"), n))?,
                 };
-                video.framerate = asked.framerate.unwrap_or(video.framerate);
-                video.bitrate = asked.video_bitrate.unwrap_or(video.bitrate);
+                video.framerate = requested.framerate.unwrap_or(video.framerate);
+                video.bitrate = requested.video_bitrate.unwrap_or(video.bitrate);
                 Output::mp4(video).and_then(|output| output.with_audio(self.audio)).map_err(prefixed)
             }
         }
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_alone_has_no_picture_to_set() {
+    fn audio_alone_has_no_picture_to_set() {
         let classes = WorkerClasses::default();
         let class = classes.of("transcript").unwrap();
         assert!(class.output(&Encoding::default(), "").unwrap().video().is_none());

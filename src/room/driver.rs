@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::farewell::{Farewell, farewell};
 use super::outage::{Outage, Recovery, recovery, sleep_until};
 use super::peer::PeerEvent;
-use super::reconnect::{Attempt, PATIENCE, Reconnect, SETTLE};
+use super::reconnect::{Attempt, RESUME_TIMEOUT, Reconnect, SETTLE};
 use super::roster::Roster;
 use super::session::Session;
 use super::watch::{Hole, Said, Watch};
@@ -132,7 +132,7 @@ impl Driver {
         if self.session.offer.is_some() {
             self.watch.due(Instant::now());
         }
-        self.tell(Event::Roster(self.roster.clone())).await;
+        self.report(Event::Roster(self.roster.clone())).await;
         let closed = loop {
             if let Some(closed) = self.turn().await {
                 break closed;
@@ -145,7 +145,7 @@ impl Driver {
         let hole = self.watch.finish(Instant::now());
         self.hole(hole).await;
         self.session.leave().await;
-        self.tell(Event::Closed(closed)).await;
+        self.report(Event::Closed(closed)).await;
     }
 
     /// One thing that happened.
@@ -208,7 +208,7 @@ impl Driver {
                 }
                 self.path_is_back().await;
             }
-            PeerEvent::Report(track, report) => self.tell(Event::Report { track, report }).await,
+            PeerEvent::Report(track, report) => self.report(Event::Report { track, report }).await,
             PeerEvent::Candidate(line) => self.session.send_candidate(&line),
             PeerEvent::Connected => {
                 self.reached = true;
@@ -250,16 +250,16 @@ impl Driver {
                     self.described(own.metadata.clone()).await;
                 }
                 self.roster.update(&update.participants);
-                self.tell(Event::Roster(self.roster.clone())).await;
+                self.report(Event::Roster(self.roster.clone())).await;
                 self.expect().await;
             }
             Message::SpeakersChanged(changed) => {
                 self.roster.speakers_changed(&changed.speakers);
-                self.tell(Event::Roster(self.roster.clone())).await;
+                self.report(Event::Roster(self.roster.clone())).await;
             }
             Message::SubscriptionResponse(answer) if answer.err() != proto::SubscriptionError::SeUnknown => {
                 let why = answer.err().as_str_name().to_owned();
-                self.tell(Event::Refused(TrackId::new(answer.track_sid), why)).await;
+                self.report(Event::Refused(TrackId::new(answer.track_sid), why)).await;
             }
             Message::Leave(leave) => {
                 let now = Instant::now();
@@ -284,7 +284,7 @@ impl Driver {
     async fn described(&mut self, metadata: String) {
         if metadata != self.metadata {
             self.metadata.clone_from(&metadata);
-            self.tell(Event::Metadata(metadata)).await;
+            self.report(Event::Metadata(metadata)).await;
         }
     }
 
@@ -312,9 +312,9 @@ impl Driver {
         self.session.peer.udp_failed();
         if self.outage.is_none() && self.joined {
             tracing::info!(why, "connection lost");
-            let pause = if self.watch.connected() { PATIENCE } else { Duration::ZERO };
+            let pause = if self.watch.connected() { RESUME_TIMEOUT } else { Duration::ZERO };
             self.outage = Some(Outage::new(Reconnect::new(now, true), why.clone(), now + pause));
-            self.tell(Event::Reconnecting(why)).await;
+            self.report(Event::Reconnecting(why)).await;
         }
     }
 
@@ -328,7 +328,7 @@ impl Driver {
         if back && self.signalling && outage.policy.can_resume() && outage.waiting().is_some() {
             self.outage = None;
             tracing::info!("media is back");
-            self.tell(Event::Resumed).await;
+            self.report(Event::Resumed).await;
         }
     }
 
@@ -352,7 +352,7 @@ impl Driver {
         }
         tracing::info!(why, can_resume, "connection lost");
         self.outage = Some(Outage::new(Reconnect::new(now, can_resume), why.to_owned(), now + pause));
-        self.tell(Event::Reconnecting(why.to_owned())).await;
+        self.report(Event::Reconnecting(why.to_owned())).await;
         self.attempt(now)
     }
 
@@ -388,7 +388,7 @@ impl Driver {
                 }
                 if !self.watch.silent() {
                     tracing::info!("resumed");
-                    self.tell(Event::Resumed).await;
+                    self.report(Event::Resumed).await;
                     return None;
                 }
                 policy.resumed_in_silence(now);
@@ -439,19 +439,19 @@ impl Driver {
         self.metadata.clear();
         self.roster.join(&self.session.join);
         tracing::info!("joined anew");
-        self.tell(Event::Rejoined).await;
+        self.report(Event::Rejoined).await;
         let wanted = std::mem::take(&mut self.wanted);
         self.want(wanted).await;
-        self.tell(Event::Roster(self.roster.clone())).await;
+        self.report(Event::Roster(self.roster.clone())).await;
     }
 
     async fn hole(&self, hole: Option<Hole>) {
         if let Some(Hole { from, to, why }) = hole {
-            self.tell(Event::Hole { from, to, why }).await;
+            self.report(Event::Hole { from, to, why }).await;
         }
     }
 
-    async fn tell(&self, event: Event) {
+    async fn report(&self, event: Event) {
         // Fails only when the owner is gone; then the order queue ends too and we leave.
         let _ = self.events.send(event).await;
     }

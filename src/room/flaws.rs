@@ -19,7 +19,7 @@ pub(super) struct Flaws<M> {
 #[derive(Debug, Default)]
 struct Line {
     count: u64,
-    asked: Option<Instant>,
+    requested: Option<Instant>,
     /// A picture is missing since the last unit.
     gap: bool,
 }
@@ -45,9 +45,9 @@ impl<M: Copy + Eq + Hash> Flaws<M> {
         let line = self.lines.entry(line).or_default();
         line.count += 1;
         line.gap = true;
-        let keyframe = line.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= KEYFRAMES);
+        let keyframe = line.requested.is_none_or(|requested| now.saturating_duration_since(requested) >= KEYFRAMES);
         if keyframe {
-            line.asked = Some(now);
+            line.requested = Some(now);
         }
         Flaw { count: line.count, keyframe }
     }

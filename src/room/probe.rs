@@ -18,11 +18,11 @@ pub async fn greet(server: &Server) -> Result<Greeting> {
 }
 
 /// Joins `room`, which must exist, and leaves it again once media could flow; tells how long that took. Fails within
-/// `patience`.
-pub async fn media_path(server: &Server, room: &str, identity: &str, patience: Duration) -> Result<Duration> {
+/// `timeout`.
+pub async fn media_path(server: &Server, room: &str, identity: &str, timeout: Duration) -> Result<Duration> {
     let began = Instant::now();
     let mut session = Session::join(server, room, identity).await?;
-    let left = patience.saturating_sub(began.elapsed());
+    let left = timeout.saturating_sub(began.elapsed());
     let path = tokio::time::timeout(left, connected(&mut session)).await;
     let path = path.unwrap_or_else(|_| {
         let Error { kind, message, .. } = session.peer.no_path();

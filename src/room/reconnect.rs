@@ -27,7 +27,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(1500);
 /// takes an address that it has learnt from our check alone, and gives each of its own checks up after 1.4 s.
 pub const SETTLE: Duration = Duration::from_secs(2);
 /// A path that falls silent is left alone for this long: the server keeps the old one for 15 s, and it comes back at once.
-pub const PATIENCE: Duration = Duration::from_millis(1500);
+pub const RESUME_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// A room that a server denies for this long, while it answers all the time, is gone. Shorter, and the server may be
 /// about to stop.

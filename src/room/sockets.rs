@@ -206,14 +206,14 @@ mod tests {
         let mut routes = Routes::default();
         let ours = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let far = |n: u32| IpAddr::V4(Ipv4Addr::from(n));
-        let mut asked = 0;
+        let mut requested = 0;
         for n in 0..100_000 {
             let _ = routes.back(far(n), || {
-                asked += 1;
+                requested += 1;
                 Some(ours)
             });
         }
-        assert_eq!((asked, routes.known.len()), (UNNAMED, UNNAMED));
+        assert_eq!((requested, routes.known.len()), (UNNAMED, UNNAMED));
         assert_eq!(routes.to(far(200_000), || Some(ours)), Some(ours), "the server's own are always found");
         assert_eq!(routes.back(far(200_000), || None), Some(ours));
         assert_eq!(routes.back(far(300_000), || Some(ours)), None);

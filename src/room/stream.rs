@@ -121,10 +121,10 @@ mod tests {
     async fn packets_are_framed_both_ways() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let remote = listener.local_addr().unwrap();
-        let (events, mut told) = mpsc::channel(8);
+        let (events, mut reported) = mpsc::channel(8);
         let stream = Stream::connect(remote, events);
         let (mut far, from) = listener.accept().await.unwrap();
-        assert!(matches!(told.recv().await, Some(Streamed::Open { local, .. }) if local == from));
+        assert!(matches!(reported.recv().await, Some(Streamed::Open { local, .. }) if local == from));
         stream.send(b"ping");
         let mut got = [0; 6];
         far.read_exact(&mut got).await.unwrap();
@@ -133,8 +133,8 @@ mod tests {
         for piece in [&b"\0"[..], b"\x03ab", b"c\0\0\xff", b"\xff"] {
             far.write_all(piece).await.unwrap();
         }
-        assert!(matches!(told.recv().await, Some(Streamed::Packet { packet, .. }) if packet == b"abc"));
-        assert!(matches!(told.recv().await, Some(Streamed::Packet { packet, .. }) if packet.is_empty()));
-        assert!(matches!(told.recv().await, Some(Streamed::Closed { .. })));
+        assert!(matches!(reported.recv().await, Some(Streamed::Packet { packet, .. }) if packet == b"abc"));
+        assert!(matches!(reported.recv().await, Some(Streamed::Packet { packet, .. }) if packet.is_empty()));
+        assert!(matches!(reported.recv().await, Some(Streamed::Closed { .. })));
     }
 }

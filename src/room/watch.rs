@@ -66,7 +66,7 @@ pub(super) struct Watch {
 #[derive(Debug)]
 struct Open {
     from: Instant,
-    told: Instant,
+    reported: Instant,
 }
 
 impl Watch {
@@ -156,7 +156,7 @@ impl Watch {
     fn open(&mut self, now: Instant) {
         if let (Some(wanting), Some(_), None) = (self.wanting, &self.down, &self.open) {
             let from = self.media.map_or(wanting, |media| media.max(wanting));
-            self.open = Some(Open { from, told: now });
+            self.open = Some(Open { from, reported: now });
         }
     }
 
@@ -182,14 +182,14 @@ impl Watch {
 
     /// When to look again.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let silence = self.heard.filter(|_| !self.silent).map(|heard| heard + self.patience());
+        let silence = self.heard.filter(|_| !self.silent).map(|heard| heard + self.timeout());
         let never = self.due.filter(|_| !self.ever).map(|due| due + NEVER);
-        let again = self.open.as_ref().map(|open| open.told + AGAIN);
+        let again = self.open.as_ref().map(|open| open.reported + AGAIN);
         let connecting = self.begun.filter(|_| !self.silent && !self.established).map(|begun| begun + CONNECTING);
         [silence, connecting, never, again].into_iter().flatten().min()
     }
 
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         if self.connected { SILENCE } else { CONNECTING }
     }
 
@@ -199,7 +199,7 @@ impl Watch {
             self.due = None;
             return Some(Said::Never);
         }
-        if let Some(heard) = self.heard.filter(|heard| !self.silent && now >= *heard + self.patience()) {
+        if let Some(heard) = self.heard.filter(|heard| !self.silent && now >= *heard + self.timeout()) {
             self.silent = true;
             return Some(Said::Silent { since: heard });
         }
@@ -208,8 +208,8 @@ impl Watch {
             self.silent = true;
             return Some(Said::Silent { since: begun });
         }
-        let open = self.open.as_mut().filter(|open| now >= open.told + AGAIN)?;
-        open.told = now;
+        let open = self.open.as_mut().filter(|open| now >= open.reported + AGAIN)?;
+        open.reported = now;
         hole(open.from, now, SHORTEST, self.down.clone().unwrap_or_default()).map(Said::Hole)
     }
 

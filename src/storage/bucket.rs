@@ -76,7 +76,7 @@ impl Bucket {
         let (quiet, proxied) = (settings.timeout, proxy_of(&settings.target));
         let soon = options(settings)?.with_timeout(quiet.saturating_mul(LONGEST)).with_read_timeout(quiet);
         let slow = options(settings)?.with_timeout_disabled().with_read_timeout(quiet);
-        let line = Line { bodies: bodies(settings, proxied)?, patience: quiet, md5: false };
+        let line = Line { bodies: bodies(settings, proxied)?, timeout: quiet, md5: false };
         match &settings.target {
             Target::S3(s3) => {
                 let names = s3_names(s3, settings.by_request)?;

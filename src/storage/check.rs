@@ -5,7 +5,7 @@ use futures_util::TryStreamExt as _;
 use object_store::PutPayload;
 
 use super::bucket::{Bucket, path};
-use super::{Place, Storage};
+use super::{Backend, Storage};
 use crate::error::{Error, ErrorKind, Result, chain};
 
 /// No store has an upload of this name.
@@ -16,12 +16,12 @@ impl Storage {
     /// is asked for but the leave to write: keys of recorders often have no other.
     pub async fn check_key_writable(&self, key: &str, content_type: &str) -> Result<()> {
         self.check_key(key)?;
-        match &self.place {
-            Place::Local(folder) => {
-                folder.check_place(&self.object_key(key))?;
+        match &self.backend {
+            Backend::Local(folder) => {
+                folder.check_backend(&self.object_key(key))?;
                 self.check().await
             }
-            Place::Bucket(bucket) => {
+            Backend::Bucket(bucket) => {
                 if bucket.s3.is_some() && may_write(bucket, &self.object_key(key)).await? {
                     return Ok(());
                 }
@@ -70,10 +70,10 @@ impl Storage {
 /// Writes a part of an upload that does not exist. Whoever may write hears just that: leave is looked at first. False when the
 /// answer says neither.
 async fn may_write(bucket: &Bucket, key: &str) -> Result<bool> {
-    let place = path(key)?;
+    let backend = path(key)?;
     let write = async || {
         let part = PutPayload::from_static(b"nothing");
-        bucket.store().1.put_part(&place, &NO_UPLOAD.to_owned(), 0, part).await
+        bucket.store().1.put_part(&backend, &NO_UPLOAD.to_owned(), 0, part).await
     };
     let refusal = match write().await {
         Ok(_) => return Ok(false),

@@ -53,7 +53,7 @@ fn fault(key: &str) -> Option<&'static str> {
 
 /// The media type of what has this key, by its ending.
 pub fn content_type_of(key: &str) -> &'static str {
-    match key.rsplit_once('.').map(|(_, ending)| ending) {
+    match key.rsplit_once('.').map(|(_, extension)| extension) {
         Some("mp4") => "video/mp4",
         Some("ogg") => "audio/ogg",
         Some("txt") => "text/plain",

@@ -38,7 +38,7 @@ pub struct Line {
     /// Sends the bodies that take a while.
     pub bodies: reqwest::Client,
     /// How long nothing may move.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// Adds `Content-MD5`.
     pub md5: bool,
 }
@@ -110,7 +110,7 @@ impl Line {
         };
         tokio::select! {
             done = sending => done,
-            () = gauge.stands_still(self.patience) => Err(HttpError::new(HttpErrorKind::Timeout, StoodStill)),
+            () = gauge.stands_still(self.timeout) => Err(HttpError::new(HttpErrorKind::Timeout, StoodStill)),
         }
     }
 }
@@ -164,11 +164,11 @@ impl Gauge {
     }
 
     /// Returns when nothing has moved for too long.
-    async fn stands_still(&self, patience: Duration) {
+    async fn stands_still(&self, timeout: Duration) {
         loop {
             let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
             let left = self.left.load(Ordering::Relaxed);
-            let until = self.began + last + may_take(patience, self.bytes, left, last);
+            let until = self.began + last + may_take(timeout, self.bytes, left, last);
             if until <= Instant::now() {
                 return;
             }
@@ -179,10 +179,10 @@ impl Gauge {
 
 /// How long nothing may move from now on, when `left` of `bytes` are not handed over and the others took `took`. What the system
 /// holds of a body leaves unseen, for as long as its peer takes anything; when all is handed over, no faster than the rest did.
-fn may_take(patience: Duration, bytes: u64, left: u64, took: Duration) -> Duration {
+fn may_take(timeout: Duration, bytes: u64, left: u64, took: Duration) -> Duration {
     let held = u32::try_from((bytes - left.min(bytes)).min(BUFFERED).div_ceil(1 << 20)).unwrap_or(1);
-    let unseen = patience * held;
-    patience + if left > 0 { unseen } else { unseen.max(took) }
+    let unseen = timeout * held;
+    timeout + if left > 0 { unseen } else { unseen.max(took) }
 }
 
 #[derive(Debug)]

@@ -38,15 +38,15 @@ impl Folder {
 
     /// Refuses a key that no file of this folder can ever have, as things stand: a folder has its name, or a file that of one of
     /// its folders.
-    pub fn check_place(&self, key: &str) -> Result<()> {
-        let place = self.path(key);
+    pub fn check_backend(&self, key: &str) -> Result<()> {
+        let backend = self.path(key);
         let above =
-            place.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root) && *folder != self.root);
+            backend.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root) && *folder != self.root);
         let taken = above.filter(|folder| folder.is_file()).last();
         match taken {
             Some(file) => Err(Error::invalid("key", format!("{} is a file; use another folder", file.display()))),
-            None if place.is_dir() => {
-                Err(Error::invalid("key", format!("{} is a folder; use another name", place.display())))
+            None if backend.is_dir() => {
+                Err(Error::invalid("key", format!("{} is a folder; use another name", backend.display())))
             }
             None => Ok(()),
         }
@@ -55,8 +55,8 @@ impl Folder {
     /// Moves the file here; copies it when it is on another file system.
     pub async fn take(&self, file: &Path, key: &str) -> Result<()> {
         let file = file.to_owned();
-        self.write(key, move |place| match fs::rename(&file, place) {
-            Err(e) if e.kind() == io::ErrorKind::CrossesDevices => appear(place, |new| {
+        self.write(key, move |backend| match fs::rename(&file, backend) {
+            Err(e) if e.kind() == io::ErrorKind::CrossesDevices => appear(backend, |new| {
                 io::copy(&mut File::open(&file)?, new)?;
                 Ok(())
             }),
@@ -66,7 +66,7 @@ impl Folder {
     }
 
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
-        self.write(key, move |place| appear(place, |new| new.write_all(&bytes))).await
+        self.write(key, move |backend| appear(backend, |new| new.write_all(&bytes))).await
     }
 
     pub async fn head(&self, key: &str) -> Result<Option<Head>> {
@@ -113,12 +113,12 @@ impl Folder {
 
     /// Runs `make` once the folder of this key exists, and returns when the new name is on the disk.
     async fn write(&self, key: &str, make: impl FnOnce(&Path) -> io::Result<()> + Send + 'static) -> Result<()> {
-        let (place, readers) = (self.path(key), self.readers);
+        let (backend, readers) = (self.path(key), self.readers);
         let work = move || {
-            let folder = place.parent().unwrap_or(Path::new("/"));
+            let folder = backend.parent().unwrap_or(Path::new("/"));
             readers.make_folder(folder)?;
-            make(&place)?;
-            readers.let_read(&place)?;
+            make(&backend)?;
+            readers.let_read(&backend)?;
             File::open(folder)?.sync_all()
         };
         let done = tokio::task::spawn_blocking(work).await;
@@ -154,15 +154,15 @@ fn is_absence(e: &io::Error) -> bool {
 }
 
 /// A file that has its name when it is complete: it is filled beside, under a hidden one.
-fn appear(place: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+fn appear(backend: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(place.file_name().unwrap_or_default());
+    hidden.push(backend.file_name().unwrap_or_default());
     hidden.push(".greffier");
-    let beside = place.with_file_name(hidden);
+    let beside = backend.with_file_name(hidden);
     let filled = File::create(&beside).and_then(|mut new| {
         fill(&mut new)?;
         new.sync_all()?;
-        fs::rename(&beside, place)
+        fs::rename(&beside, backend)
     });
     if filled.is_err() {
         let _ = fs::remove_file(&beside);
@@ -208,10 +208,10 @@ mod tests {
             assert!(error.message.starts_with("key: "), "{error}");
         }
         for key in ["a/b.mp4/c.mp4", "a"] {
-            assert_eq!(folder.check_place(key).unwrap_err().kind, ErrorKind::InvalidArgument, "{key}");
+            assert_eq!(folder.check_backend(key).unwrap_err().kind, ErrorKind::InvalidArgument, "{key}");
         }
-        folder.check_place("a/c.mp4").unwrap();
-        folder.check_place("new/d.mp4").unwrap();
+        folder.check_backend("a/c.mp4").unwrap();
+        folder.check_backend("new/d.mp4").unwrap();
     }
 
     #[tokio::test]
@@ -220,8 +220,8 @@ mod tests {
         let folder = Folder::new(here.path().to_owned(), Readers::Operators);
         let bytes: Bytes = (0..600_000_u32).map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1]).collect();
         folder.put("x.ogg", bytes.clone()).await.unwrap();
-        for (asked, given) in [(0..u64::MAX, 0..600_000), (1..2, 1..2), (300_000..599_999, 300_000..599_999)] {
-            let content = folder.get("x.ogg", asked).await.unwrap();
+        for (requested, given) in [(0..u64::MAX, 0..600_000), (1..2, 1..2), (300_000..599_999, 300_000..599_999)] {
+            let content = folder.get("x.ogg", requested).await.unwrap();
             assert_eq!(
                 (content.range, content.bytes, content.content_type.as_str()),
                 (given.clone(), 600_000, "audio/ogg")

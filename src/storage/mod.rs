@@ -36,13 +36,13 @@ use reserved::Reserved;
 /// One place for finished files. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    place: Place,
+    backend: Backend,
     prefix: String,
     reserved: Option<Reserved>,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum Backend {
     Local(Folder),
     Bucket(Arc<Bucket>),
 }
@@ -52,21 +52,21 @@ impl Storage {
     /// names the field.
     pub fn open(settings: &Settings, data_dir: &Path) -> Result<Self> {
         settings.validate()?;
-        let place = match &settings.target {
+        let backend = match &settings.target {
             Target::Local(path) => {
                 let root = path.clone().unwrap_or_else(|| data_dir.to_owned());
                 let is_ours = std::path::absolute(&root)
                     .is_ok_and(|root| std::path::absolute(data_dir).is_ok_and(|data_dir| root.starts_with(data_dir)));
-                Place::Local(Folder::new(root, if is_ours { Readers::Group } else { Readers::Operators }))
+                Backend::Local(Folder::new(root, if is_ours { Readers::Group } else { Readers::Operators }))
             }
-            Target::S3(_) | Target::Gcp(_) | Target::Azure(_) => Place::Bucket(Arc::new(Bucket::open(settings)?)),
+            Target::S3(_) | Target::Gcp(_) | Target::Azure(_) => Backend::Bucket(Arc::new(Bucket::open(settings)?)),
         };
-        Ok(Self { place, prefix: settings.prefix.clone(), reserved: Some(Reserved::of(data_dir)) })
+        Ok(Self { backend, prefix: settings.prefix.clone(), reserved: Some(Reserved::of(data_dir)) })
     }
 
     /// A folder of this machine; keys are paths within it.
     pub fn local(root: PathBuf) -> Self {
-        Self { place: Place::Local(Folder::new(root, Readers::Operators)), prefix: String::new(), reserved: None }
+        Self { backend: Backend::Local(Folder::new(root, Readers::Operators)), prefix: String::new(), reserved: None }
     }
 
     /// Refuses what can be no key here: see [`check_key`], and what leads into our own folders. The error names `key`.
@@ -78,9 +78,9 @@ impl Storage {
     /// The same for what may be there already.
     fn check_path(&self, key: &str) -> Result<()> {
         check_path(key)?;
-        match (&self.place, &self.reserved) {
-            (Place::Local(folder), Some(reserved)) => reserved.check(folder.root(), &self.object_key(key)),
-            (Place::Local(_), None) | (Place::Bucket(_), _) => Ok(()),
+        match (&self.backend, &self.reserved) {
+            (Backend::Local(folder), Some(reserved)) => reserved.check(folder.root(), &self.object_key(key)),
+            (Backend::Local(_), None) | (Backend::Bucket(_), _) => Ok(()),
         }
     }
 
@@ -91,17 +91,17 @@ impl Storage {
 
     /// The bucket's (or container's) name, when it is one.
     pub fn bucket(&self) -> Option<&str> {
-        match &self.place {
-            Place::Local(_) => None,
-            Place::Bucket(bucket) => Some(&bucket.names.bucket),
+        match &self.backend {
+            Backend::Local(_) => None,
+            Backend::Bucket(bucket) => Some(&bucket.names.bucket),
         }
     }
 
     /// The file of this key, when it is one on this machine.
     pub fn local_path(&self, key: &str) -> Option<PathBuf> {
-        match &self.place {
-            Place::Local(folder) => self.check_path(key).ok().map(|()| folder.path(&self.object_key(key))),
-            Place::Bucket(_) => None,
+        match &self.backend {
+            Backend::Local(folder) => self.check_path(key).ok().map(|()| folder.path(&self.object_key(key))),
+            Backend::Bucket(_) => None,
         }
     }
 
@@ -109,27 +109,27 @@ impl Storage {
     /// where it was.
     pub async fn put_file(&self, file: &Path, key: &str, content_type: &str) -> Result<()> {
         self.check_path(key)?;
-        match &self.place {
-            Place::Local(folder) => folder.take(file, &self.object_key(key)).await,
-            Place::Bucket(_) => self.put_in_parts(file, key, content_type).await,
+        match &self.backend {
+            Backend::Local(folder) => folder.take(file, &self.object_key(key)).await,
+            Backend::Bucket(_) => self.put_in_parts(file, key, content_type).await,
         }
     }
 
     /// Puts these bytes there, at once and complete.
     pub async fn put(&self, key: &str, bytes: Bytes, content_type: &str) -> Result<()> {
         self.check_path(key)?;
-        match &self.place {
-            Place::Local(folder) => folder.put(&self.object_key(key), bytes).await,
-            Place::Bucket(bucket) => bucket.put(&self.object_key(key), bytes, content_type).await,
+        match &self.backend {
+            Backend::Local(folder) => folder.put(&self.object_key(key), bytes).await,
+            Backend::Bucket(bucket) => bucket.put(&self.object_key(key), bytes, content_type).await,
         }
     }
 
     /// What is there under this key; `None` when nothing is.
     pub async fn head(&self, key: &str) -> Result<Option<Head>> {
         self.check_path(key)?;
-        match &self.place {
-            Place::Local(folder) => folder.head(&self.object_key(key)).await,
-            Place::Bucket(bucket) => bucket.head(&self.object_key(key)).await,
+        match &self.backend {
+            Backend::Local(folder) => folder.head(&self.object_key(key)).await,
+            Backend::Bucket(bucket) => bucket.head(&self.object_key(key)).await,
         }
     }
 
@@ -142,26 +142,26 @@ impl Storage {
     /// is there; a range that begins behind the end is `InvalidArgument`.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Content> {
         self.check_path(key)?;
-        match &self.place {
-            Place::Local(folder) => folder.get(&self.object_key(key), range).await,
-            Place::Bucket(bucket) => bucket.get(&self.object_key(key), range).await,
+        match &self.backend {
+            Backend::Local(folder) => folder.get(&self.object_key(key), range).await,
+            Backend::Bucket(bucket) => bucket.get(&self.object_key(key), range).await,
         }
     }
 
     /// Takes an object away; one that is not there is no failure.
     pub async fn delete(&self, key: &str) -> Result<()> {
         self.check_path(key)?;
-        match &self.place {
-            Place::Local(folder) => folder.delete(&self.object_key(key)).await,
-            Place::Bucket(bucket) => bucket.delete(&self.object_key(key)).await,
+        match &self.backend {
+            Backend::Local(folder) => folder.delete(&self.object_key(key)).await,
+            Backend::Bucket(bucket) => bucket.delete(&self.object_key(key)).await,
         }
     }
 
     /// The bucket, for what a folder cannot do.
     fn remote(&self, what: &str) -> Result<&Bucket> {
-        match &self.place {
-            Place::Bucket(bucket) => Ok(bucket),
-            Place::Local(_) => {
+        match &self.backend {
+            Backend::Bucket(bucket) => Ok(bucket),
+            Backend::Local(_) => {
                 let why = format!("{what}: recordings are in a local folder; configure storage.s3");
                 Err(Error::new(ErrorKind::FailedPrecondition, why))
             }

@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::bucket::{Bucket, Everything, path};
 use super::key::check_path;
-use super::{Place, Storage};
+use super::{Backend, Storage};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The smallest part that S3 takes, but for the last one.
@@ -20,17 +20,17 @@ const SUMMED: &str = "summed:";
 impl Storage {
     /// Can an object come in parts?
     pub fn takes_parts(&self) -> bool {
-        match &self.place {
-            Place::Local(_) => false,
-            Place::Bucket(_) => true,
+        match &self.backend {
+            Backend::Local(_) => false,
+            Backend::Bucket(_) => true,
         }
     }
 
     /// How long parts are at least, bytes; 0: as the caller likes.
     pub fn part_size(&self) -> u64 {
-        match &self.place {
-            Place::Local(_) => 0,
-            Place::Bucket(bucket) => bucket.part_size,
+        match &self.backend {
+            Backend::Local(_) => 0,
+            Backend::Bucket(bucket) => bucket.part_size,
         }
     }
 
@@ -40,10 +40,10 @@ impl Storage {
         let (bucket, key) = (self.remote("parts")?, self.object_key(key));
         let attributes = if bucket.is_azure { Attributes::new() } else { bucket.attributes(content_type) };
         let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
-        let place = path(&key)?;
+        let backend = path(&key)?;
         let begin = async || {
             let (sums, store) = bucket.store();
-            let begun = store.create_multipart_opts(&place, options.clone()).await;
+            let begun = store.create_multipart_opts(&backend, options.clone()).await;
             begun.map(|upload| if sums { format!("{SUMMED}{upload}") } else { upload })
         };
         let begun = match begin().await {
@@ -60,8 +60,8 @@ impl Storage {
         check_path(key)?;
         let (bucket, key) = (self.remote("parts")?, self.object_key(key));
         let (store, upload) = client(bucket, upload);
-        let (place, _turn) = (path(&key)?, bucket.turn().await);
-        let put = store.put_part(&place, &upload, index as usize, PutPayload::from(bytes)).await;
+        let (backend, _turn) = (path(&key)?, bucket.turn().await);
+        let put = store.put_part(&backend, &upload, index as usize, PutPayload::from(bytes)).await;
         put.map(|part| part.content_id).map_err(|e| {
             if bucket.learns_sums(&e) {
                 Error::new(ErrorKind::NotFound, format!("storage: {key} is begun anew, with checksums"))

@@ -225,12 +225,12 @@ impl S3 {
     /// The region to sign for.
     pub(super) fn signed_region(&self) -> String {
         let named = Some(self.region.clone()).filter(|region| !region.is_empty());
-        let asked = || {
+        let requested = || {
             let names = ["AWS_REGION", "AWS_DEFAULT_REGION"];
             names.iter().find_map(|name| std::env::var(name).ok()).filter(|region| !region.is_empty())
         };
-        let asked = if self.access_key.is_none() { asked() } else { None };
-        named.or(asked).unwrap_or_else(|| REGION.to_owned())
+        let requested = if self.access_key.is_none() { requested() } else { None };
+        named.or(requested).unwrap_or_else(|| REGION.to_owned())
     }
 
     /// Where requests for the bucket go, when it is not Amazon's own place, and whether the bucket is in the host's name.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Settings, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fields::Fields;
-use crate::vault::Vault;
+use crate::sealing::Sealer;
 
 /// So many opened places are kept, each with its connections.
 const KEPT: usize = 32;
@@ -20,14 +20,14 @@ pub struct Stores {
     usual: Storage,
     of_modes: Arc<HashMap<String, Storage>>,
     data_dir: PathBuf,
-    vault: Vault,
+    sealer: Sealer,
     opened: Arc<Mutex<HashMap<Vec<u8>, Storage>>>,
 }
 
 impl Stores {
     /// `usual` is the configured one; `of_modes` are those that modes have instead.
-    pub fn new(usual: Storage, of_modes: HashMap<String, Storage>, data_dir: &Path, vault: Vault) -> Self {
-        Self { usual, of_modes: Arc::new(of_modes), data_dir: data_dir.to_owned(), vault, opened: Arc::default() }
+    pub fn new(usual: Storage, of_modes: HashMap<String, Storage>, data_dir: &Path, sealer: Sealer) -> Self {
+        Self { usual, of_modes: Arc::new(of_modes), data_dir: data_dir.to_owned(), sealer, opened: Arc::default() }
     }
 
     /// The configured one.
@@ -38,7 +38,7 @@ impl Stores {
     /// Makes a `storage` section that a request brought along ready to be kept. The error names the field.
     pub fn seal(&self, section: &Value) -> Result<Vec<u8>> {
         self.open(section)?;
-        self.vault.seal(section.to_string().as_bytes())
+        self.sealer.seal(section.to_string().as_bytes())
     }
 
     /// The place that was sealed; else the mode's; else the configured one.
@@ -49,7 +49,7 @@ impl Stores {
         if let Some(storage) = self.lock().get(sealed) {
             return Ok(storage.clone());
         }
-        let clear = self.vault.open(sealed)?;
+        let clear = self.sealer.open(sealed)?;
         let section = serde_json::from_slice(&clear)
             .map_err(|e| Error::new(ErrorKind::Internal, format!("a kept storage cannot be read: {e}")))?;
         // It was good when the recording began: what is refused today loses no film.

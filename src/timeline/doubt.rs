@@ -21,7 +21,7 @@ const MOST: usize = 1000;
 #[derive(Debug)]
 pub struct Doubt {
     since: RecordingTime,
-    patience: i64,
+    wait: i64,
     /// Arrival of each, and what the offset would have been without any delay, in nanoseconds.
     seen: Vec<(RecordingTime, i64)>,
     lowest: i64,
@@ -31,16 +31,16 @@ pub struct Doubt {
 impl Doubt {
     /// The first packet: of the track, or one that does not fit to those before it.
     pub fn new(first: bool, arrival: RecordingTime, offset_ns: i64) -> Self {
-        let patience = if first { SETTLING_NS } else { PERSISTING_NS };
+        let wait = if first { SETTLING_NS } else { PERSISTING_NS };
         let seen = vec![(arrival, offset_ns)];
-        Self { since: arrival, patience, seen, lowest: offset_ns, lowered_at: arrival }
+        Self { since: arrival, wait, seen, lowest: offset_ns, lowered_at: arrival }
     }
 
     /// Another one. A beginning is not prolonged by packets that come nearer.
     pub fn push(&mut self, arrival: RecordingTime, offset_ns: i64) {
         if offset_ns < self.lowest - NEARER_NS {
             self.lowest = offset_ns;
-            if self.patience != SETTLING_NS {
+            if self.wait != SETTLING_NS {
                 self.lowered_at = arrival;
             }
         }
@@ -57,7 +57,7 @@ impl Doubt {
         if self.seen.len() >= MOST {
             return self.since;
         }
-        (self.lowered_at + self.patience).min(self.since + LONGEST_NS)
+        (self.lowered_at + self.wait).min(self.since + LONGEST_NS)
     }
 
     /// What counts: the packets that agree with the last one within `apart`. A stray among them has a clock of nobody.

@@ -8,12 +8,12 @@
 //! A sender's clock is believed as long as arrival does not contradict it: see `doubt`.
 
 mod doubt;
-mod floor;
+mod sliding_minimum;
 #[cfg(test)]
 mod tests;
 
 use doubt::Doubt;
-use floor::Floor;
+use sliding_minimum::SlidingMinimum;
 
 /// A moment of the recording, in nanoseconds since its first sample. Negative: before the recording began.
 pub type RecordingTime = i64;
@@ -33,8 +33,8 @@ const OUT_OF_STEP_FOR_NS: i64 = 5_000_000_000;
 /// Sound later than its track usually is by more than this makes us doubt its clock.
 const LATE_NS: i64 = 100_000_000;
 /// Pictures that are all later than usual by more than this, for this long, stay late.
-const LATE_PICTURE_NS: i64 = 300_000_000;
-const LATE_PICTURES_FOR_NS: i64 = 500_000_000;
+const LATE_FRAME_NS: i64 = 300_000_000;
+const LATE_FRAMES_FOR_NS: i64 = 500_000_000;
 /// RTP time and arrival that disagree by more than this between two units: the publisher started a new clock.
 const JUMP_NS: i64 = 2_000_000_000;
 /// Nothing is placed further from its arrival than this: such sound could not be written any more, or not for a long time.
@@ -92,7 +92,7 @@ struct Track<P> {
     kind: Kind,
     /// Recording time minus RTP time, in ticks: whole ones, so that what is contiguous stays so to the sample.
     offset: Option<i64>,
-    floor: Floor,
+    minimum: SlidingMinimum,
     last: Option<Last>,
     report: Option<Report>,
     /// Its clock did something that no clock does.
@@ -170,7 +170,7 @@ impl<P: PartialEq> Timeline<P> {
             participant,
             kind,
             offset: None,
-            floor: Floor::default(),
+            minimum: SlidingMinimum::default(),
             last: None,
             report: None,
             doubted: false,
@@ -227,14 +227,14 @@ impl<P: PartialEq> Timeline<P> {
     /// A sender report of this track: that RTP time is that moment of the publisher's clock (nanoseconds since 1970).
     pub fn report(&mut self, key: Key, rtp: u64, ntp_ns: i64) {
         if let Some(track) = self.tracks.iter_mut().find(|t| t.key == key) {
-            track.tell(bounded(rtp), ntp_ns.clamp(-2 * BOUND, 2 * BOUND));
+            track.sender_report(bounded(rtp), ntp_ns.clamp(-2 * BOUND, 2 * BOUND));
         }
     }
 
     /// The offset this track should have now, in its ticks.
     fn target(&self, index: usize) -> Option<i64> {
         let track = self.tracks.get(index)?;
-        let arrival = track.floor.get()?;
+        let arrival = track.minimum.get()?;
         let Some(synced) = self.synced(track) else { return Some(arrival) };
         let apart = track.ns(synced.offset - arrival);
         Some(if apart.abs() > synced.limit { arrival } else { synced.offset })
@@ -277,13 +277,13 @@ impl<P> Track<P> {
         let observed = self.observed(rtp, arrival);
         let observed_ns = self.ns(observed);
         let fits = self.offset.is_some_and(|offset| {
-            let usual = self.floor.get().map_or(offset, |floor| floor.max(offset));
+            let usual = self.minimum.get().map_or(offset, |minimum| minimum.max(offset));
             observed_ns - self.ns(offset) >= -JUMP_NS && observed_ns - self.ns(usual) <= LATE_NS
         });
         if fits {
             // What was held has come, or a stray packet was the only one.
             self.doubt = None;
-            self.floor.push(arrival, observed);
+            self.minimum.push(arrival, observed);
             return Hearing::Sure;
         }
         let later = self.doubt.as_ref().is_some_and(|doubt| observed_ns - doubt.lowest() > LATE_NS);
@@ -313,13 +313,13 @@ impl<P> Track<P> {
         self.report = report;
         for (arrival, offset_ns) in doubt.agreed(JUMP_NS) {
             let observed = self.ticks(offset_ns);
-            self.floor.push(arrival, observed);
+            self.minimum.push(arrival, observed);
         }
-        self.offset = self.floor.get();
+        self.offset = self.minimum.get();
     }
 
     /// A report is hardly believed when the one before it says that more or less time has passed, until another one agrees with it.
-    fn tell(&mut self, rtp: i64, ntp_ns: i64) {
+    fn sender_report(&mut self, rtp: i64, ntp_ns: i64) {
         let agrees = self.report.is_none_or(|before| {
             let passed = self.ns(rtp - before.rtp);
             (passed - (ntp_ns - before.ntp_ns)).abs() <= REPORTS_APART_NS
@@ -330,7 +330,7 @@ impl<P> Track<P> {
 
     fn forget(&mut self) {
         self.doubted |= self.offset.is_some();
-        self.floor = Floor::default();
+        self.minimum = SlidingMinimum::default();
         self.report = None;
         self.offset = None;
         self.last = None;
@@ -347,9 +347,9 @@ impl<P> Track<P> {
         let observed = self.observed(rtp, arrival);
         if let Some(lowest) = self.stays_late(observed, arrival) {
             self.forget();
-            self.floor.push(arrival, lowest);
+            self.minimum.push(arrival, lowest);
         }
-        self.floor.push(arrival, observed);
+        self.minimum.push(arrival, observed);
         // What comes twice, or behind its successor, does not make a pause of what was said already.
         let end = self.last.map_or(rtp + ticks, |last| last.end.max(rtp + ticks));
         self.last = Some(Last { rtp, end, arrival });
@@ -357,13 +357,13 @@ impl<P> Track<P> {
 
     /// Pictures are not kept waiting for a decision: each is shown when it comes, and after a while they have a new usual delay.
     fn stays_late(&mut self, observed: i64, arrival: RecordingTime) -> Option<i64> {
-        let late = self.floor.get().map_or(0, |usual| self.ns(observed - usual));
-        if self.kind == Kind::Audio || late <= LATE_PICTURE_NS {
+        let late = self.minimum.get().map_or(0, |usual| self.ns(observed - usual));
+        if self.kind == Kind::Audio || late <= LATE_FRAME_NS {
             self.late = None;
             return None;
         }
         let (since, lowest) = self.late.map_or((arrival, observed), |(since, lowest)| (since, lowest.min(observed)));
-        self.late = (arrival - since < LATE_PICTURES_FOR_NS).then_some((since, lowest));
+        self.late = (arrival - since < LATE_FRAMES_FOR_NS).then_some((since, lowest));
         if self.late.is_none() { Some(lowest) } else { None }
     }
 

@@ -31,8 +31,8 @@ fn place(
     ticks: u32,
     arrival: RecordingTime,
 ) -> Option<RecordingTime> {
-    let sound = timeline.tracks.iter().any(|t| t.key == key && t.kind == Kind::Audio);
-    if sound && timeline.hear(key, rtp, arrival) != Hearing::Sure {
+    let audio = timeline.tracks.iter().any(|t| t.key == key && t.kind == Kind::Audio);
+    if audio && timeline.hear(key, rtp, arrival) != Hearing::Sure {
         timeline.decide(key);
     }
     timeline.place(key, Placing { rtp, ticks, arrival, quiet: false })
@@ -151,7 +151,7 @@ fn lip_sync(late: i64) {
 }
 
 #[test]
-fn reports_shift_the_picture_to_the_sound() {
+fn reports_shift_the_picture_to_the_audio() {
     lip_sync(60 * MS);
     lip_sync(-60 * MS);
 }
@@ -224,7 +224,7 @@ fn pulled_by(stopped: i64, from: i64) -> i64 {
 }
 
 #[test]
-fn reports_of_a_clock_that_stopped_do_not_move_pictures() {
+fn reports_of_a_clock_that_stopped_do_not_move_frames() {
     // The report falls at its beginning, in its middle, at its end, or behind it. A stop of 100 ms passes for jitter.
     let mut most = 0;
     for stopped in [100, 250, 400, 700, 900, 2500] {
@@ -238,7 +238,7 @@ fn reports_of_a_clock_that_stopped_do_not_move_pictures() {
 }
 
 #[test]
-fn a_doubted_clock_moves_pictures_by_little() {
+fn a_doubted_clock_moves_frames_by_little() {
     for (late, believed) in [(200, true), (800, false)] {
         let p = Publisher { ppm: 0, delay: 40 * MS };
         let mut timeline = Timeline::new();

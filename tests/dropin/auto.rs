@@ -15,8 +15,8 @@ fn a_room_that_is_created_with_an_egress_is_recorded_until_it_ends() {
     let mut request = world.video(room, "recordings/auto.mp4");
     // Which room is said already: the server fills it in.
     request.as_object_mut().unwrap().remove("room_name");
-    let asked = json!({ "name": room, "egress": { "room": request } });
-    let created = world.server.ask("CreateRoom", grants, &asked);
+    let requested = json!({ "name": room, "egress": { "room": request } });
+    let created = world.server.ask("CreateRoom", grants, &requested);
     assert_eq!(created["active_recording"], true, "it runs when the room is there: {created}");
     let list = world.backend.call("list", json!({ "room_name": room })).ok();
     let id = list["items"][0]["egress_id"].as_str().unwrap().to_owned();

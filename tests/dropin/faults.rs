@@ -42,7 +42,7 @@ fn start_of(world: &World, egress_id: &str, room: &str, key: &str) -> Bytes {
     let request = rpc::StartEgressRequest {
         egress_id: egress_id.into(),
         room_id: "RM_unknown".into(),
-        request: Some(rpc::Asked::RoomComposite(composite)),
+        request: Some(rpc::RpcRequest::RoomComposite(composite)),
     };
     request.encode_to_vec().into()
 }
@@ -61,8 +61,8 @@ async fn a_start_that_is_repeated_and_a_redis_that_restarts_change_nothing() {
     let client = Client::new(&bus, "EgressInternal");
     let id = "EG_testAgain001".to_owned();
     let raw = start_of(&world, &id, room, "recordings/again.ogg");
-    let patience = Options::best(Duration::from_secs(10));
-    let start = || client.call("StartEgress", "", raw.clone(), &patience);
+    let options = Options::best(Duration::from_secs(10));
+    let start = || client.call("StartEgress", "", raw.clone(), &options);
     // As the server does when it waits in vain: the same again, the second time while the first is on its way.
     let (first, second) = tokio::join!(start(), start());
     let (first, second) = (first.unwrap(), second.unwrap());
@@ -142,7 +142,7 @@ async fn what_is_not_done_here_is_bid_for_as_configured() {
     let _sidecars = modes.map(|mode| Sidecar::in_place_of_egress_with(&world.server, &world.redis, &mode));
     let mut caller = Caller::new(&world).await;
     let web = proto::WebEgressRequest { url: "https://example.org".into(), ..Default::default() };
-    let request = Some(rpc::Asked::Web(web));
+    let request = Some(rpc::RpcRequest::Web(web));
     let web = rpc::StartEgressRequest { egress_id: "EG_testWeb00001".into(), room_id: String::new(), request };
     caller.ask("REQ_web", web.encode_to_vec().into()).await;
     // All three are willing to do this one; whoever is silent about the first has bid for the second.
@@ -167,7 +167,7 @@ async fn an_answer_that_is_lost_or_late_is_given_again_by_whoever_has_the_record
     world.server.create_room(room);
     let bus = bus(&world);
     let client = Client::new(&bus, "EgressInternal");
-    let patience = Options::best(Duration::from_secs(10));
+    let options = Options::best(Duration::from_secs(10));
 
     // Nobody hears the answer. The other sidecar is idle, and still the same egress is not recorded twice.
     let lost = start_of(&world, "EG_testLost0001", room, "recordings/lost.ogg");
@@ -178,7 +178,7 @@ async fn an_answer_that_is_lost_or_late_is_given_again_by_whoever_has_the_record
     caller.grant(bid).await;
     drop(caller);
     for _ in 0..3 {
-        let info = client.call("StartEgress", "", lost.clone(), &patience).await.unwrap();
+        let info = client.call("StartEgress", "", lost.clone(), &options).await.unwrap();
         let info = proto::EgressInfo::decode(info).unwrap();
         assert_eq!((info.egress_id.as_str(), info.status), ("EG_testLost0001", 0));
     }
@@ -187,7 +187,7 @@ async fn an_answer_that_is_lost_or_late_is_given_again_by_whoever_has_the_record
     let hurry = Options::best(Duration::from_millis(40));
     let error = client.call("StartEgress", "", late.clone(), &hurry).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded | ErrorKind::Unavailable), "{error:?}");
-    let info = client.call("StartEgress", "", late, &patience).await.unwrap();
+    let info = client.call("StartEgress", "", late, &options).await.unwrap();
     assert_eq!(proto::EgressInfo::decode(info).unwrap().egress_id, "EG_testLate0001");
 
     let ids = ["EG_testLost0001", "EG_testLate0001"];

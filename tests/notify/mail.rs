@@ -41,7 +41,7 @@ async fn golden(name: &str, about: &Recording) {
     let folder = tempfile::TempDir::new().unwrap();
     let notifier = notifier(mail(Transport::Folder(None)), folder.path(), NOWHERE);
     for _ in 0..2 {
-        notifier.tell(Event::Ended, &Target::Mail, about).await.unwrap();
+        notifier.notify(Event::Ended, &Target::Mail, about).await.unwrap();
     }
     let files: Vec<_> =
         std::fs::read_dir(folder.path().join("mail")).unwrap().map(|file| file.unwrap().path()).collect();
@@ -64,7 +64,7 @@ async fn golden(name: &str, about: &Recording) {
 }
 
 #[tokio::test]
-async fn letters_are_as_kept() {
+async fn emails_are_as_kept() {
     golden("en-complete", &recording("EG_en")).await;
 
     let mut about = recording("EG_fr");
@@ -99,25 +99,25 @@ async fn letters_are_as_kept() {
 
 #[tokio::test]
 async fn a_letter_in_memory_and_one_that_cannot_be_addressed() {
-    let (sender, mut letters) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut emails) = tokio::sync::mpsc::unbounded_channel();
     let folder = tempfile::TempDir::new().unwrap();
     let notifier = notifier(mail(Transport::Memory(sender)), folder.path(), NOWHERE);
-    notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
-    let letter = String::from_utf8(letters.recv().await.unwrap()).unwrap();
-    assert!(letter.contains("Subject: Your recording is ready\r\n"), "{letter}");
-    assert!(letter.contains("https://meet.example.org/recording/EG_nPQZPwZEVdHN"), "{letter}");
-    assert!(letter.contains("Auto-Submitted: auto-generated\r\n"), "{letter}");
+    notifier.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+    let email = String::from_utf8(emails.recv().await.unwrap()).unwrap();
+    assert!(email.contains("Subject: Your recording is ready\r\n"), "{email}");
+    assert!(email.contains("https://meet.example.org/recording/EG_nPQZPwZEVdHN"), "{email}");
+    assert!(email.contains("Auto-Submitted: auto-generated\r\n"), "{email}");
     for address in ["ada", "ada@", "ada@example.org\r\nBcc: eve@example.org", "", "a b@example.org"] {
-        let error = notifier.tell(Event::Ended, &Target::Mail, &to(address)).await.unwrap_err();
+        let error = notifier.notify(Event::Ended, &Target::Mail, &to(address)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidArgument, "{error}");
         assert!(!error.message.contains("ada"), "{error}");
     }
     // A name cannot bring headers of its own either.
     let mut about = to("ada@example.org");
     about.options.owner.as_mut().unwrap().name = Some("Ada\r\nBcc: eve@example.org".into());
-    notifier.tell(Event::Ended, &Target::Mail, &about).await.unwrap();
-    let letter = String::from_utf8(letters.recv().await.unwrap()).unwrap();
-    assert!(!letter.lines().any(|line| line.starts_with("Bcc:")), "{letter}");
+    notifier.notify(Event::Ended, &Target::Mail, &about).await.unwrap();
+    let email = String::from_utf8(emails.recv().await.unwrap()).unwrap();
+    assert!(!email.lines().any(|line| line.starts_with("Bcc:")), "{email}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,25 +126,25 @@ async fn by_smtp_with_starttls_and_password() {
     let folder = tempfile::TempDir::new().unwrap();
     let with = |smtp: Smtp| notifier(mail(Transport::Smtp(smtp)), folder.path(), NOWHERE);
     let right = with(smtp(&server, Encryption::StartTls, Some((USER, PASSWORD))));
-    right.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
-    right.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
-    let (first, second) = (server.letter(), server.letter());
+    right.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+    right.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+    let (first, second) = (server.email(), server.email());
     assert_eq!(first.envelope["to"][0], "ada@example.org");
     assert_eq!(first.envelope["from"], "no-reply@meet.example.org");
     assert!(first.envelope["tls"] == true && first.envelope["authenticated"] == true, "{}", first.envelope);
     assert_eq!(first.text, second.text, "a repeated letter is the same letter");
 
     // For ever: this recipient. Not for ever: a busy server, a wrong password, an unknown authority, no server.
-    let refused = right.tell(Event::Ended, &Target::Mail, &to("refused@example.org")).await.unwrap_err();
+    let refused = right.notify(Event::Ended, &Target::Mail, &to("refused@example.org")).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::InvalidArgument, "{refused}");
     assert!(!refused.message.contains("refused@") && refused.message.contains("r***@example.org"), "{refused}");
-    let later = right.tell(Event::Ended, &Target::Mail, &to("later@example.org")).await.unwrap_err();
+    let later = right.notify(Event::Ended, &Target::Mail, &to("later@example.org")).await.unwrap_err();
     let wrong = with(smtp(&server, Encryption::StartTls, Some((USER, "wrong"))));
-    let wrong = wrong.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+    let wrong = wrong.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
     let unknown = with(Smtp { ca_file: None, ..smtp(&server, Encryption::StartTls, None) });
-    let unknown = unknown.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+    let unknown = unknown.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
     let nobody = with(Smtp { port: 9, ..smtp(&server, Encryption::StartTls, None) });
-    let nobody = nobody.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+    let nobody = nobody.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
     for error in [later, wrong, unknown, nobody] {
         assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
         assert!(!error.message.contains(PASSWORD) && !error.message.contains("ada@"), "{error}");
@@ -160,16 +160,16 @@ async fn by_smtp_over_tls_and_in_clear() {
         let server = MailServer::start(name, credentials.is_some());
         let transport = Transport::Smtp(smtp(&server, encryption, credentials));
         let notifier = notifier(mail(transport), folder.path(), NOWHERE);
-        notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
-        let letter = server.letter();
-        assert_eq!(letter.envelope["tls"], encryption != Encryption::None);
-        assert!(letter.text.contains("Message-ID: <EG_nPQZPwZEVdHN.ended."), "{}", letter.text);
+        notifier.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+        let email = server.email();
+        assert_eq!(email.envelope["tls"], encryption != Encryption::None);
+        assert!(email.text.contains("Message-ID: <EG_nPQZPwZEVdHN.ended."), "{}", email.text);
     }
     // A server that speaks no STARTTLS gets neither password nor letter.
     let server = MailServer::start("none", false);
     let transport = Transport::Smtp(smtp(&server, Encryption::StartTls, Some((USER, PASSWORD))));
     let notifier = notifier(mail(transport), folder.path(), NOWHERE);
-    let error = notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+    let error = notifier.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
 }
 
@@ -209,12 +209,12 @@ async fn only_a_refusal_of_the_letter_is_for_ever() {
         let server = ScriptedMail::start(&[(command, answer)]);
         let settings = scripted(&server, None, "Meet <no-reply@meet.example.org>");
         let notifier = notifier(settings, folder.path(), NOWHERE);
-        let error = notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
+        let error = notifier.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap_err();
         let wanted = if is_final { ErrorKind::InvalidArgument } else { ErrorKind::Unavailable };
         assert_eq!(error.kind, wanted, "{command} {answer}: {error}");
         server.relent();
-        notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
-        assert_eq!(server.letters(), 1);
+        notifier.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+        assert_eq!(server.emails(), 1);
     }
 }
 
@@ -231,7 +231,7 @@ async fn it_says_a_name_that_servers_take() {
     for (ehlo_name, from, wanted) in table {
         let server = ScriptedMail::start(&[]);
         let notifier = notifier(scripted(&server, ehlo_name, from), folder.path(), NOWHERE);
-        notifier.tell(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
+        notifier.notify(Event::Ended, &Target::Mail, &to("ada@example.org")).await.unwrap();
         assert_eq!(server.heard("EHLO"), [wanted]);
     }
 }

@@ -63,7 +63,7 @@ fn limited(state: State) -> Recording {
 async fn metadata_follows_the_recording_and_other_keys_stay() {
     let server = Server::start();
     let notifier = at_server(&server);
-    let tell = async |event, id: &str| notifier.tell(event, &Target::Room, &recording(id)).await;
+    let tell = async |event, id: &str| notifier.notify(event, &Target::Room, &recording(id)).await;
     // No such room: nobody to tell, and none is made.
     tell(Event::Accepted, "EG_a").await.unwrap();
     server.create_room("daily");
@@ -86,9 +86,9 @@ async fn metadata_follows_the_recording_and_other_keys_stay() {
     // The server takes the messages.
     set_metadata(&server, "{}").await;
     let near = limited(State::Active);
-    notifier.tell(Event::LimitNear(Limit::Duration), &Target::Room, &near).await.unwrap();
+    notifier.notify(Event::LimitNear(Limit::Duration), &Target::Room, &near).await.unwrap();
     let reached = limited(State::Ending { then: Outcome::LimitReached(Limit::Duration) });
-    notifier.tell(Event::Ending, &Target::Room, &reached).await.unwrap();
+    notifier.notify(Event::Ending, &Target::Room, &reached).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +112,7 @@ async fn messages_are_reliable_without_topic_and_the_same_at_every_try() {
     for (event, about) in
         [(Event::LimitNear(Limit::Duration), &near), (Event::Ending, &reached), (Event::Ending, &reached)]
     {
-        notifier.tell(event, &Target::Room, about).await.unwrap();
+        notifier.notify(event, &Target::Room, about).await.unwrap();
         let sent = receiver.so_far();
         let sent = sent.iter().find(|sent| sent.path.ends_with("/SendData")).expect("a message");
         let token = sent.headers["authorization"].strip_prefix("Bearer ").expect("a bearer token");

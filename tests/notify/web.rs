@@ -51,8 +51,8 @@ async fn webhooks_are_livekits_to_the_letter_and_signed() {
     let target = Target::Webhook(url);
     let mut told = Vec::new();
     for (event, about) in life("EG_a") {
-        notifier.tell(event, &target, &about).await.unwrap();
-        notifier.tell(event, &target, &about).await.unwrap();
+        notifier.notify(event, &target, &about).await.unwrap();
+        notifier.notify(event, &target, &about).await.unwrap();
         let (first, again) = (receiver.next(), receiver.next());
         assert_eq!(first.body, again.body, "a repeated event is the same event");
         assert_eq!(first.headers["content-type"], "application/webhook+json");
@@ -90,17 +90,18 @@ async fn what_may_be_tried_again() {
         (503, ErrorKind::Unavailable),
     ] {
         let url = format!("{}/{status}", receiver.url);
-        let error = with(hooks(&url)).tell(Event::Ended, &Target::Webhook(url), &recording("EG_a")).await.unwrap_err();
+        let error =
+            with(hooks(&url)).notify(Event::Ended, &Target::Webhook(url), &recording("EG_a")).await.unwrap_err();
         assert_eq!(error.kind, kind, "{status}: {error}");
     }
     assert_eq!(receiver.so_far().len(), 8, "one try each, and no redirection is followed");
     let nobody = "http://127.0.0.1:9/secret-path".to_owned();
     let error =
-        with(hooks(&nobody)).tell(Event::Ended, &Target::Webhook(nobody), &recording("EG_a")).await.unwrap_err();
+        with(hooks(&nobody)).notify(Event::Ended, &Target::Webhook(nobody), &recording("EG_a")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
     assert!(!error.message.contains("secret-path"), "{error}");
     let forgotten = Target::Webhook("http://of.an.earlier.configuration/".into());
-    let error = with(Settings::default()).tell(Event::Ended, &forgotten, &recording("EG_a")).await.unwrap_err();
+    let error = with(Settings::default()).notify(Event::Ended, &forgotten, &recording("EG_a")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidArgument);
 }
 
@@ -125,7 +126,7 @@ async fn a_thousand_jobs_survive_a_failing_receiver_in_order() {
     let jobs: Vec<Job> = (0..250)
         .flat_map(|n| life(&format!("EG_{n:03}")))
         .map(|(event, about)| {
-            let task = Task::Tell { event, to: target.clone(), about: Box::new(about.clone()) };
+            let task = Task::Notify { event, to: target.clone(), about: Box::new(about.clone()) };
             Job::new(about.id, task, Timestamp::now())
         })
         .collect();
@@ -135,8 +136,8 @@ async fn a_thousand_jobs_survive_a_failing_receiver_in_order() {
     let perform = move |job: Job| -> std::pin::Pin<Box<dyn Future<Output = Verdict> + Send>> {
         let (notifier, done) = (notifier.clone(), done.clone());
         Box::pin(async move {
-            let Task::Tell { event, to, about } = &job.task else { panic!("only telling") };
-            match notifier.tell(*event, to, about).await {
+            let Task::Notify { event, to, about } = &job.task else { panic!("only telling") };
+            match notifier.notify(*event, to, about).await {
                 Ok(()) => {
                     done.send(()).unwrap();
                     Verdict::Done
@@ -146,8 +147,8 @@ async fn a_thousand_jobs_survive_a_failing_receiver_in_order() {
             }
         })
     };
-    let (news, _) = tokio::sync::mpsc::unbounded_channel();
-    let (outbox, task) = Outbox::start(db.clone(), Arc::new(perform), news).unwrap();
+    let (completions, _) = tokio::sync::mpsc::unbounded_channel();
+    let (outbox, task) = Outbox::start(db.clone(), Arc::new(perform), completions).unwrap();
     for _ in 0..jobs.len() {
         finished.recv().await.unwrap();
     }
@@ -178,7 +179,7 @@ async fn the_storage_hook_of_a_backend() {
         let url = format!("{}{path}", receiver.url);
         let hook = StorageHook { url: url.clone(), token: Some(Secret::new("token")), bucket: "b".into() };
         let notifier = with(Settings { storage_hook: Some(hook), ..Settings::default() });
-        let told = notifier.tell(Event::Ended, &Target::StorageHook(url), &recording("EG_a")).await;
+        let told = notifier.notify(Event::Ended, &Target::StorageHook(url), &recording("EG_a")).await;
         assert_eq!(told.as_ref().err().map(|e| e.kind), (!accepted).then_some(ErrorKind::Unavailable), "{told:?}");
         let sent = receiver.next();
         assert_eq!(sent.headers["authorization"], "Bearer token");
@@ -193,7 +194,7 @@ async fn a_transcript_is_ordered_with_a_signed_link() {
     let receiver = HttpReceiver::start(|_| (200, br#"{"job_id":"j1"}"#.to_vec()));
     let service = Transcription { api_token: Some(Secret::new("token")), ..Transcription::new(&receiver.url) };
     let notifier = with(Settings { transcription: Some(service), ..Settings::default() });
-    notifier.tell(Event::Ended, &Target::Transcription, &recording("EG_a")).await.unwrap();
+    notifier.notify(Event::Ended, &Target::Transcription, &recording("EG_a")).await.unwrap();
     let sent = receiver.next();
     assert_eq!(sent.headers["authorization"], "Bearer token");
     let body: Value = serde_json::from_slice(&sent.body).unwrap();
@@ -201,6 +202,6 @@ async fn a_transcript_is_ordered_with_a_signed_link() {
     assert_eq!(body["push_to_docs_config"]["title"], "Meeting \"daily\" on 2026-11-22 at 17:00");
     let mut nobodys = recording("EG_a");
     nobodys.options.owner = None;
-    let error = notifier.tell(Event::Ended, &Target::Transcription, &nobodys).await.unwrap_err();
+    let error = notifier.notify(Event::Ended, &Target::Transcription, &nobodys).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::InvalidArgument);
 }

@@ -9,12 +9,12 @@ pub struct Judged {
     /// Luma pictures.
     pub frames: Vec<Vec<u8>>,
     /// Left channel at 48 kHz.
-    pub sound: Vec<f32>,
+    pub audio: Vec<f32>,
 }
 
 impl Judged {
     pub fn of(path: &Path, width: usize, height: usize) -> Self {
-        Self { sound: sound(path), ..Self::silent(path, width, height) }
+        Self { audio: audio(path), ..Self::silent(path, width, height) }
     }
 
     /// The pictures alone.
@@ -22,7 +22,7 @@ impl Judged {
         // passthrough: no picture is invented or dropped.
         let video = run(path, &["-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"]);
         let frames = video.chunks_exact(width * height).map(<[u8]>::to_vec).collect();
-        Self { width, frames, sound: Vec::new() }
+        Self { width, frames, audio: Vec::new() }
     }
 
     /// Luma at a place of each picture.
@@ -38,7 +38,7 @@ impl Judged {
 }
 
 /// The left channel.
-pub fn sound(path: &Path) -> Vec<f32> {
+pub fn audio(path: &Path) -> Vec<f32> {
     let bytes = run(path, &["-map", "0:a", "-f", "f32le", "-ac", "2", "-ar", "48000"]);
     bytes.chunks_exact(8).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
 }
@@ -46,15 +46,15 @@ pub fn sound(path: &Path) -> Vec<f32> {
 /// Red, green and blue at a place of the last picture, as ffmpeg shows it.
 pub fn rgb(path: &Path, x: usize, y: usize) -> [u8; 3] {
     let point = format!("crop=8:8:{x}:{y},scale=1:1:flags=area");
-    let pictures = run(path, &["-map", "0:v", "-vf", &point, "-f", "rawvideo", "-pix_fmt", "rgb24"]);
-    pictures[pictures.len() - 3..].try_into().unwrap()
+    let frames = run(path, &["-map", "0:v", "-vf", &point, "-f", "rawvideo", "-pix_fmt", "rgb24"]);
+    frames[frames.len() - 3..].try_into().unwrap()
 }
 
 /// Seconds at which a tone begins: loud after at least 300 ms of quiet.
-pub fn onsets(sound: &[f32]) -> Vec<f64> {
+pub fn onsets(audio: &[f32]) -> Vec<f64> {
     let mut found = Vec::new();
     let mut quiet = 14_400;
-    for (n, sample) in sound.iter().enumerate() {
+    for (n, sample) in audio.iter().enumerate() {
         if sample.abs() > 0.2 {
             if quiet >= 14_400 {
                 found.push(n as f64 / 48_000.0);

@@ -170,13 +170,13 @@ fn two_people_in_one_file() {
     let audio = Way { captured: 300 * MS, delay: 20 * MS, rate: 48_000 };
     let video = Way { captured: 300 * MS, delay: 80 * MS, rate: 90_000 };
     // Ann flashes and beeps on the second; her picture takes 60 ms longer, until reports say so. It becomes larger after 4 s.
-    let mut ann_pictures = material::flashes(material::VP8, 320, 180, 4, 0);
+    let mut ann_frames = material::flashes(material::VP8, 320, 180, 4, 0);
     let mut larger = material::flashes(material::VP8, 640, 360, 4, 0);
     larger.iter_mut().for_each(|f| f.time_ns += 4 * SECOND);
-    ann_pictures.extend(larger);
+    ann_frames.extend(larger);
     let ann_beeps = material::beeps(8, 1000.0, 0);
     // Bob on the half second; he loses a picture and some packets, and after 4 s sends H.264.
-    let bob_pictures = material::flashes(material::VP8, 320, 180, 4, 500);
+    let bob_frames = material::flashes(material::VP8, 320, 180, 4, 500);
     let mut bob_h264 = material::flashes(material::H264, 320, 180, 4, 500);
     bob_h264.iter_mut().for_each(|f| f.time_ns += 4 * SECOND);
     let bob_beeps = material::beeps(8, 500.0, 500);
@@ -193,12 +193,12 @@ fn two_people_in_one_file() {
     ] {
         script.at(0, Act::Attach(track.clone(), participant.clone(), codec));
     }
-    script.stream(&ann_v, &ann_pictures, video, &[]);
+    script.stream(&ann_v, &ann_frames, video, &[]);
     script.stream(&ann_a, &ann_beeps, audio, &[]);
     script.report(&ann_a, 1200 * MS, 48_000);
     script.report(&ann_v, 2500 * MS, 90_000);
     // Frame 40: its successors cannot be decoded until the key frame at 60. Packets 127 and 176: within a beep, and in silence.
-    script.stream(&bob_v, &bob_pictures, video, &[40]);
+    script.stream(&bob_v, &bob_frames, video, &[40]);
     script.stream(&bob_a, &bob_beeps, audio, &[127, 178]);
     script.at(4330 * MS, Act::Detach(bob_v.clone()));
     script.at(4340 * MS, Act::Attach(bob_v.clone(), bob.clone(), Codec::H264));
@@ -228,7 +228,7 @@ fn two_people_in_one_file() {
     assert!(colour[0].contains("30/1"), "{colour:?}");
     let judged = Judged::of(&file, WIDTH as usize, HEIGHT as usize);
     assert_eq!(judged.frames.len() as u64, ticks);
-    let length = judged.sound.len() as f64 / 48_000.0;
+    let length = judged.audio.len() as f64 / 48_000.0;
     assert!((length - ticks as f64 / 30.0).abs() < 0.03, "{length}");
 
     let seconds = |frames: Vec<usize>| frames.into_iter().map(|n| n as f64 / 30.0).collect::<Vec<f64>>();
@@ -242,13 +242,13 @@ fn two_people_in_one_file() {
     // The flash at 1.88 s falls into the loss.
     check("right", &right, (0..8).filter(|n| *n != 1).map(bob_flash), -HALF_TICK, HALF_TICK);
 
-    let onsets = judge::onsets(&judged.sound);
+    let onsets = judge::onsets(&judged.audio);
     let both = (0..16).map(|n| 0.32 + f64::from(n) * 0.5);
     check("beeps", &onsets, both, -0.003, 0.003);
     let quiet: Vec<f32> = (0..8)
         .flat_map(|n| {
             let from = (0.32 + f64::from(n) + 0.15) * 48_000.0;
-            judged.sound[from as usize..from as usize + 14_400].to_vec()
+            judged.audio[from as usize..from as usize + 14_400].to_vec()
         })
         .collect();
     let loudest = quiet.iter().fold(0.0_f32, |a, s| a.max(s.abs()));
@@ -261,7 +261,7 @@ fn two_people_in_one_file() {
     let judged = Judged::of(&killed, WIDTH as usize, HEIGHT as usize);
     assert!((100..=180).contains(&judged.frames.len()), "{}", judged.frames.len());
     let left = seconds(judged.flashes(160, 100));
-    let onsets = judge::onsets(&judged.sound);
+    let onsets = judge::onsets(&judged.audio);
     assert!(left.len() >= 2 && onsets.len() >= 6, "{left:?} {onsets:?}");
     check("left, killed", &left, (1..=left.len() as i32).map(ann_flash), -HALF_TICK, HALF_TICK);
     check("beeps, killed", &onsets, (0..onsets.len()).map(|n| 0.32 + n as f64 * 0.5), -0.003, 0.003);
@@ -392,7 +392,7 @@ fn a_broken_track_loses_only_itself() {
 }
 
 #[test]
-fn sound_alone() {
+fn audio_alone() {
     let ([_, ann_a, _, bob_a], [ann, bob]) = ids();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sound.ogg");
@@ -408,12 +408,12 @@ fn sound_alone() {
     script.play(&mut pipeline, &file, 3300 * MS);
     let seen = all(&mut events);
     let Some(Event::Drained { duration_ns, .. }) = seen.last() else { panic!("{seen:?}") };
-    let sound = judge::sound(&file);
-    let length = sound.len() as f64 / 48_000.0;
+    let audio = judge::audio(&file);
+    let length = audio.len() as f64 / 48_000.0;
     assert!((length - *duration_ns as f64 / 1e9).abs() < 0.001, "{length} {duration_ns}");
-    check("beeps", &judge::onsets(&sound), (0..6).map(|n| 0.23 + f64::from(n) * 0.5), -0.003, 0.003);
+    check("beeps", &judge::onsets(&audio), (0..6).map(|n| 0.23 + f64::from(n) * 0.5), -0.003, 0.003);
     let lost = (1.23 + 0.04) * 48_000.0;
-    let energy: f32 = sound[lost as usize..lost as usize + 960].iter().map(|s| s * s).sum();
+    let energy: f32 = audio[lost as usize..lost as usize + 960].iter().map(|s| s * s).sum();
     let level = (energy / 960.0).sqrt();
     assert!(level > 0.2, "{level} where a packet was lost; the beep has 0.35");
 }
@@ -441,7 +441,7 @@ fn all_beeps_on_time(name: &str, way: impl Fn(usize, &Encoded) -> Option<(bytes:
     script.play(&mut pipeline, &file, 6500 * MS);
     let seen = all(&mut events);
     assert!(matches!(seen.last(), Some(Event::Drained { .. })), "{seen:?}");
-    let onsets = judge::onsets(&judge::sound(&file));
+    let onsets = judge::onsets(&judge::audio(&file));
     check(name, &onsets, (0..6).map(|n| 0.23 + f64::from(n)), -0.015, 0.015);
     let lost = seen.iter().map(|event| if let Event::AudioLost { ns, .. } = event { *ns } else { 0 });
     lost.sum::<u64>() / MS as u64
@@ -502,7 +502,7 @@ fn nothing_at_all_is_a_file_too() {
         (output(), "nothing.mp4"),
         (output().with_audio(low).unwrap(), "low.mp4"),
         (silent, "silent.mp4"),
-        (Output::sound_mp4(), "sound.mp4"),
+        (Output::audio_mp4(), "sound.mp4"),
         (Output::ogg(), "nothing.ogg"),
     ] {
         let file = folder.path().join(name);

@@ -25,14 +25,14 @@ fn make(output: &Output) -> Made {
     let ([ann_v, ann_a, ..], [ann, _]) = ids();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shape.mp4");
-    let (pictures, beeps) = (material::flashes(material::VP8, 320, 180, 3, 0), material::beeps(3, 1000.0, 0));
+    let (frames, beeps) = (material::flashes(material::VP8, 320, 180, 3, 0), material::beeps(3, 1000.0, 0));
     let (tell, mut events) = unbounded_channel();
     let mut script = Script::new();
     let mut pipeline = Pipeline::start(output, file.clone(), script.start, tell).unwrap();
     pipeline.show(scene(&[&ann_v]), script.start);
     script.at(0, Act::Attach(ann_v.clone(), ann.clone(), Codec::Vp8));
     script.at(0, Act::Attach(ann_a.clone(), ann, Codec::Opus));
-    script.stream(&ann_v, &pictures, Way { captured: 300 * MS, delay: 20 * MS, rate: 90_000 }, &[]);
+    script.stream(&ann_v, &frames, Way { captured: 300 * MS, delay: 20 * MS, rate: 90_000 }, &[]);
     script.stream(&ann_a, &beeps, Way { captured: 300 * MS, delay: 20 * MS, rate: 48_000 }, &[]);
     script.at(2900 * MS, Act::Copy);
     script.play(&mut pipeline, &file, 3400 * MS);
@@ -77,7 +77,7 @@ fn flashes(frames: &Judged, least: usize) {
 
 /// And every beep. At low frequencies a beep's own beginning blurs.
 fn beeps(file: &Path, least: usize, tolerance: f64) {
-    let onsets = judge::onsets(&judge::sound(file));
+    let onsets = judge::onsets(&judge::audio(file));
     assert!(onsets.len() >= least, "{onsets:?}");
     check("beeps", &onsets, (0..onsets.len()).map(|n| FIRST + n as f64), -tolerance, tolerance);
 }
@@ -97,9 +97,9 @@ fn the_picture_alone() {
 }
 
 #[test]
-fn sound_alone_in_mp4() {
+fn audio_alone_in_mp4() {
     let audio = AudioSettings { bitrate: 64, frequency: 44_100 };
-    let made = make(&Output::sound_mp4().with_audio(audio).unwrap());
+    let made = make(&Output::audio_mp4().with_audio(audio).unwrap());
     streams(&made, &["aac,LC,44100,2,0"]);
     beeps(&made.file, 3, EXACT);
     beeps(&made.killed, 1, EXACT);
@@ -123,7 +123,7 @@ fn every_frequency_of_aac_keeps_its_time() {
     let threads = [96_000, 48_000, 16_000].map(|frequency| {
         std::thread::spawn(move || {
             let audio = AudioSettings { frequency, bitrate: 64 };
-            let made = make(&Output::sound_mp4().with_audio(audio).unwrap());
+            let made = make(&Output::audio_mp4().with_audio(audio).unwrap());
             streams(&made, &[&format!("aac,LC,{frequency},2,0")]);
             eprintln!("{frequency} Hz:");
             beeps(&made.file, 3, if frequency < 32_000 { 0.003 } else { EXACT });

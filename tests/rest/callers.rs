@@ -155,8 +155,8 @@ async fn idle_connections_keep_nobody_out() {
         }
         idle.push(stream);
     }
-    let asked = as_one(&stage, "the-reader", "GET", LIST, None);
-    let answered = tokio::time::timeout(std::time::Duration::from_secs(10), asked).await;
+    let requested = as_one(&stage, "the-reader", "GET", LIST, None);
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(10), requested).await;
     assert_eq!(answered.expect("an answer beside 1500 idle connections").0, 200);
     drop(idle);
     stage.sidecar.stop(AtClose::Stop).await.unwrap();

@@ -10,8 +10,8 @@ use crate::support::stage::{Stage, id};
 async fn what_is_missing_is_told_and_kept() {
     let stage = Stage::new().await;
     let (_, started) = stage.start("daily", "screen_recording").await;
-    let sound = stage.item(id(&started)).await;
-    assert_eq!((&sound["health"]["intact"], &sound["health"]["summary"]), (&json!(true), &json!(null)));
+    let audio = stage.item(id(&started)).await;
+    assert_eq!((&audio["health"]["intact"], &audio["health"]["summary"]), (&json!(true), &json!(null)));
 
     let mut health = Health::default();
     health.hole(65_000_000_000, 68_000_000_000, HoleCause::Connection, "no media path to the server");

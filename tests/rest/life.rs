@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use greffier::control::{AtClose, Patience};
+use greffier::control::{AtClose, Timeouts};
 use greffier::error::ErrorKind;
 use greffier::recording::{Failure, Report};
 use greffier::sidecar::Sidecar;
@@ -306,7 +306,7 @@ async fn what_a_crash_left_behind_is_finished_honestly() {
 async fn two_sidecars_cannot_share_a_folder() {
     let stage = Stage::new().await;
     let config = config(stage.folder.path(), None, "");
-    let error = Sidecar::start(&config, launcher(Cast::default()), Patience::default()).await.unwrap_err();
+    let error = Sidecar::start(&config, launcher(Cast::default()), Timeouts::default()).await.unwrap_err();
     assert!(error.message.starts_with("data_dir: ") && error.message.contains("in use by another greffier"), "{error}");
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }

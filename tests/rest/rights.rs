@@ -83,8 +83,8 @@ async fn no_endpoint_lets_a_token_of_another_room_through() {
     }
     let bearer = of_room("ours");
     let auth = "/api/v1.0/recordings/media-auth/";
-    let asked = stage.send("GET", auth, &[("Authorization", &bearer), media[0]], None).await;
-    assert_eq!(asked.0, 403, "{}", asked.2);
+    let requested = stage.send("GET", auth, &[("Authorization", &bearer), media[0]], None).await;
+    assert_eq!(requested.0, 403, "{}", requested.2);
     assert_eq!(as_room(&stage, "ours", "GET", "/api/v1.0/recordings/", &json!({})).await.1["count"], 0);
     for filter in [json!({}), json!({"room_name": "theirs"}), json!({"egress_id": saved}), json!({"active": true})] {
         let (status, list) = as_room(&stage, "ours", "POST", &twirp("ListEgress"), &filter).await;
@@ -177,28 +177,28 @@ async fn a_request_sends_us_nowhere_within() {
     let port = receiver.url.rsplit_once(':').unwrap().1.to_owned();
     let s3 = |endpoint: &str, key: &str| json!({"endpoint": endpoint, "bucket": "b", "access_key": key, "secret": key, "force_path_style": true});
     for host in ["127.0.0.1", "localhost", "127.1", "[::ffff:127.0.0.1]", "169.254.169.254", "10.0.0.1", "backend"] {
-        let mut asked = composite("daily", "a.ogg");
-        asked["webhooks"] = json!([{"url": format!("http://{host}:{port}/x"), "signing_key": "key"}]);
-        let (status, answer) = as_room(&stage, "daily", "POST", twirp, &asked).await;
+        let mut requested = composite("daily", "a.ogg");
+        requested["webhooks"] = json!([{"url": format!("http://{host}:{port}/x"), "signing_key": "key"}]);
+        let (status, answer) = as_room(&stage, "daily", "POST", twirp, &requested).await;
         let said = answer["msg"].as_str().unwrap();
         assert!(status == 400 && said.starts_with("webhooks.url: ") && said.contains("allowed_hosts"), "{answer}");
-        let mut asked = composite("daily", "a.ogg");
-        asked["file_outputs"][0]["s3"] = s3(&format!("http://{host}:{port}"), "k");
-        let (status, answer) = as_room(&stage, "daily", "POST", twirp, &asked).await;
+        let mut requested = composite("daily", "a.ogg");
+        requested["file_outputs"][0]["s3"] = s3(&format!("http://{host}:{port}"), "k");
+        let (status, answer) = as_room(&stage, "daily", "POST", twirp, &requested).await;
         assert!(status == 400 && answer["msg"].as_str().unwrap().starts_with("endpoint: "), "{answer}");
     }
-    let mut asked = composite("daily", "a.ogg");
-    asked["file_outputs"][0]["s3"] = s3("https://s3.example.org", "");
-    let (status, answer) = as_room(&stage, "daily", "POST", twirp, &asked).await;
+    let mut requested = composite("daily", "a.ogg");
+    requested["file_outputs"][0]["s3"] = s3("https://s3.example.org", "");
+    let (status, answer) = as_room(&stage, "daily", "POST", twirp, &requested).await;
     assert!(status == 400 && answer["msg"].as_str().unwrap().starts_with("access_key: missing"), "{answer}");
     assert!(receiver.so_far().is_empty(), "nothing was sent");
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 
     // Where it is allowed, what is said there stays there.
     let stage = staged("requests: {allowed_hosts: [127.0.0.1]}\n").await;
-    let mut asked = composite("daily", "a.ogg");
-    asked["file_outputs"][0]["s3"] = s3(&receiver.url, "k");
-    let (status, answer) = as_room(&stage, "daily", "POST", twirp, &asked).await;
+    let mut requested = composite("daily", "a.ogg");
+    requested["file_outputs"][0]["s3"] = s3(&receiver.url, "k");
+    let (status, answer) = as_room(&stage, "daily", "POST", twirp, &requested).await;
     assert!(status == 400 && !answer.to_string().contains("s3cret"), "{answer}");
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }
@@ -207,11 +207,11 @@ async fn a_request_sends_us_nowhere_within() {
 async fn secrets_in_urls_are_not_told() {
     let receiver = HttpReceiver::start(|_| (200, Vec::new()));
     let stage = staged("requests: {allowed_hosts: [127.0.0.1]}\n").await;
-    let mut asked = composite("daily", "a.ogg");
+    let mut requested = composite("daily", "a.ogg");
     let url = format!("{}/hooks/T0PS3CRET0123456?token=T0PS3CRET", receiver.url);
-    asked["webhooks"] = json!([{"url": url, "signing_key": "key"}]);
+    requested["webhooks"] = json!([{"url": url, "signing_key": "key"}]);
     let (status, answer) =
-        as_room(&stage, "daily", "POST", "/twirp/livekit.Egress/StartRoomCompositeEgress", &asked).await;
+        as_room(&stage, "daily", "POST", "/twirp/livekit.Egress/StartRoomCompositeEgress", &requested).await;
     assert_eq!(status, 200, "{answer}");
     assert!(!answer.to_string().contains("T0PS3CRET"), "{answer}");
     let (_, list) = as_room(&stage, "daily", "POST", "/twirp/livekit.Egress/ListEgress", &json!({})).await;

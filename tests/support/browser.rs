@@ -12,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 /// What is not there after this long never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One browser with one page.
 pub struct Browser {
@@ -157,11 +157,11 @@ impl Browser {
     /// The `Range` headers of what was asked for.
     pub fn ranges(&self) -> Vec<String> {
         let headers = |event: &Value| event["headers"].as_object().cloned().unwrap_or_default();
-        let asked = self.of("Network.requestWillBeSentExtraInfo").map(headers);
+        let requested = self.of("Network.requestWillBeSentExtraInfo").map(headers);
         let range = |headers: serde_json::Map<String, Value>| {
             headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("range")).map(|(_, value)| value)
         };
-        asked.filter_map(range).map(|value| value.as_str().unwrap().to_owned()).collect()
+        requested.filter_map(range).map(|value| value.as_str().unwrap().to_owned()).collect()
     }
 
     /// Bytes of bodies received so far.
@@ -193,7 +193,7 @@ impl Browser {
         let sent = self.to.write_all(format!("{message}\0").as_bytes()).and_then(|()| self.to.flush());
         assert!(sent.is_ok(), "chromium does not run: apt-get install chromium");
         loop {
-            let answer = self.from.recv_timeout(PATIENCE);
+            let answer = self.from.recv_timeout(TIMEOUT);
             let answer = answer.unwrap_or_else(|e| panic!("{method}: {e}; is it there? apt-get install chromium"));
             if answer["id"] == id {
                 let failed = !answer["error"].is_null();
@@ -214,7 +214,7 @@ impl Browser {
     fn wait(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let begun = Instant::now();
         while !done(self) {
-            if begun.elapsed() >= PATIENCE {
+            if begun.elapsed() >= TIMEOUT {
                 let text = self.text();
                 panic!("{what} never came; complaints: {:?}; the page says: {text}", self.complaints());
             }

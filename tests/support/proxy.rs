@@ -133,7 +133,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, weather: &Weather, up: bool) {
 }
 
 /// A door with TLS in front of the server, its certificate signed by an authority nobody knows.
-pub struct TlsDoor {
+pub struct TlsFront {
     /// `wss://localhost:port`.
     pub url: String,
     /// PEM of the authority.
@@ -141,7 +141,7 @@ pub struct TlsDoor {
     _folder: TempDir,
 }
 
-impl TlsDoor {
+impl TlsFront {
     /// In front of the server that listens on this loopback port.
     pub fn start(server: u16) -> Self {
         let provider = rustls::crypto::aws_lc_rs::default_provider();

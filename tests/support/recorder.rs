@@ -22,7 +22,7 @@ pub struct Recorder {
 /// When a command was given to a publisher and when it answered, on the wall clock. What it causes lies after the first;
 /// on a busy machine the answer may come later than the effect.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct Notified {
     /// Given.
     pub sent: f64,
     /// Answered.
@@ -34,7 +34,7 @@ pub struct Take {
     /// The finished file; its folder lives as long as this.
     pub file: PathBuf,
     /// Wall time of each command of the script, in order: when it had been obeyed.
-    pub told: Vec<Told>,
+    pub told: Vec<Notified>,
     /// Wall time of the stop.
     pub stopped: f64,
     /// From the stop to the end of the process, seconds.
@@ -96,7 +96,7 @@ impl Recorder {
         for (at, command) in script {
             self.wait_until_middle(*at);
             let sent = super::wall();
-            told.push(Told { sent, obeyed: publisher.tell(command) });
+            told.push(Notified { sent, obeyed: publisher.tell(command) });
         }
         self.wait_until(end);
         self.stop(told)
@@ -127,7 +127,7 @@ impl Recorder {
     }
 
     /// Ctrl-C, then the file it leaves.
-    pub fn stop(mut self, told: Vec<Told>) -> Take {
+    pub fn stop(mut self, told: Vec<Notified>) -> Take {
         let stopped = super::wall();
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is installed");
@@ -138,7 +138,7 @@ impl Recorder {
     }
 
     /// After it has ended by itself: what it left.
-    pub fn take(mut self, told: Vec<Told>, stopped: f64) -> Take {
+    pub fn take(mut self, told: Vec<Notified>, stopped: f64) -> Take {
         let ending = super::wall() - stopped;
         let log = self.log();
         let output = self.output.clone();

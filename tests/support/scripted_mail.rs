@@ -16,11 +16,11 @@ pub struct ScriptedMail {
 struct Shared {
     answers: HashMap<String, String>,
     heard: Vec<String>,
-    letters: Vec<String>,
+    emails: Vec<String>,
 }
 
 impl ScriptedMail {
-    /// `answers`: to `greeting`, a command such as `EHLO`, or `letter` (what comes after DATA). The others are taken.
+    /// `answers`: to `greeting`, a command such as `EHLO`, or `email` (what comes after DATA). The others are taken.
     pub fn start(answers: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
         let port = listener.local_addr().expect("its address").port();
@@ -50,8 +50,8 @@ impl ScriptedMail {
     }
 
     /// How many letters it took.
-    pub fn letters(&self) -> usize {
-        self.shared.lock().expect("not poisoned").letters.len()
+    pub fn emails(&self) -> usize {
+        self.shared.lock().expect("not poisoned").emails.len()
     }
 }
 
@@ -75,15 +75,15 @@ fn talk(stream: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()> {
             return Ok(());
         }
         if command == "DATA" && answer.starts_with("354") {
-            let mut letter = String::new();
-            while !letter.ends_with("\r\n.\r\n") {
-                if reader.read_line(&mut letter)? == 0 {
+            let mut email = String::new();
+            while !email.ends_with("\r\n.\r\n") {
+                if reader.read_line(&mut email)? == 0 {
                     return Ok(());
                 }
             }
             let answer = told("letter").unwrap_or_else(|| "250 taken".to_owned());
             if answer.starts_with('2') {
-                shared.lock().expect("not poisoned").letters.push(letter);
+                shared.lock().expect("not poisoned").emails.push(email);
             }
             write!(writer, "{answer}\r\n")?;
         }

@@ -143,7 +143,7 @@ impl ScriptedStore {
 
     /// How often this was asked.
     pub fn count(&self, op: Op) -> usize {
-        self.kept().calls.iter().filter(|(asked, _)| *asked == op).count()
+        self.kept().calls.iter().filter(|(requested, _)| *requested == op).count()
     }
 
     /// What was asked, and the status it was answered with.

@@ -86,7 +86,7 @@ impl MailServer {
     }
 
     /// The next letter that it takes.
-    pub fn letter(&self) -> Arrived {
+    pub fn email(&self) -> Arrived {
         let envelope: Value = serde_json::from_str(&self.line()).expect("a line of JSON per letter");
         let data = STANDARD.decode(envelope["data"].as_str().expect("the letter")).expect("base64");
         Arrived { envelope, text: String::from_utf8(data).expect("letters are text") }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use greffier::config::{Config, Overrides};
-use greffier::control::{AtClose, Launch, Launcher, Patience, Progress, Running};
+use greffier::control::{AtClose, Launch, Launcher, Progress, Running, Timeouts};
 use greffier::error::ErrorKind;
 use greffier::recording::{Failure, Quality, Report};
 use greffier::scene::Layout;
@@ -169,11 +169,11 @@ impl Stage {
     pub async fn configured(folder: TempDir, token: Option<&str>, yaml: &str) -> Self {
         let cast = Cast::default();
         let (join, drain) = (Duration::from_millis(400), Duration::from_millis(400));
-        let patience = Patience { join, drain, grace: Duration::from_secs(5) };
+        let timeouts = Timeouts { join, drain, grace: Duration::from_secs(5) };
         let config = config(folder.path(), token, yaml);
         let started = async {
             loop {
-                match Sidecar::start(&config, launcher(cast.clone()), patience).await {
+                match Sidecar::start(&config, launcher(cast.clone()), timeouts).await {
                     // Whoever reads for the sidecar before lets go of the store in a moment; a process takes them with it.
                     Err(error) if error.why().contains("in use by another greffier") => {
                         tokio::time::sleep(Duration::from_millis(10)).await;

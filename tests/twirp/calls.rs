@@ -23,8 +23,8 @@ async fn a_recording_from_start_to_end_in_protobuf() {
     let one = proto::ListEgressRequest { egress_id: id.clone(), ..Default::default() };
     let info = listed(&stage, one.clone()).await.remove(0);
     assert_eq!((info.status(), info.ended_at), (EgressStatus::EgressActive, 0));
-    let Some(proto::egress_info::Request::RoomComposite(asked)) = &info.request else { panic!("{info:?}") };
-    assert_eq!(asked.layout, "speaker-light", "what was asked for is told back");
+    let Some(proto::egress_info::Request::RoomComposite(requested)) = &info.request else { panic!("{info:?}") };
+    assert_eq!(requested.layout, "speaker-light", "what was asked for is told back");
 
     let layout = proto::UpdateLayoutRequest { egress_id: id.clone(), layout: "grid".into() };
     assert_eq!(call(&stage, "UpdateLayout", &layout).await.message::<EgressInfo>().egress_id, id);
@@ -71,7 +71,7 @@ async fn the_same_in_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_alone_and_sound_in_mp4_are_told_back_as_asked() {
+async fn a_picture_alone_and_audio_in_mp4_are_told_back_as_asked() {
     let stage = Stage::new().await;
     for (only, other, codec) in [("video_only", "audio_only", "DEFAULT_AC"), ("audio_only", "video_only", "AAC")] {
         // A file of another room's would be refused.
@@ -135,11 +135,11 @@ async fn lists_are_filtered() {
 async fn every_refusal_has_twirps_code_and_says_why() {
     let stage = Stage::new().await;
     let id = made(&stage, "daily").await;
-    let asked = file_of("weekly");
+    let requested = file_of("weekly");
     let with = |change: &dyn Fn(&mut proto::RoomCompositeEgressRequest)| {
-        let mut asked = asked.clone();
-        change(&mut asked);
-        asked.encode_to_vec()
+        let mut requested = requested.clone();
+        change(&mut requested);
+        requested.encode_to_vec()
     };
     let start = "StartRoomCompositeEgress";
     let missing = "request has missing or invalid field: ";
@@ -319,7 +319,7 @@ async fn a_long_list_comes_in_pages_and_filters_look_at_all_of_it() {
             let (id, at) = (RecordingId::new(format!("EG_{n:05}")), jiff::Timestamp::from_second(n + 1).unwrap());
             let (mut row, _) =
                 Recording::begin(id, "transcript".into(), request, Options::default(), &Policy::default(), at);
-            row.state = State::Told(Outcome::Complete(Reason::Stopped));
+            row.state = State::Notified(Outcome::Complete(Reason::Stopped));
             row
         };
         let rows: Vec<_> = (0..2500).map(row).collect();

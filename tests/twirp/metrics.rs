@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 
 use greffier::config::Config;
-use greffier::control::Patience;
+use greffier::control::Timeouts;
 use greffier::sidecar::Sidecar;
 use livekit_api::access_token::VideoGrants;
 use livekit_protocol as proto;
@@ -123,7 +123,7 @@ async fn a_port_that_is_taken_is_named() {
     for key in ["health_port", "prometheus_port"] {
         let folder = tempfile::tempdir().unwrap();
         let config: Config = config(folder.path(), None, &format!("{key}: {port}"));
-        let error = Sidecar::start(&config, launcher(Cast::default()), Patience::default()).await.unwrap_err();
+        let error = Sidecar::start(&config, launcher(Cast::default()), Timeouts::default()).await.unwrap_err();
         assert!(error.message.starts_with(&format!("{key}: cannot listen on port {port}: ")), "{error}");
     }
 }
@@ -155,7 +155,7 @@ fn health_is_told_while_everything_else_is_busy() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), None, &format!("health_port: {health}\n"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let start = async { Sidecar::start(&config, launcher(Cast::default()), Patience::default()).await.unwrap() };
+    let start = async { Sidecar::start(&config, launcher(Cast::default()), Timeouts::default()).await.unwrap() };
     let sidecar = runtime.block_on(start);
     let (busy, is_busy) = std::sync::mpsc::channel();
     let (free, is_free) = std::sync::mpsc::channel::<()>();

@@ -179,7 +179,7 @@ impl Mischief {
     }
 
     /// What is sent in place of an Opus packet, and whether it is still the same.
-    pub fn sound(&self, packet: &Bytes) -> (Bytes, bool) {
+    pub fn audio(&self, packet: &Bytes) -> (Bytes, bool) {
         let mut state = self.lock();
         match (state.garbage(Medium::Opus), state.scramble) {
             (Some(garbage), _) => (garbage, false),
@@ -307,7 +307,7 @@ mod tests {
         let of = |seed| {
             let mischief = Mischief::new(seed);
             mischief.order(&Act::Garbage { kind: "any".to_owned(), count: 50 }, ms(0));
-            (0..60).map(|_| mischief.sound(&Bytes::from_static(&[0xf8])).0).collect::<Vec<_>>()
+            (0..60).map(|_| mischief.audio(&Bytes::from_static(&[0xf8])).0).collect::<Vec<_>>()
         };
         assert_eq!(of(7), of(7));
         assert_ne!(of(7), of(8));

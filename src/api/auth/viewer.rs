@@ -8,7 +8,7 @@ use warp::http::header::{AUTHORIZATION, COOKIE};
 use warp::http::{HeaderMap, HeaderValue};
 
 use super::{Asker, Caller, Refused};
-use crate::api::Door;
+use crate::api::Api;
 use crate::api::phase::Phase;
 use crate::api::share::Refusal;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,13 +41,13 @@ pub enum Sight {
 }
 
 /// What this request, with the token of its query, may see of the recording of this id. Wrong tokens and links are counted.
-pub fn sight(door: &Door, asker: &Asker, id: &RecordingId, share: Option<&str>, now: Timestamp) -> Result<Sight> {
-    let recording = match door.control.get(id) {
+pub fn sight(api: &Api, asker: &Asker, id: &RecordingId, share: Option<&str>, now: Timestamp) -> Result<Sight> {
+    let recording = match api.control.get(id) {
         Ok(recording) => Some(Box::new(recording)),
         Err(e) if e.kind == ErrorKind::NotFound => None,
         Err(e) => return Err(e),
     };
-    let member = match member(door, asker) {
+    let member = match member(api, asker) {
         Err(refused) if refused.wait.is_some() && share.is_none() => return Ok(Sight::Wait(refused)),
         member => member.map_err(|refused| refused.error),
     };
@@ -56,7 +56,7 @@ pub fn sight(door: &Door, asker: &Asker, id: &RecordingId, share: Option<&str>, 
     let refused = match (recording, share) {
         (Some(recording), _) if here(&recording) => return Ok(Sight::Seen(recording, Viewer::Member)),
         (None, _) if member.is_ok() => return Ok(Sight::Nothing),
-        (Some(recording), Some(token)) => match door.sharer.check(&recording, token, now) {
+        (Some(recording), Some(token)) => match api.sharer.check(&recording, token, now) {
             Ok(()) => return Ok(Sight::Seen(recording, Viewer::Guest)),
             // Links end with their recording: then that is what is to be said.
             Err(Refusal::Expired) if Phase::of(&recording, now) == Phase::Expired => {
@@ -67,13 +67,13 @@ pub fn sight(door: &Door, asker: &Asker, id: &RecordingId, share: Option<&str>, 
             Err(Refusal::Forged) => "forged",
         },
         // We signed this link once: what it led to is gone.
-        (None, Some(token)) if door.sharer.verify(id, token).is_some() => return Ok(Sight::Nothing),
+        (None, Some(token)) if api.sharer.verify(id, token).is_some() => return Ok(Sight::Nothing),
         (None, Some(_)) => "forged",
         (Some(_) | None, None) => "sign_in",
     };
     if refused == "forged" {
         let error = Error::new(ErrorKind::Unauthenticated, "a link that is not ours");
-        let refused = door.guard.refuse(asker.peer, error, Instant::now());
+        let refused = api.guard.refuse(asker.peer, error, Instant::now());
         if refused.wait.is_some() {
             return Ok(Sight::Wait(refused));
         }
@@ -84,21 +84,21 @@ pub fn sight(door: &Door, asker: &Asker, id: &RecordingId, share: Option<&str>, 
 }
 
 /// Does the REST door let this request in? The cookie stands for the header that browsers cannot send by themselves.
-pub fn member(door: &Door, asker: &Asker) -> std::result::Result<Caller, Refused> {
+pub fn member(api: &Api, asker: &Asker) -> std::result::Result<Caller, Refused> {
     let bearer = cookie(&asker.headers).and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
     match bearer.filter(|_| !asker.headers.contains_key(AUTHORIZATION)) {
         Some(bearer) => {
             let mut asker = asker.clone();
             asker.headers.insert(AUTHORIZATION, bearer);
-            door.guard.look(&asker, Instant::now())
+            api.guard.look(&asker, Instant::now())
         }
-        None => door.guard.look(asker, Instant::now()),
+        None => api.guard.look(asker, Instant::now()),
     }
 }
 
 /// Like [`member`], of every room.
-pub fn member_of_all(door: &Door, asker: &Asker) -> std::result::Result<(), Refused> {
-    match member(door, asker)?.room {
+pub fn member_of_all(api: &Api, asker: &Asker) -> std::result::Result<(), Refused> {
+    match member(api, asker)?.room {
         None => Ok(()),
         Some(_) => {
             let error = Error::new(ErrorKind::PermissionDenied, "the token is for one room only");

@@ -42,9 +42,9 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
     let handlers = Handlers::default();
     // What an earlier process began is asked for here.
     let recent = egress.control.page(None, 0, RECENT).await.map(|page| page.recordings).unwrap_or_default();
-    let asked_for = recent.iter().filter(|recording| is_asked_for(recording, Timestamp::now()));
+    let requested = recent.iter().filter(|recording| is_requested(recording, Timestamp::now()));
     futures_util::future::join_all(
-        asked_for.map(|recording| register(&server, &handlers, &egress, recording.id.as_str())),
+        requested.map(|recording| register(&server, &handlers, &egress, recording.id.as_str())),
     )
     .await;
     let (bidder, loser, starter) = (egress.clone(), egress.clone(), egress.clone());
@@ -126,15 +126,15 @@ async fn sweep(handlers: Handlers, egress: Egress) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let now = Timestamp::now();
-        let asked_for = |id: &String| {
+        let requested = |id: &String| {
             let recording = egress.control.get(&crate::ids::RecordingId::new(id.clone()));
-            recording.is_ok_and(|recording| is_asked_for(&recording, now))
+            recording.is_ok_and(|recording| is_requested(&recording, now))
         };
-        lock(&handlers).retain(|id, _| asked_for(id));
+        lock(&handlers).retain(|id, _| requested(id));
     }
 }
 
-fn is_asked_for(recording: &Recording, now: Timestamp) -> bool {
+fn is_requested(recording: &Recording, now: Timestamp) -> bool {
     recording.options.origin.notifies_server()
         && (!recording.state.is_final() || now.duration_since(recording.updated_at) < LINGER)
 }

@@ -24,12 +24,12 @@ use warp::reply::Response;
 use crate::api::auth::{Asker, Sight, asker, sight};
 use crate::api::phase::Phase;
 use crate::api::reply::{fetched, secured};
-use crate::api::{Door, reply};
+use crate::api::{Api, reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
 use crate::storage::Storage;
-use range::{Asked, Wanted};
+use range::{RangeRequest, Wanted};
 
 /// Chunks that wait for a slow client.
 const WAITING: usize = 4;
@@ -38,23 +38,23 @@ const WAITING: usize = 4;
 type Query = HashMap<String, String>;
 
 /// 200, 206, 304, 401, 404 (no such recording, or no file of it now) or 416.
-pub fn media(door: &Door) -> BoxedFilter<(Response,)> {
-    let door = door.clone();
+pub fn media(api: &Api) -> BoxedFilter<(Response,)> {
+    let api = api.clone();
     warp::path!("recording" / String / "media")
         .and(fetched())
         .and(warp::method())
         .and(asker())
         .and(warp::query::<Query>())
         .then(move |id: String, method: Method, asker: Asker, query: Query| {
-            let door = door.clone();
-            async move { secured(reply::of(answer(&door, &RecordingId::new(id), &method, &asker, &query).await)) }
+            let api = api.clone();
+            async move { secured(reply::of(answer(&api, &RecordingId::new(id), &method, &asker, &query).await)) }
         })
         .boxed()
 }
 
-async fn answer(door: &Door, id: &RecordingId, method: &Method, asker: &Asker, query: &Query) -> Result<Response> {
+async fn answer(api: &Api, id: &RecordingId, method: &Method, asker: &Asker, query: &Query) -> Result<Response> {
     let now = Timestamp::now();
-    let recording = match sight(door, asker, id, query.get("s").map(String::as_str), now)? {
+    let recording = match sight(api, asker, id, query.get("s").map(String::as_str), now)? {
         Sight::Seen(recording, _) => recording,
         Sight::Nothing => return Err(missing("Not found.")),
         Sight::Wait(refused) => return Ok(reply::refused(&refused)),
@@ -67,14 +67,14 @@ async fn answer(door: &Door, id: &RecordingId, method: &Method, asker: &Asker, q
     if phase != Phase::Ready {
         return Err(missing(&format!("There is no file to see: {}.", phase.name())));
     }
-    let bytes = size(&door.storage_of(&recording)?, &recording).await?;
+    let bytes = size(&api.storage_of(&recording)?, &recording).await?;
     // What is stored is never changed.
     let etag = format!("\"{id}-{bytes:x}\"");
     let text = |name: HeaderName| asker.header(name);
     // Ranges are defined for GET alone.
     let range = text(RANGE).filter(|_| *method == Method::GET);
-    let asked = Asked { range, if_range: text(IF_RANGE), if_none_match: text(IF_NONE_MATCH) };
-    let (status, wanted) = match asked.decide(bytes, &etag) {
+    let requested = RangeRequest { range, if_range: text(IF_RANGE), if_none_match: text(IF_NONE_MATCH) };
+    let (status, wanted) = match requested.decide(bytes, &etag) {
         Wanted::Whole => (StatusCode::OK, 0..bytes),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Wanted::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
@@ -83,7 +83,7 @@ async fn answer(door: &Door, id: &RecordingId, method: &Method, asker: &Asker, q
     let mut response = if *method == Method::HEAD || wanted.is_empty() {
         Response::default()
     } else {
-        warp::reply::stream(body(&door.storage_of(&recording)?, &recording, wanted.clone()).await?).into_response()
+        warp::reply::stream(body(&api.storage_of(&recording)?, &recording, wanted.clone()).await?).into_response()
     };
     *response.status_mut() = status;
     let mut set = |name: HeaderName, value: &str| {

@@ -17,7 +17,7 @@ pub enum Wanted {
 
 /// The headers that decide, as they came; one that is not text counts as not there.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Asked<'a> {
+pub struct RangeRequest<'a> {
     /// `Range`.
     pub range: Option<&'a str>,
     /// `If-Range`.
@@ -26,7 +26,7 @@ pub struct Asked<'a> {
     pub if_none_match: Option<&'a str>,
 }
 
-impl Asked<'_> {
+impl RangeRequest<'_> {
     /// The answer for a file of `bytes` with this strong entity tag. What is not understood is ignored, and several ranges at
     /// once are too: the RFC allows both, and no player asks for them.
     pub fn decide(&self, bytes: u64, etag: &str) -> Wanted {
@@ -85,7 +85,7 @@ mod tests {
     const TAG: &str = "\"tag\"";
 
     fn of(range: &str, bytes: u64) -> Wanted {
-        Asked { range: Some(range), ..Asked::default() }.decide(bytes, TAG)
+        RangeRequest { range: Some(range), ..RangeRequest::default() }.decide(bytes, TAG)
     }
 
     #[test]
@@ -120,15 +120,15 @@ mod tests {
 
     #[test]
     fn a_part_is_given_only_of_the_file_the_client_knows() {
-        let asked = |if_range, if_none_match| Asked { range: Some("bytes=0-9"), if_range, if_none_match };
-        assert_eq!(asked(Some(TAG), None).decide(100, TAG), Wanted::Part(0..10));
+        let requested = |if_range, if_none_match| RangeRequest { range: Some("bytes=0-9"), if_range, if_none_match };
+        assert_eq!(requested(Some(TAG), None).decide(100, TAG), Wanted::Part(0..10));
         for other in ["\"other\"", "W/\"tag\"", "Sun, 22 Nov 2026 20:00:00 GMT"] {
-            assert_eq!(asked(Some(other), None).decide(100, TAG), Wanted::Whole, "{other}");
+            assert_eq!(requested(Some(other), None).decide(100, TAG), Wanted::Whole, "{other}");
         }
         for known in [TAG, "*", "\"other\", W/\"tag\""] {
-            assert_eq!(asked(None, Some(known)).decide(100, TAG), Wanted::Unchanged, "{known}");
+            assert_eq!(requested(None, Some(known)).decide(100, TAG), Wanted::Unchanged, "{known}");
         }
-        assert_eq!(asked(None, Some("\"other\"")).decide(100, TAG), Wanted::Part(0..10));
+        assert_eq!(requested(None, Some("\"other\"")).decide(100, TAG), Wanted::Part(0..10));
     }
 
     proptest! {

@@ -28,8 +28,8 @@ pub(super) fn serve(
     metrics: &Metrics,
 ) -> std::io::Result<(oneshot::Sender<()>, JoinHandle<()>)> {
     let (stop, stopped) = oneshot::channel::<()>();
-    let (asks, asked) = mpsc::channel(CONNECTIONS);
-    tokio::spawn(answer(metrics.clone(), asked));
+    let (asks, requested) = mpsc::channel(CONNECTIONS);
+    tokio::spawn(answer(metrics.clone(), requested));
     // A runtime of its own on its thread: nothing else runs there.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     listener.set_nonblocking(true)?;
@@ -72,8 +72,8 @@ fn route(asks: mpsc::Sender<Reply>) -> BoxedFilter<(Response,)> {
 }
 
 /// Says how everything is, as long as anybody asks.
-async fn answer(metrics: Metrics, mut asked: mpsc::Receiver<Reply>) {
-    while let Some(reply) = asked.recv().await {
+async fn answer(metrics: Metrics, mut requested: mpsc::Receiver<Reply>) {
+    while let Some(reply) = requested.recv().await {
         let _ = reply.send(metrics.health().await);
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
-use livekit_protocol::egress_info::Request as Asked;
+use livekit_protocol::egress_info::Request as RpcRequest;
 use serde_json::{Map, Value, json};
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
@@ -34,7 +34,7 @@ use text::Facts;
 /// Recordings that are looked through; older ones have ended.
 const LOOKED_AT: usize = 1000;
 /// Nobody is told of a recording for longer.
-const TOLD: SignedDuration = SignedDuration::from_hours(24 * 4);
+const NOTIFIED: SignedDuration = SignedDuration::from_hours(24 * 4);
 
 /// Whoever reads figures. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -106,8 +106,8 @@ impl Metrics {
 /// Nothing that a scrape tells of it changes any more.
 fn is_settled(recording: &Recording, now: Timestamp) -> bool {
     match recording.state {
-        State::Told(_) => true,
-        State::Ended(_) => now.duration_since(recording.updated_at) > TOLD,
+        State::Notified(_) => true,
+        State::Ended(_) => now.duration_since(recording.updated_at) > NOTIFIED,
         State::Starting | State::Active | State::Ending { .. } | State::Saving { .. } | State::Removing { .. } => false,
     }
 }
@@ -157,20 +157,20 @@ fn open_metrics(text: String) -> Response {
 fn runs(recording: &Recording) -> bool {
     match recording.state {
         State::Starting | State::Active | State::Ending { .. } => true,
-        State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => false,
+        State::Saving { .. } | State::Ended(_) | State::Notified(_) | State::Removing { .. } => false,
     }
 }
 
 /// The request as LiveKit Egress shows it: under the name of its kind.
-fn shown(request: &Asked) -> Value {
+fn shown(request: &RpcRequest) -> Value {
     let (kind, value) = match request {
-        Asked::RoomComposite(request) => ("RoomComposite", serde_json::to_value(request)),
-        Asked::Web(request) => ("Web", serde_json::to_value(request)),
-        Asked::Participant(request) => ("Participant", serde_json::to_value(request)),
-        Asked::TrackComposite(request) => ("TrackComposite", serde_json::to_value(request)),
-        Asked::Track(request) => ("Track", serde_json::to_value(request)),
-        Asked::Egress(request) => ("Egress", serde_json::to_value(request)),
-        Asked::Replay(request) => ("Replay", serde_json::to_value(request)),
+        RpcRequest::RoomComposite(request) => ("RoomComposite", serde_json::to_value(request)),
+        RpcRequest::Web(request) => ("Web", serde_json::to_value(request)),
+        RpcRequest::Participant(request) => ("Participant", serde_json::to_value(request)),
+        RpcRequest::TrackComposite(request) => ("TrackComposite", serde_json::to_value(request)),
+        RpcRequest::Track(request) => ("Track", serde_json::to_value(request)),
+        RpcRequest::Egress(request) => ("Egress", serde_json::to_value(request)),
+        RpcRequest::Replay(request) => ("Replay", serde_json::to_value(request)),
     };
     json!({ kind: value.map_or(Value::Null, renamed) })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use livekit_protocol::EgressInfo;
-use livekit_protocol::egress_info::Request as Asked;
+use livekit_protocol::egress_info::Request as RpcRequest;
 use prost::Message as _;
 
 use crate::control::Progress;
@@ -99,8 +99,8 @@ fn seconds(ns: u64) -> f64 {
 /// LiveKit Egress' word for what was asked for. We make room composites; the second version of the API calls them templates.
 pub fn kind(recording: &Recording) -> &'static str {
     let request = recording.options.origin.egress();
-    let told = request.and_then(|one| EgressInfo::decode(one.request.as_slice()).ok()?.request);
-    if matches!(told, Some(Asked::Egress(_))) { "template" } else { "room_composite" }
+    let reported = request.and_then(|one| EgressInfo::decode(one.request.as_slice()).ok()?.request);
+    if matches!(reported, Some(RpcRequest::Egress(_))) { "template" } else { "room_composite" }
 }
 
 /// LiveKit Egress' word for how it ended.

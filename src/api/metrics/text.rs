@@ -90,9 +90,9 @@ pub fn text(facts: &Facts) -> String {
     let tried = Family::<Labels, Gauge>::default();
     tried.get_or_create(&vec![("lane", "object".to_owned())]).set(0);
     for job in facts.jobs {
-        let lane = vec![("lane", lane(job))];
-        jobs.get_or_create(&lane).inc();
-        tried.get_or_create(&lane).inc_by(i64::from(job.attempts > 0));
+        let queue = vec![("lane", queue(job))];
+        jobs.get_or_create(&queue).inc();
+        tried.get_or_create(&queue).inc_by(i64::from(job.attempts > 0));
     }
     registry.register("greffier_outbox_jobs", "Uploads and messages that wait", jobs);
     registry.register("greffier_outbox_jobs_failing", "Those of them that were tried in vain", tried);
@@ -113,8 +113,8 @@ pub fn text(facts: &Facts) -> String {
 }
 
 /// Where the job waits, without the address, which may hold a key.
-fn lane(job: &Job) -> String {
-    job.lane().name.split(' ').next().unwrap_or_default().to_owned()
+fn queue(job: &Job) -> String {
+    job.queue().name.split(' ').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -132,7 +132,7 @@ mod tests {
         let (options, policy) = (Options::default(), Policy::default());
         let (one, _) = Recording::begin(RecordingId::new("EG_1"), "transcript".into(), request, options, &policy, now);
         let to = Target::Webhook("https://example.org/?token=hidden".into());
-        let task = Task::Tell { event: Event::Started, to, about: Box::new(one.clone()) };
+        let task = Task::Notify { event: Event::Started, to, about: Box::new(one.clone()) };
         let mut job = Job::new(one.id.clone(), task, now);
         job.attempts = 2;
         let mut tally = Tally::new(now);

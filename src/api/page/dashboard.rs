@@ -93,7 +93,7 @@ pub fn state(pages: &Pages) -> BoxedFilter<(Response,)> {
 
 async fn answer(pages: &Pages, asker: &Asker, query: &Query) -> Result<Response> {
     let language = pages.language(&asker.headers);
-    if let Err(refused) = member_of_all(&pages.door, asker) {
+    if let Err(refused) = member_of_all(&pages.api, asker) {
         return if refused.wait.is_some() {
             Ok(secured(reply::refused(&refused)))
         } else if refused.error.kind == ErrorKind::Unauthenticated {
@@ -117,7 +117,7 @@ async fn answer(pages: &Pages, asker: &Asker, query: &Query) -> Result<Response>
 }
 
 async fn figures(pages: &Pages, asker: &Asker, query: &Query) -> Result<Response> {
-    if let Err(refused) = member_of_all(&pages.door, asker) {
+    if let Err(refused) = member_of_all(&pages.api, asker) {
         return Ok(reply::refused(&refused));
     }
     let board = board(pages, &pages.language(&asker.headers), number(query)).await?;
@@ -127,7 +127,7 @@ async fn figures(pages: &Pages, asker: &Asker, query: &Query) -> Result<Response
 }
 
 async fn board(pages: &Pages, language: &Language<'_>, page: usize) -> Result<Board> {
-    let (control, now) = (&pages.door.control, Timestamp::now());
+    let (control, now) = (&pages.api.control, Timestamp::now());
     // While shutting down there are no figures any more; the list is still good.
     let progress = control.progress().await.unwrap_or_default();
     let mut live = Vec::new();

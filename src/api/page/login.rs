@@ -51,7 +51,7 @@ fn login(
     let is_token = !token.is_empty() && token.bytes().all(is_cookie_octet);
     let bearer = HeaderValue::from_str(&format!("Bearer {token}")).ok().filter(|_| is_token);
     shown.headers.insert(AUTHORIZATION, bearer.unwrap_or(HeaderValue::from_static("-")));
-    if let Err(refused) = pages.door.guard.look(&shown, Instant::now()) {
+    if let Err(refused) = pages.api.guard.look(&shown, Instant::now()) {
         if refused.wait.is_some() {
             return Err(refused);
         }
@@ -60,7 +60,7 @@ fn login(
         let own = context! { name => "sign_in", headline, more, next => Some(next), wrong => true };
         return Ok(pages.render(401, &language, "notice.html", own));
     }
-    let secure = if pages.door.sharer.base().starts_with("https:") { "; Secure" } else { "" };
+    let secure = if pages.api.sharer.base().starts_with("https:") { "; Secure" } else { "" };
     let cookie = format!("{COOKIE_NAME}={token}; Path=/; HttpOnly; SameSite=Strict{secure}");
     Ok(Ok(secured(moved(next, &cookie))))
 }

@@ -18,7 +18,7 @@ use warp::http::{HeaderMap, HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use crate::api::reply::secured;
-use crate::api::{Door, reply};
+use crate::api::{Api, reply};
 use crate::error::{Error, ErrorKind, Result};
 use language::{Language, Languages};
 
@@ -32,7 +32,7 @@ const TEMPLATES: &[(&str, &str)] = &[
 /// What every page is made with.
 #[derive(Clone)]
 struct Pages {
-    door: Door,
+    api: Api,
     templates: Arc<Environment<'static>>,
     languages: Arc<Languages>,
     /// Where style and scripts are.
@@ -40,8 +40,8 @@ struct Pages {
 }
 
 /// Every route of the pages.
-pub fn routes(door: &Door) -> BoxedFilter<(Response,)> {
-    let pages = Pages::new(door);
+pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
+    let pages = Pages::new(api);
     [
         recording::state(&pages),
         dashboard::page(&pages),
@@ -54,14 +54,14 @@ pub fn routes(door: &Door) -> BoxedFilter<(Response,)> {
 }
 
 impl Pages {
-    fn new(door: &Door) -> Self {
+    fn new(api: &Api) -> Self {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         for (name, text) in TEMPLATES {
             templates.add_template(name, text).expect("the embedded templates are well-formed; a test renders them");
         }
         let (templates, languages, assets) = (Arc::new(templates), Arc::new(Languages::read()), assets::base().into());
-        Self { door: door.clone(), templates, languages, assets }
+        Self { api: api.clone(), templates, languages, assets }
     }
 
     fn language(&self, headers: &HeaderMap) -> Language<'_> {

@@ -55,7 +55,7 @@ pub fn state(pages: &Pages) -> BoxedFilter<(Response,)> {
 async fn answer(pages: &Pages, asker: &Asker, id: &RecordingId, query: &Query) -> Result<Response> {
     let (language, now) = (pages.language(&asker.headers), Timestamp::now());
     let share = query.get("s").map(String::as_str);
-    match sight(&pages.door, asker, id, share, now)? {
+    match sight(&pages.api, asker, id, share, now)? {
         Sight::Seen(recording, viewer) => {
             let elapsed = elapsed(pages, &recording, now).await;
             show(pages, &language, &recording, viewer, share, elapsed, now)
@@ -69,7 +69,7 @@ async fn answer(pages: &Pages, asker: &Asker, id: &RecordingId, query: &Query) -
 
 async fn figures(pages: &Pages, asker: &Asker, id: &RecordingId, query: &Query) -> Result<Response> {
     let now = Timestamp::now();
-    match sight(&pages.door, asker, id, query.get("s").map(String::as_str), now)? {
+    match sight(&pages.api, asker, id, query.get("s").map(String::as_str), now)? {
         Sight::Seen(recording, _) => {
             let phase = Phase::of(&recording, now);
             let elapsed = elapsed(pages, &recording, now).await / 1_000_000_000;
@@ -88,7 +88,7 @@ async fn elapsed(pages: &Pages, recording: &Recording, now: Timestamp) -> u64 {
     if !Phase::of(recording, now).is_live() {
         return 0;
     }
-    let progress = pages.door.control.progress().await.unwrap_or_default();
+    let progress = pages.api.control.progress().await.unwrap_or_default();
     let since = recording.started_at.map(|at| now.duration_since(at).as_nanos());
     let since = since.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(0);
     progress.get(&recording.id).map_or(since, |progress| progress.duration_ns)

@@ -7,9 +7,9 @@ use warp::reply::Response;
 use crate::api::auth::Caller;
 use crate::api::body::{self, Body};
 use crate::api::rest::recordings::find;
-use crate::api::rest::{Ask, no_content};
+use crate::api::rest::{Call, no_content};
 use crate::api::share::Sharer;
-use crate::api::{Door, reply};
+use crate::api::{Api, reply};
 use crate::error::{Error, Result};
 
 /// How long a link is good unless it is said.
@@ -18,8 +18,8 @@ const DAYS: u32 = 30;
 const DAYS_MAX: u32 = 366;
 
 /// `{"expires_in_days": n}` → 201 `{"url", "expires_at"}`. A link never outlives its recording.
-pub(super) async fn share(door: &Door, caller: &Caller, ask: &Ask, body: Body) -> Result<Response> {
-    let recording = find(door, caller, &ask.segment)?;
+pub(super) async fn share(api: &Api, caller: &Caller, call: &Call, body: Body) -> Result<Response> {
+    let recording = find(api, caller, &call.segment)?;
     let mut fields = body::fields(body, "{\"expires_in_days\": 30}").await?;
     let days = fields.number("expires_in_days")?.unwrap_or(DAYS);
     if !(1..=DAYS_MAX).contains(&days) {
@@ -33,13 +33,13 @@ pub(super) async fn share(door: &Door, caller: &Caller, ask: &Ask, body: Body) -
     let end = Sharer::end(&recording, now, ttl);
     // Whole seconds, as the link has them.
     let expires_at = Timestamp::from_second(end.as_second()).unwrap_or(end).to_string();
-    let url = door.sharer.url(&recording, now, ttl);
+    let url = api.sharer.url(&recording, now, ttl);
     Ok(reply::json(201, &json!({"url": url, "expires_at": expires_at})))
 }
 
 /// 204: no link given so far opens anything any more.
-pub(super) async fn revoke(door: &Door, caller: &Caller, ask: &Ask) -> Result<Response> {
-    let recording = find(door, caller, &ask.segment)?;
-    door.control.revoke_shares(&recording.id).await?;
+pub(super) async fn revoke(api: &Api, caller: &Caller, call: &Call) -> Result<Response> {
+    let recording = find(api, caller, &call.segment)?;
+    api.control.revoke_shares(&recording.id).await?;
     Ok(no_content())
 }

@@ -7,22 +7,21 @@ use warp::reply::Response;
 
 use crate::api::auth::Caller;
 use crate::api::rest::recordings::is_going;
-use crate::api::rest::{Ask, not_found};
-use crate::api::{Door, body, reply};
+use crate::api::rest::{Call, not_found};
+use crate::api::{Api, body, reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::{Outcome, Recording};
 
 /// 200 with the headers; 403 for what is no recording's file, is not saved, has expired or is another room's; 400 and 404 for a wrong
 /// extension; 404 for a recording that is not there.
-pub(super) async fn get(door: &Door, caller: &Caller, ask: &Ask) -> Result<Response> {
-    let url = ask.asker.header("x-original-url");
+pub(super) async fn get(api: &Api, caller: &Caller, call: &Call) -> Result<Response> {
+    let url = call.asker.header("x-original-url");
     let url = url.ok_or_else(|| denied("X-Original-URL: missing; the proxy must send the URL that was asked for"))?;
-    let key =
-        key_of(url, &door.media_url).ok_or_else(|| denied("X-Original-URL: not the URL of a recording's file"))?;
-    let recording = match door.control.with_key(&key)? {
+    let key = key_of(url, &api.media_url).ok_or_else(|| denied("X-Original-URL: not the URL of a recording's file"))?;
+    let recording = match api.control.with_key(&key)? {
         Some(recording) => recording,
-        None => return by_name(door, &key),
+        None => return by_name(api, &key),
     };
     if is_going(&recording) {
         return Err(not_found());
@@ -30,7 +29,7 @@ pub(super) async fn get(door: &Door, caller: &Caller, ask: &Ask) -> Result<Respo
     caller.enter(&recording.request.room)?;
     may_be_fetched(&recording, Timestamp::now())?;
     // A folder is served by the proxy itself: there is nothing to sign.
-    let storage = door.storage_of(&recording)?;
+    let storage = api.storage_of(&recording)?;
     let signed = if storage.bucket().is_some() { storage.authorize_get(&key).await? } else { Vec::new() };
     let mut response = reply::json(200, &"authorized");
     for (name, value) in signed {
@@ -43,9 +42,9 @@ pub(super) async fn get(door: &Door, caller: &Caller, ask: &Ask) -> Result<Respo
 }
 
 /// The answer for a key that no recording has.
-fn by_name(door: &Door, key: &str) -> Result<Response> {
+fn by_name(api: &Api, key: &str) -> Result<Response> {
     let not_a_file = || denied("X-Original-URL: not the URL of a recording's file");
-    let name = key.strip_prefix(&door.policy.output_folder).and_then(|name| name.strip_prefix('/'));
+    let name = key.strip_prefix(&api.policy.output_folder).and_then(|name| name.strip_prefix('/'));
     let (id, extension) = name.and_then(|name| name.split_once('.')).ok_or_else(not_a_file)?;
     if id.is_empty()
         || id.contains('/')
@@ -57,7 +56,7 @@ fn by_name(door: &Door, key: &str) -> Result<Response> {
     if !["mp4", "ogg"].contains(&extension) {
         return Ok(reply::detail(400, "Unsupported extension."));
     }
-    match door.control.get(&RecordingId::new(id)) {
+    match api.control.get(&RecordingId::new(id)) {
         Ok(recording) if recording.extension() != extension => {
             Ok(reply::detail(404, "No recording found with this extension."))
         }

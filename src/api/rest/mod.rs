@@ -23,7 +23,7 @@ use warp::reply::Response;
 
 use crate::api::auth::{Asker, Caller, Refused, Scopes, asker};
 use crate::api::body::{self, Body};
-use crate::api::{Door, reply};
+use crate::api::{Api, reply};
 use crate::error::{Error, ErrorKind, Result};
 use route::{Endpoint, Found, Route};
 
@@ -31,7 +31,7 @@ use route::{Endpoint, Found, Route};
 const ANSWERS: Duration = Duration::from_secs(1);
 
 /// A request whose route is known.
-struct Ask {
+struct Call {
     asker: Asker,
     /// The segment of the path that stands for a name.
     segment: String,
@@ -40,8 +40,8 @@ struct Ask {
 }
 
 /// Every route of the door; rejects what is none of them.
-pub fn routes(door: &Door) -> BoxedFilter<(Response,)> {
-    let door = door.clone();
+pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
+    let api = api.clone();
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let found =
         warp::method().and(warp::path::full()).and_then(async |method: Method, path: FullPath| {
@@ -60,20 +60,20 @@ pub fn routes(door: &Door) -> BoxedFilter<(Response,)> {
                   asker: Asker,
                   query: String,
                   stream| {
-                let door = door.clone();
+                let api = api.clone();
                 async move {
                     let (route, segment) = match found {
                         Ok(found) => found,
                         Err(methods) => return reply::method_not_allowed(&methods),
                     };
-                    let ask = Ask { asker, segment, query };
+                    let call = Call { asker, segment, query };
                     let body = body::boxed(stream);
-                    match route.needs.map(|needs| door.guard.admit(&ask.asker, needs, Instant::now())) {
+                    match route.needs.map(|needs| api.guard.admit(&call.asker, needs, Instant::now())) {
                         Some(Err(refused)) => reply::refused(&refused),
-                        Some(Ok(caller)) => answer(&door, route.endpoint, &caller, ask, body).await,
+                        Some(Ok(caller)) => answer(&api, route.endpoint, &caller, call, body).await,
                         // It has a check of its own, or is open.
                         None => {
-                            answer(&door, route.endpoint, &Caller { scopes: Scopes::default(), room: None }, ask, body)
+                            answer(&api, route.endpoint, &Caller { scopes: Scopes::default(), room: None }, call, body)
                                 .await
                         }
                     }
@@ -83,36 +83,36 @@ pub fn routes(door: &Door) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-async fn answer(door: &Door, endpoint: Endpoint, caller: &Caller, ask: Ask, body: Body) -> Response {
+async fn answer(api: &Api, endpoint: Endpoint, caller: &Caller, call: Call, body: Body) -> Response {
     let answer = match endpoint {
-        Endpoint::Health => Ok(health(door).await),
+        Endpoint::Health => Ok(health(api).await),
         Endpoint::OpenApi => Ok(openapi::get()),
-        Endpoint::Config => Ok(config::get(door)),
-        Endpoint::Start => rooms::start(door, caller, &ask, body).await,
-        Endpoint::Stop => rooms::stop(door, caller, &ask).await,
-        Endpoint::LiveKitWebhook => return livekit_webhook::post(door, &ask, body).await,
-        Endpoint::MediaAuth => media_auth::get(door, caller, &ask).await,
-        Endpoint::StorageHook => return storage_hook::post(door, &ask, body).await,
-        Endpoint::List => recordings::list(door, caller, &ask).await,
-        Endpoint::Get => recordings::get(door, caller, &ask).await,
-        Endpoint::Delete => recordings::delete(door, caller, &ask).await,
-        Endpoint::Layout => recordings::layout(door, caller, &ask, body).await,
-        Endpoint::Share => links::share(door, caller, &ask, body).await,
-        Endpoint::Revoke => links::revoke(door, caller, &ask).await,
+        Endpoint::Config => Ok(config::get(api)),
+        Endpoint::Start => rooms::start(api, caller, &call, body).await,
+        Endpoint::Stop => rooms::stop(api, caller, &call).await,
+        Endpoint::LiveKitWebhook => return livekit_webhook::post(api, &call, body).await,
+        Endpoint::MediaAuth => media_auth::get(api, caller, &call).await,
+        Endpoint::StorageHook => return storage_hook::post(api, &call, body).await,
+        Endpoint::List => recordings::list(api, caller, &call).await,
+        Endpoint::Get => recordings::get(api, caller, &call).await,
+        Endpoint::Delete => recordings::delete(api, caller, &call).await,
+        Endpoint::Layout => recordings::layout(api, caller, &call, body).await,
+        Endpoint::Share => links::share(api, caller, &call, body).await,
+        Endpoint::Revoke => links::revoke(api, caller, &call).await,
     };
     reply::of(answer)
 }
 
 /// Whether control answers: a sidecar whose control does not records nothing.
-async fn health(door: &Door) -> Response {
-    let answer = tokio::time::timeout(ANSWERS, door.control.progress()).await;
+async fn health(api: &Api) -> Response {
+    let answer = tokio::time::timeout(ANSWERS, api.control.progress()).await;
     let (code, status) = if matches!(answer, Ok(Ok(_))) { (200, "ok") } else { (503, "control does not answer") };
     reply::json(code, &serde_json::json!({"status": status, "version": env!("CARGO_PKG_VERSION")}))
 }
 
 /// The feature is switched off: whoever asks sees nothing of it.
-fn enabled(door: &Door) -> Result<()> {
-    if door.enabled { Ok(()) } else { Err(not_found()) }
+fn enabled(api: &Api) -> Result<()> {
+    if api.enabled { Ok(()) } else { Err(not_found()) }
 }
 
 fn no_content() -> Response {
@@ -126,6 +126,6 @@ fn not_found() -> Error {
 }
 
 /// Refuses who has a check of their own, such as storage and LiveKit.
-fn refuse(door: &Door, ask: &Ask, error: Error) -> Refused {
-    door.guard.refuse(ask.asker.peer, error, Instant::now())
+fn refuse(api: &Api, call: &Call, error: Error) -> Refused {
+    api.guard.refuse(call.asker.peer, error, Instant::now())
 }

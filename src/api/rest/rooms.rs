@@ -7,29 +7,29 @@ use crate::api::auth::Caller;
 use crate::api::body::{self, Body};
 use crate::api::dto::Status;
 use crate::api::rest::start::{EXAMPLE, Start};
-use crate::api::rest::{Ask, enabled};
-use crate::api::{Door, reply};
+use crate::api::rest::{Call, enabled};
+use crate::api::{Api, reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{self, Limits, Outcome, Recording, Request};
 
 /// Starts a recording: 201 once media flows; 400, 409, 502 with the reason, or 503 when the machine is
 /// full. Repeated with the same idempotency key it is the
 /// same start.
-pub(super) async fn start(door: &Door, caller: &Caller, ask: &Ask, body: Body) -> Result<Response> {
-    let room = body::room(&ask.segment)?;
+pub(super) async fn start(api: &Api, caller: &Caller, call: &Call, body: Body) -> Result<Response> {
+    let room = body::room(&call.segment)?;
     caller.enter(&room)?;
-    enabled(door)?;
-    let header = ask.asker.headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default());
+    enabled(api)?;
+    let header = call.asker.headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default());
     let start = Start::read(body::fields(body, EXAMPLE).await?)?.with_idempotency_key(header)?;
     if let Some(mode) = &start.options.original_mode {
-        door.modes.of(mode).map_err(|e| e.at("options.original_mode"))?;
+        api.modes.of(mode).map_err(|e| e.at("options.original_mode"))?;
     }
-    let output = door.modes.of(&start.mode)?.output(&start.encoding, "options.")?;
+    let output = api.modes.of(&start.mode)?.output(&start.encoding, "options.")?;
     start.check_key(output.container())?;
-    let limits = limits(door.limits, &start)?;
+    let limits = limits(api.limits, &start)?;
     let request = Request { room: room.clone(), output, limits };
     let wanted = recording::Start::new(start.mode.clone(), request, start.options.clone());
-    let recording = door
+    let recording = api
         .control
         .start(recording::Start { caller_room: caller.room.clone(), ..wanted })
         .await
@@ -47,11 +47,11 @@ pub(super) async fn start(door: &Door, caller: &Caller, ask: &Ask, body: Body) -
 }
 
 /// Stops the room's recording: 200 at once, the file follows; 404 when there is none.
-pub(super) async fn stop(door: &Door, caller: &Caller, ask: &Ask) -> Result<Response> {
-    let room = body::room(&ask.segment)?;
+pub(super) async fn stop(api: &Api, caller: &Caller, call: &Call) -> Result<Response> {
+    let room = body::room(&call.segment)?;
     caller.enter(&room)?;
-    enabled(door)?;
-    let recording = door.control.stop(&room).await?;
+    enabled(api)?;
+    let recording = api.control.stop(&room).await?;
     let (id, status) = (recording.id.as_str(), Status::of(&recording).name());
     Ok(reply::json(200, &json!({"message": format!("Recording stopped for room {room}."), "id": id, "status": status})))
 }
@@ -72,10 +72,13 @@ fn never_began(recording: &Recording) -> Option<String> {
 /// A request may ask for less than everybody gets, not for more.
 fn limits(usual: Limits, start: &Start) -> Result<Limits> {
     match (start.max_duration, usual.max_duration) {
-        (Some(asked), Some(most)) if asked > most => {
-            let (asked, most) = (asked.as_secs(), most.as_secs());
-            Err(Error::invalid("options.max_duration", format!("{asked} is more than the configured {most} seconds")))
+        (Some(requested), Some(most)) if requested > most => {
+            let (requested, most) = (requested.as_secs(), most.as_secs());
+            Err(Error::invalid(
+                "options.max_duration",
+                format!("{requested} is more than the configured {most} seconds"),
+            ))
         }
-        (asked, usual_one) => Ok(Limits { max_duration: asked.or(usual_one), ..usual }),
+        (requested, usual_one) => Ok(Limits { max_duration: requested.or(usual_one), ..usual }),
     }
 }

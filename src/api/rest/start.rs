@@ -42,28 +42,28 @@ impl Start {
         let mode = body.text("mode")?.ok_or_else(|| {
             Error::invalid("mode", "missing; send {\"mode\": \"screen_recording\"} or {\"mode\": \"transcript\"}")
         })?;
-        let mut asked = body.section("options")?;
-        let mut owner = asked.section("owner")?;
+        let mut requested = body.section("options")?;
+        let mut owner = requested.section("owner")?;
         let encoding = Encoding {
-            layout: asked.text("layout")?,
-            width: asked.number("width")?,
-            height: asked.number("height")?,
-            framerate: asked.number("framerate")?,
-            video_bitrate: asked.number("video_bitrate")?,
+            layout: requested.text("layout")?,
+            width: requested.number("width")?,
+            height: requested.number("height")?,
+            framerate: requested.number("framerate")?,
+            video_bitrate: requested.number("video_bitrate")?,
         };
-        let max_duration = number(&mut asked, "max_duration", 1..=MAX_DURATION, "seconds")?;
+        let max_duration = number(&mut requested, "max_duration", 1..=MAX_DURATION, "seconds")?;
         let options = Options {
-            language: checked(&mut asked, "language", "a language such as fr or auto", is_tag)?,
-            transcribe: asked.flag("transcribe")?,
-            collect_metadata: asked.flag("collect_metadata")?,
-            original_mode: asked.text("original_mode")?,
+            language: checked(&mut requested, "language", "a language such as fr or auto", is_tag)?,
+            transcribe: requested.flag("transcribe")?,
+            collect_metadata: requested.flag("collect_metadata")?,
+            original_mode: requested.text("original_mode")?,
             owner: read_owner(&mut owner)?,
-            key: checked(&mut asked, "output_key", "a relative path such as meetings/daily.mp4", is_key)?,
-            expires_after: expires_after(&mut asked)?,
-            idempotency_key: checked(&mut asked, "idempotency_key", IDEMPOTENCY, is_idempotency_key)?,
+            key: checked(&mut requested, "output_key", "a relative path such as meetings/daily.mp4", is_key)?,
+            expires_after: expires_after(&mut requested)?,
+            idempotency_key: checked(&mut requested, "idempotency_key", IDEMPOTENCY, is_idempotency_key)?,
             ..Options::default()
         };
-        match body.left().into_iter().chain(owner.left()).chain(asked.left()).next() {
+        match body.left().into_iter().chain(owner.left()).chain(requested.left()).next() {
             Some(unknown) => Err(Error::invalid(&unknown, "there is no such field")),
             None => {
                 Ok(Self { mode, encoding, max_duration: max_duration.map(|n| Duration::from_secs(n.into())), options })
@@ -118,12 +118,12 @@ fn read_owner(fields: &mut Fields) -> Result<Option<Owner>> {
     }))
 }
 
-fn expires_after(asked: &mut Fields) -> Result<Option<SignedDuration>> {
-    let days = number(asked, "expires_in_days", 1..=DAYS, "days")?;
-    let seconds = number(asked, "expires_after", 60..=u32::MAX, "seconds")?;
+fn expires_after(requested: &mut Fields) -> Result<Option<SignedDuration>> {
+    let days = number(requested, "expires_in_days", 1..=DAYS, "days")?;
+    let seconds = number(requested, "expires_after", 60..=u32::MAX, "seconds")?;
     match (days, seconds) {
         (Some(_), Some(_)) => {
-            Err(Error::invalid(&asked.path_of("expires_after"), "expires_in_days is there too; send one of them"))
+            Err(Error::invalid(&requested.path_of("expires_after"), "expires_in_days is there too; send one of them"))
         }
         (Some(days), None) => Ok(Some(SignedDuration::from_hours(i64::from(days) * 24))),
         (None, Some(seconds)) => Ok(Some(SignedDuration::from_secs(seconds.into()))),

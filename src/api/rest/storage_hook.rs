@@ -9,9 +9,9 @@ use warp::reply::Response;
 use crate::api::auth::{ApiToken, bearer};
 use crate::api::body::{self, Body};
 use crate::api::rest::storage_event::{self, Event, Stored};
-use crate::api::rest::{Ask, refuse};
+use crate::api::rest::{Call, refuse};
 use crate::api::settings::StorageEvents;
-use crate::api::{Door, reply};
+use crate::api::{Api, reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{Outcome, Recording, State};
 
@@ -19,26 +19,26 @@ use crate::recording::{Outcome, Recording, State};
 const BYTES: usize = 64 * 1024;
 
 /// 200 when it is about a recording, or about nothing of ours; 401, 403 and 404 as the feature's documents have them.
-pub(super) async fn post(door: &Door, ask: &Ask, body: Body) -> Response {
-    if !shows_token(&door.events, ask) {
+pub(super) async fn post(api: &Api, call: &Call, body: Body) -> Response {
+    if !shows_token(&api.events, call) {
         let error = Error::new(ErrorKind::Unauthenticated, "Authorization: send `Bearer <storage event token>`");
-        let mut response = reply::refused(&refuse(door, ask, error));
+        let mut response = reply::refused(&refuse(api, call, error));
         let realm = HeaderValue::from_static("Bearer realm=\"Storage event API\"");
         response.headers_mut().insert(WWW_AUTHENTICATE, realm);
         return response;
     }
-    if !door.events.enabled || !door.enabled {
+    if !api.events.enabled || !api.enabled {
         return reply::detail(404, "Not found.");
     }
     let bytes = match body::bytes(body, BYTES).await {
         Ok(bytes) => bytes,
         Err(error) => return reply::error(&error),
     };
-    match storage_event::read(door.events.parser, &bytes) {
+    match storage_event::read(api.events.parser, &bytes) {
         Event::Malformed => reply::detail(403, "Invalid request data."),
         Event::Other => ignored(),
         Event::Stored(objects) => {
-            let answers: Result<Vec<_>> = objects.iter().map(|stored| about(door, stored)).collect();
+            let answers: Result<Vec<_>> = objects.iter().map(|stored| about(api, stored)).collect();
             match answers {
                 Err(error) => reply::error(&error),
                 Ok(answers) if answers.contains(&Answer::Processed) => {
@@ -57,22 +57,22 @@ enum Answer {
     Ignored,
 }
 
-fn about(door: &Door, stored: &Stored) -> Result<Answer> {
-    if door.storage.bucket().is_some_and(|bucket| bucket != stored.bucket) {
+fn about(api: &Api, stored: &Stored) -> Result<Answer> {
+    if api.storage.bucket().is_some_and(|bucket| bucket != stored.bucket) {
         return Err(Error::new(ErrorKind::PermissionDenied, "Invalid bucket specified."));
     }
     if !stored.is_media {
         return Ok(Answer::Ignored);
     }
     // The storage knows keys behind its prefix.
-    let prefix = door.storage.object_key("");
+    let prefix = api.storage.object_key("");
     for key in stored.keys.iter().filter_map(|key| key.strip_prefix(&prefix)) {
-        if let Some(recording) = door.control.with_key(key)? {
+        if let Some(recording) = api.control.with_key(key)? {
             tracing::debug!(recording = %recording.id, key, "the storage says that it is there");
             return if may_have_file(&recording) { Ok(Answer::Processed) } else { Err(no_file(&recording)) };
         }
     }
-    if stored.is_in(&door.storage.object_key(&door.policy.output_folder)) {
+    if stored.is_in(&api.storage.object_key(&api.policy.output_folder)) {
         return Err(Error::new(ErrorKind::NotFound, "No recording found for this event."));
     }
     Ok(Answer::Ignored)
@@ -83,7 +83,9 @@ fn may_have_file(recording: &Recording) -> bool {
     match &recording.state {
         State::Starting => false,
         State::Active | State::Ending { .. } | State::Saving { .. } => true,
-        State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => Outcome::has_file(outcome),
+        State::Ended(outcome) | State::Notified(outcome) | State::Removing { outcome, .. } => {
+            Outcome::has_file(outcome)
+        }
     }
 }
 
@@ -97,9 +99,9 @@ fn ignored() -> Response {
     reply::json(200, &json!({"message": "Notification ignored."}))
 }
 
-fn shows_token(events: &StorageEvents, ask: &Ask) -> bool {
+fn shows_token(events: &StorageEvents, call: &Call) -> bool {
     // Without a token nothing was asked for.
     let Some(token) = &events.token else { return true };
-    let shown = ask.asker.header(AUTHORIZATION).and_then(bearer);
+    let shown = call.asker.header(AUTHORIZATION).and_then(bearer);
     shown.is_some_and(|shown| ApiToken::shown(std::slice::from_ref(token), shown).is_some())
 }

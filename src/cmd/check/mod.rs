@@ -29,7 +29,7 @@ pub struct CheckArgs {
 }
 
 /// The whole takes less than 10 s, since the probes run side by side and none may take longer than this.
-const PATIENCE: Duration = Duration::from_secs(9);
+const TIMEOUT: Duration = Duration::from_secs(9);
 /// For the mail server to accept a connection.
 const MAIL: Duration = Duration::from_secs(3);
 
@@ -95,8 +95,8 @@ async fn probe(config: &Config, room: Option<&str>) -> Vec<Finding> {
 
 /// What it finds, or that it took too long.
 async fn in_time(what: &'static str, probe: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
-    let late = || vec![Finding::failure(what, format!("no answer within {} s", PATIENCE.as_secs()))];
-    tokio::time::timeout(PATIENCE, probe).await.unwrap_or_else(|_| late())
+    let late = || vec![Finding::failure(what, format!("no answer within {} s", TIMEOUT.as_secs()))];
+    tokio::time::timeout(TIMEOUT, probe).await.unwrap_or_else(|_| late())
 }
 
 async fn blocking(what: &'static str, probe: impl FnOnce() -> Vec<Finding> + Send + 'static) -> Vec<Finding> {

@@ -16,14 +16,14 @@ pub(super) struct Closing {
     /// No recorder is at work any more, and the rest has its time.
     grace: bool,
     /// The outbox was asked whether somebody is still to be told.
-    asked: Option<JoinHandle<()>>,
+    requested: Option<JoinHandle<()>>,
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
         // The outbox ends with its last handle.
-        if let Some(asked) = self.asked.take() {
-            asked.abort();
+        if let Some(requested) = self.requested.take() {
+            requested.abort();
         }
     }
 }
@@ -35,28 +35,28 @@ impl Driver {
         // The next start goes on with what is salvaged, saved and told; what is recorded cannot be recorded again.
         let recorded = self.live.values().any(|live| match live.recording.state {
             State::Starting | State::Active | State::Ending { .. } => !live.salvaging,
-            State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => false,
+            State::Saving { .. } | State::Ended(_) | State::Notified(_) | State::Removing { .. } => false,
         });
         if recorded {
             return;
         }
         let begun = std::mem::replace(&mut closing.grace, true);
-        if self.live.is_empty() && self.writes.is_empty() && closing.asked.is_none() {
+        if self.live.is_empty() && self.writes.is_empty() && closing.requested.is_none() {
             let (outbox, facts) = (self.outbox.clone(), self.effects.facts.clone());
-            closing.asked = Some(tokio::spawn(async move {
-                outbox.told().await;
-                let _ = facts.send(Fact::AllTold);
+            closing.requested = Some(tokio::spawn(async move {
+                outbox.reported().await;
+                let _ = facts.send(Fact::AllNotified);
             }));
         }
         if !begun {
-            self.effects.remind(self.patience.grace, Fact::GraceOver);
+            self.effects.remind(self.timeouts.grace, Fact::GraceOver);
         }
     }
 
     /// Nobody is to be told anything any more, unless something has happened since that was asked.
-    pub(super) fn all_told(&mut self) {
+    pub(super) fn all_notified(&mut self) {
         let Some(closing) = self.closing.as_mut() else { return };
-        closing.asked = None;
+        closing.requested = None;
         if self.live.is_empty() && self.writes.is_empty() {
             for waiting in closing.waiting.drain(..) {
                 let _ = waiting.send(Ok(()));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Driver, Live, Unable};
 use crate::control::admission;
 use crate::control::pending_writes::{PendingWrite, Written};
-use crate::control::{AtClose, Order, new_id};
+use crate::control::{AtClose, ControlCommand, new_id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recorder::Progress;
@@ -19,9 +19,9 @@ const EXPIRED: usize = 100;
 
 impl Driver {
     /// Does what was ordered, and answers.
-    pub(super) fn order(&mut self, order: Order) {
+    pub(super) fn order(&mut self, order: ControlCommand) {
         match order {
-            Order::Start { start, reply } => match self.begin(*start) {
+            ControlCommand::Start { start, reply } => match self.begin(*start) {
                 Ok(Begun::Joining(id)) => {
                     if let Some(live) = self.live.get_mut(&id) {
                         live.starters.push(reply);
@@ -34,35 +34,35 @@ impl Driver {
                     let _ = reply.send(Err(error));
                 }
             },
-            Order::Stop { room, reply } => match self.stop(&room) {
+            ControlCommand::Stop { room, reply } => match self.stop(&room) {
                 Ok((recording, written)) => written.answer(reply, Ok(recording)),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Order::Finish { id, reply } => match self.finish(&id) {
+            ControlCommand::Finish { id, reply } => match self.finish(&id) {
                 Ok((recording, written)) => written.answer(reply, Ok(recording)),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Order::Delete { id, object, reply } => match self.command(&id, Command::Delete { object }) {
+            ControlCommand::Delete { id, object, reply } => match self.command(&id, Command::Delete { object }) {
                 Ok(written) => written.answer(reply, Ok(())),
                 Err(unable) => drop(reply.send(Err(refused_delete(unable)))),
             },
-            Order::Layout { id, layout, reply } => match self.show(&id, layout) {
+            ControlCommand::Layout { id, layout, reply } => match self.show(&id, layout) {
                 Ok((recording, written)) => written.answer(reply, Ok(recording)),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Order::RevokeShares { id, reply } => match self.revoke_shares(&id) {
+            ControlCommand::RevokeShares { id, reply } => match self.revoke_shares(&id) {
                 // What was not revoked is not to be believed revoked.
                 Ok(written) => drop(tokio::spawn(async move { reply.send(written.tried().await) })),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Order::RoomClosed { room, why } => {
+            ControlCommand::RoomClosed { room, why } => {
                 let ids: Vec<_> =
                     self.live.iter().filter(|(_, live)| live.holds(&room)).map(|(id, _)| id.clone()).collect();
                 for id in ids {
                     self.report(&id, Report::RoomClosed(why.clone()), None);
                 }
             }
-            Order::Expire { now, reply } => {
+            ControlCommand::Expire { now, reply } => {
                 let expired = self.db.expired(now, EXPIRED).unwrap_or_default();
                 // Not those whose end the store has not taken yet, or that are on their way out.
                 let expired: Vec<_> = expired.into_iter().filter(|one| self.writes.newest(&one.id).is_none()).collect();
@@ -71,12 +71,12 @@ impl Driver {
                 }
                 let _ = reply.send(expired.len());
             }
-            Order::Progress { reply } => {
+            ControlCommand::Progress { reply } => {
                 let figures =
                     self.live.iter().filter_map(|(id, live)| Some((id.clone(), live.running.as_ref()?.progress())));
                 let _ = reply.send(figures.collect::<HashMap<RecordingId, Progress>>());
             }
-            Order::Close { running, reply } => {
+            ControlCommand::Close { running, reply } => {
                 self.closing.get_or_insert_default().waiting.push(reply);
                 let ids: Vec<_> = match running {
                     AtClose::Stop => self.live.keys().cloned().collect(),
@@ -115,12 +115,12 @@ impl Driver {
         }
         admission::check_disk(self.effects.spool.room(), &self.policy.disk)?;
         let id = id.unwrap_or_else(new_id);
-        let place = self.admission.place(&id, &request, &options.origin)?;
+        let slot = self.admission.slot(&id, &request, &options.origin)?;
         let now = Timestamp::now();
         let (recording, effects) = Recording::begin(id.clone(), mode, request, options, &self.policy, now);
         let jobs = self.jobs(&recording, &effects);
         tracing::info!(recording = %id, room = recording.request.room, mode = recording.mode, "starting");
-        self.live.insert(id.clone(), Live { place: Some(place), ..Live::new(recording.clone()) });
+        self.live.insert(id.clone(), Live { slot: Some(slot), ..Live::new(recording.clone()) });
         self.write(PendingWrite::of(recording).with(jobs, effects).beginning());
         Ok(Begun::Joining(id))
     }

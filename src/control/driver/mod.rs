@@ -18,12 +18,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::effects::Effects;
 use super::fact::Fact;
 use super::pending_writes::{PendingWrite, PendingWrites, Written};
-use crate::capacity::Place;
-use crate::control::{Admission, Order, Parts, Patience, Running};
+use crate::capacity::Slot;
+use crate::control::{Admission, ControlCommand, Parts, Running, Timeouts};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::outbox::{News, Outbox};
+use crate::outbox::{Completion, Outbox};
 use crate::recording::{
     Command, Effect, Failure, Health, Job, Outcome, Policy, Recording, Refused, Report, State, Step, Task,
 };
@@ -41,7 +41,7 @@ pub struct Driver {
     outbox: Outbox,
     policy: Policy,
     admission: Admission,
-    patience: Patience,
+    timeouts: Timeouts,
     live: HashMap<RecordingId, Live>,
     /// What was done about the disk.
     disk: Watch,
@@ -49,7 +49,7 @@ pub struct Driver {
     writes: PendingWrites,
     inbox: mpsc::UnboundedReceiver<Fact>,
     /// Facts from jobs.
-    news: mpsc::UnboundedReceiver<News>,
+    completions: mpsc::UnboundedReceiver<Completion>,
     /// Who waits for the end of everything; once somebody does, nothing starts any more.
     closing: Option<Closing>,
 }
@@ -59,7 +59,7 @@ struct Live {
     recording: Recording,
     running: Option<Box<dyn Running>>,
     /// Its place on this machine, until its recorder runs.
-    place: Option<Place>,
+    slot: Option<Slot>,
     /// Who wait for media to flow.
     starters: Vec<oneshot::Sender<Result<Recording>>>,
     /// No recorder is believed to finish it: what it left is being made whole.
@@ -70,7 +70,7 @@ struct Live {
 
 impl Live {
     fn new(recording: Recording) -> Self {
-        Self { recording, running: None, place: None, starters: vec![], salvaging: false, late: None }
+        Self { recording, running: None, slot: None, starters: vec![], salvaging: false, late: None }
     }
 
     /// True while a second recording of this room must wait.
@@ -83,23 +83,23 @@ impl Driver {
     /// A driver of nothing yet.
     pub fn new(parts: Parts) -> Self {
         let (facts, inbox) = mpsc::unbounded_channel();
-        let Parts { db, spool, launcher, outbox, news, policy, admission, patience } = parts;
+        let Parts { db, spool, launcher, outbox, completions, policy, admission, timeouts } = parts;
         let effects = Effects::new(spool, launcher, admission.capacity.clone(), facts);
         let (live, disk) = (HashMap::new(), Watch::default());
         let (writes, closing) = (PendingWrites::default(), None);
-        Self { db, effects, outbox, policy, admission, patience, live, disk, writes, inbox, news, closing }
+        Self { db, effects, outbox, policy, admission, timeouts, live, disk, writes, inbox, completions, closing }
     }
 
     /// Until the last handle is gone.
-    pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+    pub async fn run(mut self, mut commands: mpsc::Receiver<ControlCommand>) {
         loop {
             tokio::select! {
-                order = orders.recv() => match order {
+                order = commands.recv() => match order {
                     Some(order) => self.order(order),
                     None => break,
                 },
                 Some(fact) = self.inbox.recv() => self.fact(fact),
-                Some(news) = self.news.recv() => drop(self.report(&news.recording, news.report, news.done)),
+                Some(completions) = self.completions.recv() => drop(self.report(&completions.recording, completions.report, completions.done)),
             }
             self.close_when_done();
         }
@@ -122,7 +122,7 @@ impl Driver {
             Fact::Written(written) => self.written(written),
             Fact::WriteAgain => self.write_next(),
             Fact::Disk(room) => self.disk(room),
-            Fact::AllTold => self.all_told(),
+            Fact::AllNotified => self.all_notified(),
             Fact::GraceOver => self.grace_over(),
         }
     }
@@ -232,7 +232,7 @@ impl Driver {
                     written = written.then(starter, Ok(recording.clone()));
                 }
             }
-            State::Ended(outcome) | State::Told(outcome) | State::Removing { outcome, .. } => {
+            State::Ended(outcome) | State::Notified(outcome) | State::Removing { outcome, .. } => {
                 for starter in starters {
                     written = written.then(starter, Err(not_started(outcome)));
                 }
@@ -249,7 +249,7 @@ impl Driver {
         let jobs = |effect: &Effect| match effect {
             Effect::Upload => self.policy.store(recording, now),
             Effect::Remove { object } => job(Task::Remove { object: *object }),
-            Effect::Tell(event) => self.policy.tell(*event, recording, now),
+            Effect::Notify(event) => self.policy.notify(*event, recording, now),
             Effect::Record | Effect::Drain | Effect::Seal(_) | Effect::Free | Effect::Discard | Effect::Forget => {
                 vec![]
             }
@@ -306,7 +306,7 @@ impl Driver {
         for effect in effects {
             match effect {
                 // Those are jobs.
-                Effect::Upload | Effect::Remove { .. } | Effect::Tell(_) => {}
+                Effect::Upload | Effect::Remove { .. } | Effect::Notify(_) => {}
                 // That was done with the change, or before it.
                 Effect::Forget | Effect::Drain => {}
                 Effect::Record => self.record(recording),
@@ -330,8 +330,8 @@ impl Driver {
         if !live.recording.state.holds_room() {
             running.drain();
         }
-        (live.running, live.place) = (Some(running), None);
-        self.effects.remind(self.patience.join, Fact::JoinOverdue(id.clone()));
+        (live.running, live.slot) = (Some(running), None);
+        self.effects.remind(self.timeouts.join, Fact::JoinOverdue(id.clone()));
         self.watch_disk();
     }
 
@@ -346,7 +346,7 @@ impl Driver {
         let Some(live) = self.live.get(id) else { return };
         let joined = live.running.as_ref().is_some_and(|running| running.progress().started_at.is_some());
         if live.recording.state == State::Starting && live.recording.started_at.is_none() && !joined {
-            let words = format!("did not join the room within {:?}", self.patience.join);
+            let words = format!("did not join the room within {:?}", self.timeouts.join);
             let failure = Failure::new(ErrorKind::DeadlineExceeded, words);
             self.report(id, Report::Broke { failure, salvaged: None }, None);
         }

@@ -9,7 +9,7 @@ pub fn is_interrupted(state: &State) -> bool {
     match state {
         State::Starting | State::Active | State::Ending { .. } => true,
         // What is to be done is in the store.
-        State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => false,
+        State::Saving { .. } | State::Ended(_) | State::Notified(_) | State::Removing { .. } => false,
     }
 }
 

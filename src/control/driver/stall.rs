@@ -24,7 +24,7 @@ impl Driver {
 
     /// Looks at the file after a while, on another thread: while the disk hangs, time does not count.
     fn watch(&self, recording: &Recording, before: Option<Signs>) {
-        let (spool, facts, after) = (self.effects.spool.clone(), self.effects.facts.clone(), self.patience.drain);
+        let (spool, facts, after) = (self.effects.spool.clone(), self.effects.facts.clone(), self.timeouts.drain);
         let (id, extension) = (recording.id.clone(), recording.extension());
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
@@ -47,7 +47,7 @@ impl Driver {
         if before != Some(now) {
             return self.watch(&live.recording, Some(now));
         }
-        let words = format!("the recorder did not get on with its file for {:?}", self.patience.drain);
+        let words = format!("the recorder did not get on with its file for {:?}", self.timeouts.drain);
         self.give_up(id, Failure::new(ErrorKind::DeadlineExceeded, words));
     }
 
@@ -65,7 +65,7 @@ impl Driver {
             State::Starting | State::Active => drop(self.report(id, Report::ConnectionLost(DIED.into()), None)),
             // Its patience runs already.
             State::Ending { .. } => {}
-            State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => {}
+            State::Saving { .. } | State::Ended(_) | State::Notified(_) | State::Removing { .. } => {}
         }
     }
 
@@ -127,6 +127,6 @@ impl Driver {
 fn is_recorded(state: &State) -> bool {
     match state {
         State::Starting | State::Active | State::Ending { .. } => true,
-        State::Saving { .. } | State::Ended(_) | State::Told(_) | State::Removing { .. } => false,
+        State::Saving { .. } | State::Ended(_) | State::Notified(_) | State::Removing { .. } => false,
     }
 }

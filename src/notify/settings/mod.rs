@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_said_means_letters_in_a_folder_and_notices_in_the_room() {
+    fn nothing_said_means_emails_in_a_folder_and_notices_in_the_room() {
         let (settings, unknown) = read(json!({})).unwrap();
         assert_eq!(settings.targets(), [Target::Mail, Target::Room]);
         assert!(matches!(settings.mail.transport, Transport::Folder(None)) && unknown.is_empty());

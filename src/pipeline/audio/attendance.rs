@@ -15,7 +15,7 @@ use crate::pipeline::command::Generation;
 /// What is late is waited for this long after it should have arrived, so that packets which a network kept for three seconds stand
 /// where they were said. Meanwhile nothing is written, pictures included, and a kill loses that much more; when everybody's
 /// packets come in time, it is [`LATENCY`] as for pictures. It costs what the encoded pictures of that time take: 2 MB.
-pub const PATIENCE: Duration = Duration::from_secs(4);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// All voices.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Attendance {
 
     /// Whether what was said before `end` can be written, when that could have been done `overdue` ago.
     pub fn is_ready(&mut self, end: i64, overdue: Duration) -> bool {
-        let waited = overdue >= PATIENCE.saturating_sub(LATENCY);
+        let waited = overdue >= LONGEST_WAIT.saturating_sub(LATENCY);
         if waited {
             for speaker in self.speakers.values_mut() {
                 speaker.until = speaker.until.filter(|until| *until >= end);
@@ -95,7 +95,7 @@ mod tests {
         assert!(all.is_ready(block, NONE), "nobody has spoken");
         all.say(1, 0, &piece, &mut mixer);
         assert!(all.is_ready(block, NONE) && !all.is_ready(2 * block, NONE), "Ann goes on, perhaps");
-        assert!(all.is_ready(2 * block, PATIENCE), "but not for ever");
+        assert!(all.is_ready(2 * block, LONGEST_WAIT), "but not for ever");
         assert!(all.is_ready(9 * block, NONE), "she has stopped");
         mixer.take(BLOCK, &mut out);
         mixer.take(BLOCK, &mut out);
@@ -103,7 +103,7 @@ mod tests {
         assert!(all.is_ready(9 * block, NONE), "what is too late keeps nobody waiting");
         all.say(1, 2 * block, &piece, &mut mixer);
         assert!(!all.is_ready(9 * block, NONE), "she is back");
-        assert!(all.is_ready(9 * block, PATIENCE));
+        assert!(all.is_ready(9 * block, LONGEST_WAIT));
         all.expect(1, 5 * block);
         assert!(all.is_ready(5 * block, NONE) && !all.is_ready(6 * block, NONE), "she has begun again");
         assert_eq!(all.lost(), [(TrackId::new("TR_ann"), BLOCK as u64)]);

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn late_sound_is_cut_not_lost() {
+    fn late_audio_is_cut_not_lost() {
         let (mut mixer, mut voice) = (Mixer::new(), Voice::default());
         take(&mut mixer, 1);
         assert_eq!(mixer.add(&mut voice, 0, &stereo(0, 1920)), 960, "what was cut is counted");

@@ -65,14 +65,14 @@ impl MixerThread {
         let mut out = Vec::new();
         let mut end = None;
         let mut written = 0;
-        let mut told = Instant::now();
+        let mut reported = Instant::now();
         loop {
             if !self.listen(&mut attendance, &mut mixer, &mut end) {
                 return;
             }
             let now = Instant::now();
-            if now.duration_since(told) >= TELLING || end.is_some() {
-                told = now;
+            if now.duration_since(reported) >= TELLING || end.is_some() {
+                reported = now;
                 attendance.lost().into_iter().for_each(|lost| self.lost(lost));
             }
             let cursor = mixer.cursor().unsigned_abs();
@@ -169,7 +169,7 @@ mod tests {
 
     /// Seconds of sound for an output that holds half a second of it and takes nothing for a while.
     #[test]
-    fn an_output_that_hangs_loses_no_sound() {
+    fn an_output_that_hangs_loses_no_audio() {
         gst::init().unwrap();
         let text = "appsrc name=in format=time block=true max-bytes=200000 \
                     caps=\"audio/x-raw,format=F32LE,rate=48000,channels=2,layout=interleaved\" \
@@ -178,10 +178,10 @@ mod tests {
         let sink: gst_app::AppSrc = bus::element(&pipeline, "in").unwrap();
         let out: gst_app::AppSink = bus::element(&pipeline, "out").unwrap();
         pipeline.set_state(gst::State::Playing).unwrap();
-        let ((give, commands), (events, mut told)) = (channel(), unbounded_channel());
+        let ((give, commands), (events, mut reported)) = (channel(), unbounded_channel());
         let start = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
         let counters = Arc::new(Counters::new(events));
-        let sound = MixerThread {
+        let audio = MixerThread {
             commands,
             sink: sink.clone(),
             clock: RecordingClock::new(start),
@@ -192,7 +192,7 @@ mod tests {
         give.send(MixerCommand::Voice(1, track.clone())).unwrap();
         let piece = |at: i64| MixerCommand::Piece { generation: 1, position: at * 960, samples: vec![1000; 1920] };
         give.send(piece(0)).unwrap();
-        let thread = std::thread::spawn(move || sound.run());
+        let thread = std::thread::spawn(move || audio.run());
         // It is full, and there it stays.
         while sink.current_level_bytes() < 190_000 {
             std::thread::sleep(AGAIN);
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(heard.len() as i64, (full + 1000) * 960);
         assert!(heard.iter().skip(full as usize * 960).all(|sample| *sample == 1000.0 / 32768.0));
         drop(counters);
-        assert_eq!(told.blocking_recv(), Some(Event::Flowing));
-        assert_eq!(told.blocking_recv(), Some(Event::AudioLost { track, ns: 20_000_000 }));
+        assert_eq!(reported.blocking_recv(), Some(Event::Flowing));
+        assert_eq!(reported.blocking_recv(), Some(Event::AudioLost { track, ns: 20_000_000 }));
     }
 }

@@ -27,7 +27,7 @@ pub struct Admission {
     /// Why the decoder broke, while no picture has come since.
     broke: Option<(i64, String)>,
     /// The owner was told that there is no picture, and that still holds.
-    told: bool,
+    reported: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ pub struct Verdict {
     /// The decoder is given it.
     pub pass: bool,
     /// Ask the publisher for a key frame now.
-    pub ask: bool,
+    pub request: bool,
     /// The decoder makes nothing of what it is given: close it.
     pub close: bool,
     /// The track shows nothing, and why: told once, until it shows something again.
@@ -116,8 +116,8 @@ impl Admission {
             self.gate.close();
         }
         // While no decoder may be opened, a key frame would be for nothing.
-        let ask = verdict.ask && (open || self.retry.is_due(now)) && crowded.is_none();
-        Verdict { pass: verdict.pass && !close, ask, close, undecodable: why.and_then(|why| self.tell(why)) }
+        let request = verdict.request && (open || self.retry.is_due(now)) && crowded.is_none();
+        Verdict { pass: verdict.pass && !close, request, close, undecodable: why.and_then(|why| self.report(why)) }
     }
 
     /// Whether a decoder is to be opened for a unit, because there is none.
@@ -131,14 +131,14 @@ impl Admission {
         self.gate.close();
         self.waiting = None;
         self.broke.get_or_insert_with(|| (now, why.to_owned()));
-        if self.retry.failed(now) { self.tell(why.to_owned()) } else { None }
+        if self.retry.failed(now) { self.report(why.to_owned()) } else { None }
     }
 
     /// The decoder was closed for the sake of smaller pictures. The reason comes back when the owner is to be told of it now.
     pub fn evicted(&mut self, extent: Extent) -> Option<String> {
         self.gate.close();
         self.waiting = None;
-        self.tell(Refusal::Crowded(extent).to_string())
+        self.report(Refusal::Crowded(extent).to_string())
     }
 
     /// The decoder does not take what it is given.
@@ -160,7 +160,7 @@ impl Admission {
         {
             self.waiting = Some(Waiting { since: decoded, passed: false });
             if self.refused.is_none_or(|refused| decoded > refused) {
-                self.told = false;
+                self.reported = false;
             }
         }
         if self.broke.as_ref().is_some_and(|(at, _)| decoded > *at) {
@@ -168,8 +168,8 @@ impl Admission {
         }
     }
 
-    fn tell(&mut self, why: String) -> Option<String> {
-        (!std::mem::replace(&mut self.told, true)).then_some(why)
+    fn report(&mut self, why: String) -> Option<String> {
+        (!std::mem::replace(&mut self.reported, true)).then_some(why)
     }
 }
 
@@ -187,8 +187,8 @@ mod tests {
         now: i64,
         open: bool,
         decoded: Option<i64>,
-        told: Vec<String>,
-        asked: usize,
+        reported: Vec<String>,
+        requested: usize,
         passed: usize,
         crowded: Option<Extent>,
     }
@@ -196,7 +196,16 @@ mod tests {
     impl Camera {
         fn new() -> Self {
             let admission = Admission::default();
-            Self { admission, now: 0, open: true, decoded: None, told: vec![], asked: 0, passed: 0, crowded: None }
+            Self {
+                admission,
+                now: 0,
+                open: true,
+                decoded: None,
+                reported: vec![],
+                requested: 0,
+                passed: 0,
+                crowded: None,
+            }
         }
 
         fn frame(&mut self, heading: Heading, keyframe: bool) -> bool {
@@ -208,8 +217,8 @@ mod tests {
             let crowded = self.crowded;
             let facts = Facts { heading, crowded, contiguous: true, keyframe, open, decoded, now };
             let verdict = self.admission.unit(facts);
-            self.told.extend(verdict.undecodable);
-            self.asked += usize::from(verdict.ask);
+            self.reported.extend(verdict.undecodable);
+            self.requested += usize::from(verdict.request);
             self.passed += usize::from(verdict.pass);
             self.open &= !verdict.close;
             verdict.pass
@@ -226,7 +235,7 @@ mod tests {
 
         fn breaks(&mut self) {
             self.open = false;
-            self.told.extend(self.admission.broke(self.now, "it broke"));
+            self.reported.extend(self.admission.broke(self.now, "it broke"));
         }
     }
 
@@ -242,10 +251,10 @@ mod tests {
         camera.good(3);
         camera.breaks();
         assert!(!camera.frame(Heading::Same, false));
-        assert_eq!(camera.asked, 1, "a key frame is asked for at once");
+        assert_eq!(camera.requested, 1, "a key frame is asked for at once");
         assert!(camera.frame(of(640, 360), true));
         camera.good(10);
-        assert_eq!(camera.told, [""; 0]);
+        assert_eq!(camera.reported, [""; 0]);
     }
 
     #[test]
@@ -256,11 +265,11 @@ mod tests {
         assert!(!camera.frame(Heading::Same, false));
         assert!(camera.frame(of(640, 360), true), "at once");
         camera.good(10);
-        assert_eq!(camera.told, [""; 0]);
+        assert_eq!(camera.reported, [""; 0]);
         for _ in 0..200 {
             assert!(!camera.frame(Heading::Unreadable, true));
         }
-        assert_eq!(camera.told, ["its headers cannot be read"]);
+        assert_eq!(camera.reported, ["its headers cannot be read"]);
     }
 
     #[test]
@@ -273,14 +282,14 @@ mod tests {
                 camera.breaks();
             }
         }
-        assert_eq!(camera.told, ["it broke"]);
+        assert_eq!(camera.reported, ["it broke"]);
         assert!((7..=10).contains(&opened), "{opened} in two minutes");
         camera.good(31);
-        camera.told.clear();
+        camera.reported.clear();
         camera.good(60);
         camera.breaks();
         camera.breaks();
-        assert_eq!(camera.told, ["it broke"], "it had come back");
+        assert_eq!(camera.reported, ["it broke"], "it had come back");
     }
 
     #[test]
@@ -295,14 +304,14 @@ mod tests {
         for n in 0..60 {
             camera.frame(if n % 2 == 0 { of(16_383, 16_383) } else { of(640, 360) }, true);
         }
-        assert_eq!((camera.passed, camera.told.len()), (before, 1), "{:?}", camera.told);
-        assert!(camera.told[0].starts_with("declares 16383×16383"), "{:?}", camera.told);
+        assert_eq!((camera.passed, camera.reported.len()), (before, 1), "{:?}", camera.reported);
+        assert!(camera.reported[0].starts_with("declares 16383×16383"), "{:?}", camera.reported);
         camera.good(3);
         assert!(camera.passed > before + 30);
         for _ in 0..3 {
             camera.frame(of(16_383, 16_383), true);
         }
-        assert_eq!(camera.told.len(), 2, "told again");
+        assert_eq!(camera.reported.len(), 2, "told again");
     }
 
     #[test]
@@ -311,12 +320,12 @@ mod tests {
         camera.good(2);
         let Heading::Declares(extent) = of(4096, 2304) else { panic!("a size") };
         camera.crowded = Some(extent);
-        let (passed, asked) = (camera.passed, camera.asked);
+        let (passed, requested) = (camera.passed, camera.requested);
         for n in 0..600 {
             camera.frame(if n % 30 == 0 { of(4096, 2304) } else { Heading::Same }, n % 30 == 0);
         }
-        assert_eq!((camera.passed, camera.asked, camera.open), (passed, asked, false));
-        assert_eq!(camera.told, ["declares 4096×2304, for which the other tracks leave no room now"]);
+        assert_eq!((camera.passed, camera.requested, camera.open), (passed, requested, false));
+        assert_eq!(camera.reported, ["declares 4096×2304, for which the other tracks leave no room now"]);
         camera.crowded = None;
         assert!(!camera.frame(Heading::Same, false));
         assert!(camera.frame(of(4096, 2304), true), "at once");
@@ -334,7 +343,7 @@ mod tests {
             camera.frame(if n % 30 == 0 { of(640, 360) } else { Heading::Same }, n % 30 == 0);
             closed += usize::from(!camera.open);
         }
-        assert_eq!(camera.told, ["its frames do not decode"]);
+        assert_eq!(camera.reported, ["its frames do not decode"]);
         assert!(closed > 3, "{closed}");
         camera.good(40);
         assert_eq!(camera.decoded, Some(camera.now + 20 * MS));
@@ -346,8 +355,8 @@ mod tests {
         for _ in 0..60 * 30 {
             camera.frame(Heading::Same, false);
         }
-        assert!((10..=24).contains(&camera.asked), "{} in a minute", camera.asked);
-        assert_eq!(camera.told, ["no key frame came that could be decoded"]);
+        assert!((10..=24).contains(&camera.requested), "{} in a minute", camera.requested);
+        assert_eq!(camera.reported, ["no key frame came that could be decoded"]);
     }
 
     #[test]

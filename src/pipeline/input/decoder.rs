@@ -84,11 +84,12 @@ impl Decoder {
         let quiet_at = Arc::new(AtomicI64::new(i64::MIN));
         if codec != Codec::Opus {
             sink.set_ts_offset(nanos(LATENCY) - nanos(LEAD) - ZERO_NS);
-            let take = pictures(track.clone(), Arc::clone(frames), around.clone());
+            let take = take_frames(track.clone(), Arc::clone(frames), around.clone());
             sink.set_callbacks(callbacks(generation, around.commands.clone(), take));
         } else {
             let _ = around.mixer.send(MixerCommand::Voice(generation, track.clone()));
-            let take = samples(track.clone(), generation, Arc::clone(frames), Arc::clone(&quiet_at), around.clone());
+            let take =
+                take_samples(track.clone(), generation, Arc::clone(frames), Arc::clone(&quiet_at), around.clone());
             sink.set_callbacks(callbacks(generation, around.commands.clone(), take));
         }
         let commands = around.commands.clone();
@@ -218,7 +219,11 @@ fn callbacks(
 }
 
 /// Decoded pictures go into the queue of their track.
-fn pictures(track: TrackId, frames: Arc<FrameQueue>, around: Surroundings) -> impl FnMut(gst::Sample) + Send + 'static {
+fn take_frames(
+    track: TrackId,
+    frames: Arc<FrameQueue>,
+    around: Surroundings,
+) -> impl FnMut(gst::Sample) + Send + 'static {
     move |sample| {
         let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
         let small = info.is_none_or(|i| i.width() <= FLUSH_SIDE || i.height() <= FLUSH_SIDE);
@@ -231,7 +236,7 @@ fn pictures(track: TrackId, frames: Arc<FrameQueue>, around: Surroundings) -> im
 }
 
 /// Decoded samples go to the mixer, with their exact place.
-fn samples(
+fn take_samples(
     track: TrackId,
     generation: Generation,
     frames: Arc<FrameQueue>,

@@ -23,7 +23,7 @@ pub struct KeyframeGate {
     hungry_since: Option<i64>,
     /// When the last unit came.
     last: Option<i64>,
-    asked: Option<i64>,
+    requested: Option<i64>,
     /// How often, since the last picture.
     requests: u32,
 }
@@ -34,7 +34,7 @@ pub struct Verdict {
     /// It may be decoded.
     pub pass: bool,
     /// Ask the publisher for a key frame now.
-    pub ask: bool,
+    pub request: bool,
 }
 
 impl KeyframeGate {
@@ -58,12 +58,12 @@ impl KeyframeGate {
         let hungry = now - self.hungry_since.unwrap_or(now) >= PATIENCE_NS;
         let wants = !keyframe && (self.lost || hungry);
         let doubled = 1 << self.requests.saturating_sub(QUICK - 1).min(LONGEST.ilog2());
-        let ask = wants && self.asked.is_none_or(|asked| now - asked >= PAUSE_NS * doubled);
-        if ask {
-            self.asked = Some(now);
+        let request = wants && self.requested.is_none_or(|requested| now - requested >= PAUSE_NS * doubled);
+        if request {
+            self.requested = Some(now);
             self.requests = self.requests.saturating_add(1);
         }
-        Verdict { pass: self.open, ask }
+        Verdict { pass: self.open, request }
     }
 
     /// The decoder was lost: nothing passes before the next key frame.
@@ -84,9 +84,9 @@ mod tests {
     use super::*;
 
     const MS: i64 = 1_000_000;
-    const PASS: Verdict = Verdict { pass: true, ask: false };
-    const HOLD: Verdict = Verdict { pass: false, ask: false };
-    const ASK: Verdict = Verdict { pass: false, ask: true };
+    const PASS: Verdict = Verdict { pass: true, request: false };
+    const HOLD: Verdict = Verdict { pass: false, request: false };
+    const REQUEST: Verdict = Verdict { pass: false, request: true };
 
     #[test]
     fn asks_nothing_at_the_start_for_a_second() {
@@ -94,9 +94,9 @@ mod tests {
         for ms in (0..1000).step_by(33) {
             assert_eq!(gate.unit(true, false, None, ms * MS), HOLD);
         }
-        assert_eq!(gate.unit(true, false, None, 1000 * MS), ASK);
+        assert_eq!(gate.unit(true, false, None, 1000 * MS), REQUEST);
         assert_eq!(gate.unit(true, false, None, 1033 * MS), HOLD);
-        assert_eq!(gate.unit(true, false, None, 1500 * MS), ASK);
+        assert_eq!(gate.unit(true, false, None, 1500 * MS), REQUEST);
         assert_eq!(gate.unit(true, true, None, 1600 * MS), PASS);
     }
 
@@ -105,9 +105,9 @@ mod tests {
         let mut gate = KeyframeGate::default();
         assert_eq!(gate.unit(true, true, None, 0), PASS);
         assert_eq!(gate.unit(true, false, Some(20 * MS), 33 * MS), PASS);
-        assert_eq!(gate.unit(false, false, Some(40 * MS), 66 * MS), ASK);
+        assert_eq!(gate.unit(false, false, Some(40 * MS), 66 * MS), REQUEST);
         assert_eq!(gate.unit(true, false, Some(40 * MS), 99 * MS), HOLD);
-        assert_eq!(gate.unit(true, false, Some(40 * MS), 570 * MS), ASK);
+        assert_eq!(gate.unit(true, false, Some(40 * MS), 570 * MS), REQUEST);
         assert_eq!(gate.unit(false, true, Some(40 * MS), 600 * MS), PASS);
         assert_eq!(gate.unit(true, false, Some(640 * MS), 650 * MS), PASS);
     }
@@ -127,12 +127,12 @@ mod tests {
     fn asks_when_the_decoder_is_silent() {
         let mut gate = KeyframeGate::default();
         gate.unit(true, true, None, 0);
-        let mut asked = Vec::new();
+        let mut requested = Vec::new();
         for ms in (33..3000).step_by(33) {
-            if gate.unit(true, false, Some(500 * MS), ms * MS).ask {
-                asked.push(ms);
+            if gate.unit(true, false, Some(500 * MS), ms * MS).request {
+                requested.push(ms);
             }
         }
-        assert_eq!(asked, [1551, 2079, 2607]);
+        assert_eq!(requested, [1551, 2079, 2607]);
     }
 }

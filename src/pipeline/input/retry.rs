@@ -4,7 +4,7 @@ const SECOND: i64 = 1_000_000_000;
 /// The longest pause.
 const LONGEST_NS: i64 = 30 * SECOND;
 /// A decoder that has held for this long counts as sound again.
-const SOUND_NS: i64 = 60 * SECOND;
+const HEALTHY_NS: i64 = 60 * SECOND;
 
 /// The tries of one track.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Retry {
 impl Retry {
     /// It broke at `now` (nanoseconds, any zero). True when it has broken before, not long ago.
     pub fn failed(&mut self, now: i64) -> bool {
-        if self.last.is_none_or(|last| now - last >= SOUND_NS) {
+        if self.last.is_none_or(|last| now - last >= HEALTHY_NS) {
             self.failures = 0;
         }
         self.failures = self.failures.saturating_add(1);
@@ -56,9 +56,9 @@ mod tests {
             now += pause * SECOND;
         }
         assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 30, 30, 30]);
-        assert!(!retry.failed(now + SOUND_NS), "it held for a minute");
-        retry.failed(now + SOUND_NS);
+        assert!(!retry.failed(now + HEALTHY_NS), "it held for a minute");
+        retry.failed(now + HEALTHY_NS);
         retry.forget();
-        assert!(retry.is_due(now + SOUND_NS) && !retry.failed(now + SOUND_NS));
+        assert!(retry.is_due(now + HEALTHY_NS) && !retry.failed(now + HEALTHY_NS));
     }
 }

@@ -40,7 +40,7 @@ pub struct TrackState {
 
 /// When a unit comes.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Arrival {
     /// When it arrived.
     pub arrival: RecordingTime,
     /// Now.
@@ -51,7 +51,7 @@ pub struct Place {
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Ask for a key frame.
-    pub ask: bool,
+    pub request: bool,
     /// The track shows nothing, and why.
     pub undecodable: Option<String>,
     /// A decoder that made nothing of what it was given, or for which there is no room.
@@ -118,12 +118,12 @@ impl TrackState {
     pub fn unit(
         &mut self,
         unit: Unit,
-        place: Place,
+        at: Arrival,
         timeline: &mut Timeline<ParticipantId>,
         budget: &mut Budget,
     ) -> Outcome {
-        let paused = self.arrived.is_some_and(|before| place.arrival - before > PAUSE_NS);
-        self.arrived = Some(place.arrival);
+        let paused = self.arrived.is_some_and(|before| at.arrival - before > PAUSE_NS);
+        self.arrived = Some(at.arrival);
         if paused {
             self.admission.rest();
             self.retry.forget();
@@ -132,10 +132,10 @@ impl TrackState {
         }
         if self.codec == Codec::Opus {
             let quiet = self.decoder.as_ref().is_some_and(Decoder::is_quiet);
-            let steps = self.audio.unit(unit, place.arrival, quiet, timeline);
+            let steps = self.audio.unit(unit, at.arrival, quiet, timeline);
             return self.heard(steps);
         }
-        self.picture(unit, place, timeline, budget)
+        self.picture(unit, at, timeline, budget)
     }
 
     /// Its decoder is closed: smaller pictures need its room. The reason comes back when the owner is to be told now.
@@ -199,11 +199,11 @@ impl TrackState {
     fn picture(
         &mut self,
         unit: Unit,
-        place: Place,
+        at: Arrival,
         timeline: &mut Timeline<ParticipantId>,
         budget: &mut Budget,
     ) -> Outcome {
-        let placing = Placing { rtp: unit.rtp, ticks: 0, arrival: place.arrival, quiet: false };
+        let placing = Placing { rtp: unit.rtp, ticks: 0, arrival: at.arrival, quiet: false };
         let Some(time) = timeline.place(self.key, placing) else { return Outcome::default() };
         let heading = headers::read(self.codec, &unit.data);
         let (crowded, evicted) = self.claim(heading, budget);
@@ -214,7 +214,7 @@ impl TrackState {
             keyframe: unit.keyframe,
             open: self.decoder.is_some(),
             decoded: self.decoder.as_ref().and_then(|_| self.frames.decoded_at()),
-            now: place.now,
+            now: at.now,
         };
         let verdict = self.admission.unit(facts);
         if verdict.undecodable.is_some() && !verdict.close && self.decoder.is_some() {
@@ -228,6 +228,6 @@ impl TrackState {
             self.admission.overrun();
         }
         let closed = if verdict.close { self.decoder.take() } else { None };
-        Outcome { ask: verdict.ask, undecodable: verdict.undecodable, closed, evicted, lost_ns: 0 }
+        Outcome { request: verdict.request, undecodable: verdict.undecodable, closed, evicted, lost_ns: 0 }
     }
 }

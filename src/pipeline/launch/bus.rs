@@ -24,17 +24,17 @@ pub fn element<T: IsA<gst::Element>>(pipeline: &gst::Pipeline, name: &str) -> Re
     found.ok_or_else(|| format!("the pipeline has no element `{name}` of the right kind"))
 }
 
-/// Calls `tell` for everything that matters, from whichever thread says it.
-pub fn watch(pipeline: &gst::Pipeline, tell: impl Fn(Message) + Send + Sync + 'static) {
+/// Calls `report` for everything that matters, from whichever thread says it.
+pub fn watch(pipeline: &gst::Pipeline, report: impl Fn(Message) + Send + Sync + 'static) {
     let Some(bus) = pipeline.bus() else { return };
     bus.set_sync_handler(move |_, message| {
         let view = message.view();
         if let gst::MessageView::Error(error) = view {
             let from = error.src().map_or_else(String::new, |s| format!("{}: ", s.name()));
             tracing::debug!(from, debug = ?error.debug(), "gstreamer");
-            tell(Message::Error(format!("{from}{}", error.error().message())));
+            report(Message::Error(format!("{from}{}", error.error().message())));
         } else if let gst::MessageView::Eos(_) = view {
-            tell(Message::End);
+            report(Message::End);
         } else if let gst::MessageView::Warning(warning) = view {
             tracing::debug!(warning = %warning.error().message(), "gstreamer");
         }

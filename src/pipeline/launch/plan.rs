@@ -47,14 +47,14 @@ pub fn output(output: &Output, installed: impl Fn(&str) -> bool) -> Result<Plan,
     let file = match output.container() {
         Container::Mp4 => {
             if let Some(audio) = output.audio() {
-                tracks.push(fill(include_str!("../../../pipelines/tracks/aac.gst"), &sound(audio))?);
+                tracks.push(fill(include_str!("../../../pipelines/tracks/aac.gst"), &audio_values(audio))?);
                 plan.priming = priming(audio.frequency);
             }
             include_str!("../../../pipelines/outputs/mp4.gst")
         }
         Container::Ogg => {
             if let Some(audio) = output.audio() {
-                tracks.push(fill(include_str!("../../../pipelines/tracks/opus.gst"), &sound(audio))?);
+                tracks.push(fill(include_str!("../../../pipelines/tracks/opus.gst"), &audio_values(audio))?);
             }
             include_str!("../../../pipelines/outputs/ogg.gst")
         }
@@ -102,7 +102,7 @@ pub const fn profile(profile: Profile) -> &'static str {
     }
 }
 
-fn sound(audio: &AudioSettings) -> [(&'static str, String); 2] {
+fn audio_values(audio: &AudioSettings) -> [(&'static str, String); 2] {
     [("audio_bitrate", (audio.bitrate * 1000).to_string()), ("frequency", audio.frequency.to_string())]
 }
 
@@ -135,20 +135,20 @@ mod tests {
         };
         assert_eq!(shape(Output::mp4(video(Profile::Main)).unwrap()), (true, true, false, true, 1024));
         assert_eq!(shape(Output::silent_mp4(video(Profile::Main)).unwrap()), (true, false, false, true, 0));
-        assert_eq!(shape(Output::sound_mp4()), (false, true, false, false, 1024));
+        assert_eq!(shape(Output::audio_mp4()), (false, true, false, false, 1024));
         assert_eq!(shape(Output::ogg()), (false, false, true, false, 0));
     }
 
     #[test]
     fn values_are_those_asked_for() {
-        for (asked, name) in
+        for (requested, name) in
             [(Profile::Baseline, "constrained-baseline"), (Profile::Main, "main"), (Profile::High, "high")]
         {
-            let (text, ..) = planned(Output::mp4(video(asked)).unwrap());
+            let (text, ..) = planned(Output::mp4(video(requested)).unwrap());
             assert!(text.contains(&format!("profile={name} ")) && text.contains("key-int-max=120 "), "{text}");
         }
         let audio = AudioSettings { bitrate: 96, frequency: 44_100 };
-        let (text, _, priming) = planned(Output::sound_mp4().with_audio(audio).unwrap());
+        let (text, _, priming) = planned(Output::audio_mp4().with_audio(audio).unwrap());
         assert!(text.contains("rate=44100 ") && text.contains("bitrate=96000 "), "{text}");
         // 1024 samples of 44.1 kHz are 23.22 ms, which are 1114.6 of 48 kHz.
         assert_eq!(priming, 1115);

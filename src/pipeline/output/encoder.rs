@@ -131,12 +131,12 @@ mod tests {
         gst::init().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("turns.mp4");
-        let (commands, told) = channel();
+        let (commands, reported) = channel();
         let video =
             VideoSettings { size: Size::new(320, 180).unwrap(), ..VideoSettings::preset(Layout::from_name("speaker")) };
         let file = File::open(&output(video), path.clone(), commands).unwrap();
-        let (pictures, encoder) = (file.video.clone().unwrap(), file.encoder.clone().unwrap());
-        let sound = file.audio.clone().unwrap();
+        let (frames, encoder) = (file.video.clone().unwrap(), file.encoder.clone().unwrap());
+        let audio = file.audio.clone().unwrap();
         let at = |n| gst::ClockTime::from_nseconds(clock::span(n, 30).unsigned_abs());
         let buffer = |n, bytes| {
             let mut buffer = gst::Buffer::from_mut_slice(bytes);
@@ -147,18 +147,18 @@ mod tests {
         };
         // Everything that is to be heard first: the muxer waits for it.
         for n in 0..150_u64 {
-            sound.push_buffer(buffer(n, vec![0_u8; 1600 * 8])).unwrap();
+            audio.push_buffer(buffer(n, vec![0_u8; 1600 * 8])).unwrap();
         }
         for n in 0..150_u64 {
             if n % 30 == 29 {
                 // More often than it ever would; about here, because some wait in between.
                 encoder.exchange(n % 60 == 29);
             }
-            pictures.push_buffer(buffer(n, vec![(n * 7 % 200) as u8; 320 * 180 * 3 / 2])).unwrap();
+            frames.push_buffer(buffer(n, vec![(n * 7 % 200) as u8; 320 * 180 * 3 / 2])).unwrap();
         }
-        pictures.end_of_stream().unwrap();
-        sound.end_of_stream().unwrap();
-        let end = told.recv().unwrap();
+        frames.end_of_stream().unwrap();
+        audio.end_of_stream().unwrap();
+        let end = reported.recv().unwrap();
         assert!(matches!(end, Command::OutputEnded), "{end:?}");
         file.close().unwrap();
         let text = ffprobe(&path, &["-select_streams", "v", "-show_entries", "frame=pts_time,key_frame"]);

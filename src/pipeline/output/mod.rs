@@ -144,7 +144,7 @@ mod tests {
             (mp4(), "", Some("x264enc")),
             (mp4(), "x264enc", Some("openh264enc")),
             (silent(), "", Some("x264enc")),
-            (Output::sound_mp4(), "", None),
+            (Output::audio_mp4(), "", None),
             (Output::ogg(), "", None),
         ] {
             let plan = plan::output(&output, |e| e != absent).unwrap();

@@ -15,9 +15,9 @@ const ON_TIME: Duration = Duration::from_millis(100);
 /// So late that it must be quick: half of what is left until pictures are lost.
 const URGENT: Duration = Duration::from_millis(550);
 /// How long overload is looked at before the next step down.
-const LOOK: Duration = Duration::from_millis(500);
+const WINDOW: Duration = Duration::from_millis(500);
 /// The same, when it is urgent.
-const QUICK_LOOK: Duration = Duration::from_millis(150);
+const QUICK_WINDOW: Duration = Duration::from_millis(150);
 /// Catching up at least this much from one look to the next is enough.
 const GAIN: Duration = Duration::from_millis(50);
 /// How long everything must have been well before a step up; doubles with each that fails.
@@ -66,7 +66,7 @@ impl Overload {
             self.look = Some((now, late));
             return None;
         };
-        let length = if late > URGENT { QUICK_LOOK } else { LOOK };
+        let length = if late > URGENT { QUICK_WINDOW } else { WINDOW };
         if now.saturating_duration_since(since) < length {
             return None;
         }
@@ -160,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn it_becomes_cheaper_in_order_before_pictures_are_lost() {
+    fn it_becomes_cheaper_in_order_before_frames_are_lost() {
         use Quality::{FastPreset, Full, HalfRate, NoFilmstrip, QuarterRate};
         let expected =
             [(0.8, &[HalfRate][..]), (0.55, &[HalfRate, FastPreset]), (0.35, &[HalfRate, FastPreset, NoFilmstrip])];
         for (speed, expected) in expected {
             let (changes, worst) = play(7, |_| speed);
             assert_eq!(steps(&changes), expected, "{speed}: {changes:?}");
-            assert!(worst < crate::pipeline::clock::PATIENCE, "{speed}: {worst:?}");
+            assert!(worst < crate::pipeline::clock::MOST_LATE, "{speed}: {worst:?}");
         }
         // One after the other, and back the same way when the load has gone.
         let (changes, _) = play(60, |second| if (5..8).contains(&second) { 0.1 } else { 2.0 });
@@ -182,7 +182,7 @@ mod tests {
         // For ever too little for the full quality.
         let (changes, worst) = play(3600, |_| 0.8);
         assert!(changes.len() < 40, "{} changes in an hour: {changes:?}", changes.len());
-        assert!(worst < crate::pipeline::clock::PATIENCE, "{worst:?}");
+        assert!(worst < crate::pipeline::clock::MOST_LATE, "{worst:?}");
         // A load that comes and goes every 40 s.
         let (changes, _) = play(3600, |second| if second % 80 < 40 { 0.8 } else { 2.0 });
         assert!(changes.len() < 80, "{} changes in an hour", changes.len());

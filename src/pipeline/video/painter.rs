@@ -12,13 +12,13 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use crate::compositor::{Canvas, Compositor, Fonts, Frame, Picture, Plane};
+use crate::compositor::{Canvas, Compositor, Fonts, Frame, Plane, Tick};
 use crate::ids::TrackId;
 use crate::scene::{Face, Scene, Size};
 use crate::timeline::RecordingTime;
 
 use super::overload::Overload;
-use crate::pipeline::clock::{PATIENCE, RecordingClock, nanos, span};
+use crate::pipeline::clock::{MOST_LATE, RecordingClock, nanos, span};
 use crate::pipeline::command::Generation;
 use crate::pipeline::input::frame_queue::FrameQueue;
 use crate::pipeline::output::encoder::Encoder;
@@ -138,7 +138,7 @@ impl Painter {
     fn step(&mut self) -> Result<(), Stop> {
         self.wait()?;
         if self.last.is_none() {
-            self.await_pictures()?;
+            self.await_frames()?;
         }
         if let Some(end) = self.end {
             if self.tick >= end {
@@ -183,9 +183,9 @@ impl Painter {
     }
 
     /// Before the first picture: waits until every track on screen has one, for a while.
-    fn await_pictures(&mut self) -> Result<(), Stop> {
+    fn await_frames(&mut self) -> Result<(), Stop> {
         let deadline = self.clock.due(0) + HEAD;
-        while self.end.is_none() && self.lacks_pictures() {
+        while self.end.is_none() && self.lacks_frames() {
             let wait = deadline.saturating_duration_since(Instant::now()).min(CAUGHT_UP / 5);
             if wait.is_zero() {
                 break;
@@ -200,7 +200,7 @@ impl Painter {
     }
 
     /// Something is to be shown from the beginning, and has no picture yet.
-    fn lacks_pictures(&self) -> bool {
+    fn lacks_frames(&self) -> bool {
         let begins = |(at, _): &&(RecordingTime, Scene)| *at <= nanos(HEAD) / 2;
         let first = self.coming.iter().take_while(begins).last().or(self.coming.front());
         let Some((_, first)) = first else { return true };
@@ -284,7 +284,7 @@ impl Painter {
         }
         let fast = self.overload.quality().fast();
         if let Some(quality) = self.overload.late(late, now) {
-            self.counters.strained(quality, late);
+            self.counters.quality_changed(quality, late);
             if let Some(encoder) = self.outlet.encoder.as_ref().filter(|_| quality.fast() != fast) {
                 encoder.exchange(quality.fast());
             }
@@ -295,7 +295,7 @@ impl Painter {
     /// Leaves out ticks when doing less is not enough.
     fn catch_up(&mut self, late: Duration) {
         // The first picture is never left out: the file begins with it.
-        if late <= PATIENCE || self.tick == 0 {
+        if late <= MOST_LATE || self.tick == 0 {
             return;
         }
         let ticks = nanos(late).unsigned_abs() * self.framerate / 1_000_000_000;
@@ -305,9 +305,9 @@ impl Painter {
         }
         self.tick += ticks;
         self.counters.dropped.fetch_add(ticks / self.overload.quality().every(), Ordering::Relaxed);
-        if self.complained.is_none_or(|at| at.elapsed() >= PATIENCE) {
+        if self.complained.is_none_or(|at| at.elapsed() >= MOST_LATE) {
             self.complained = Some(Instant::now());
-            tracing::warn!(pictures = ticks, "the machine does not keep up: pictures are left out");
+            tracing::warn!(frames = ticks, "the machine does not keep up: pictures are left out");
         }
     }
 
@@ -332,9 +332,9 @@ impl Painter {
     fn paint(&mut self) -> Result<(), Stop> {
         let mut buffer = match (self.compositor.tick(), &self.last) {
             // Shares the memory: nothing is copied.
-            (Picture::Same, Some(last)) => last.copy(),
-            (Picture::Same, None) => copied(&self.pool, self.compositor.canvas(), self.size)?,
-            (Picture::Changed(canvas), _) => copied(&self.pool, canvas, self.size)?,
+            (Tick::Same, Some(last)) => last.copy(),
+            (Tick::Same, None) => copied(&self.pool, self.compositor.canvas(), self.size)?,
+            (Tick::Changed(canvas), _) => copied(&self.pool, canvas, self.size)?,
         };
         let begin = span(self.tick, self.framerate).unsigned_abs();
         let end = span(self.tick + 1, self.framerate).unsigned_abs();
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_output_gets_fewer_pictures_until_it_is_quick_again() {
+    async fn a_slow_output_gets_fewer_frames_until_it_is_quick_again() {
         gst::init().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slow.mp4");
@@ -428,7 +428,7 @@ mod tests {
         let video = VideoSettings { size, framerate: 30, ..VideoSettings::preset(Layout::from_name("speaker")) };
         let output = Output::mp4(video).unwrap();
         let (commands, to_conductor) = channel();
-        let (tell, mut events) = tokio::sync::mpsc::unbounded_channel();
+        let (report, mut events) = tokio::sync::mpsc::unbounded_channel();
         let file = output::File::open(&output, path.clone(), commands.clone()).unwrap();
         // The encoder takes this many milliseconds longer for each picture.
         let load = Arc::new(AtomicU64::new(80));
@@ -439,12 +439,13 @@ mod tests {
             gst::PadProbeReturn::Ok
         });
         let clock = RecordingClock::new(Instant::now());
-        let mut pipeline = Pipeline::with(file, &output, path.clone(), clock, (commands, to_conductor), tell).unwrap();
+        let mut pipeline =
+            Pipeline::with(file, &output, path.clone(), clock, (commands, to_conductor), report).unwrap();
         let mut way = Vec::new();
         let last = loop {
             let event = tokio::time::timeout(AT_MOST, events.recv()).await.expect("an event").unwrap();
             match event {
-                Event::Strained { quality, late_ms } => {
+                Event::QualityChanged { quality, late_ms } => {
                     eprintln!("{quality:?} at {late_ms} ms");
                     way.push(quality);
                     if quality == Quality::FastPreset {
@@ -467,9 +468,9 @@ mod tests {
         assert!(way.ends_with(&[Quality::HalfRate, Quality::Full]), "{way:?}");
         let Event::Drained { duration_ns, .. } = last else { panic!("{last:?}") };
         let (stats, seconds) = (pipeline.stats(), duration_ns as f64 / 1e9);
-        let (picture, sound, frames) = probe(&path);
-        eprintln!("{seconds} s, picture {picture} s, sound {sound} s, {frames} pictures, {stats:?}");
-        assert!((sound - seconds).abs() < 0.03 && (picture - seconds).abs() < 0.01, "{picture} {sound} {seconds}");
+        let (picture, audio, frames) = probe(&path);
+        eprintln!("{seconds} s, picture {picture} s, sound {audio} s, {frames} pictures, {stats:?}");
+        assert!((audio - seconds).abs() < 0.03 && (picture - seconds).abs() < 0.01, "{picture} {audio} {seconds}");
         assert_eq!(stats.duration_ns, duration_ns);
         assert_eq!(frames, stats.frames);
         assert!((frames as f64) < seconds * 30.0 * 0.8, "{frames} pictures in {seconds} s");

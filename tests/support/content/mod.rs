@@ -3,16 +3,16 @@
 mod colour;
 mod picture;
 mod probe;
-mod sound;
+mod audio;
 mod timing;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use audio::Audio;
 pub use colour::Colour;
 pub use picture::{Area, Picture, Span};
 pub use probe::{AudioStream, VideoStream};
-pub use sound::Sound;
 pub use timing::{Clock, Spread, cadence, missing, offsets};
 
 /// A finished file.
@@ -39,8 +39,8 @@ impl Recording {
     }
 
     /// Decodes all sound. Panics when there is no audio.
-    pub fn sound(&self) -> Sound {
-        sound::decode(&self.path, self.audio.as_ref().expect("the file has an audio stream"))
+    pub fn audio(&self) -> Audio {
+        audio::decode(&self.path, self.audio.as_ref().expect("the file has an audio stream"))
     }
 }
 

@@ -120,10 +120,10 @@ mod tests {
             ..Default::default()
         };
         let output = Some(proto::encoded_file_output::Output::S3(upload));
-        let asked = proto::EncodedFileOutput { filepath: "a.mp4".into(), output, ..Default::default() };
+        let requested = proto::EncodedFileOutput { filepath: "a.mp4".into(), output, ..Default::default() };
         let request = proto::RoomCompositeEgressRequest {
             room_name: "demo".into(),
-            file_outputs: vec![asked],
+            file_outputs: vec![requested],
             ..Default::default()
         };
         let file = proto::FileInfo { filename: "a.mp4".into(), ..Default::default() };

@@ -23,7 +23,7 @@ use crate::api::auth::{Asker, Caller, Guard, Scope, asker};
 use crate::api::body::{self, Body};
 use crate::control::new_id;
 use crate::egress::from_caller;
-use crate::egress::rpc::{self, Asked};
+use crate::egress::rpc::{self, RpcRequest};
 use crate::error::{Error, ErrorKind};
 use crate::ids::RecordingId;
 use failure::Failure;
@@ -91,13 +91,13 @@ async fn answer(
     let wire = Wire::of(kind).ok_or_else(|| Failure::bad_route(format!("unexpected Content-Type: {kind:?}")))?;
     let caller = admit(guard, asker)?;
     let body = body::bytes(body, BYTES).await?;
-    let asked = match method {
-        Method::StartEgress => Asked::Egress(wire.read(&body)?),
-        Method::StartRoomComposite => Asked::RoomComposite(wire.read(&body)?),
-        Method::StartWeb => Asked::Web(wire.read(&body)?),
-        Method::StartParticipant => Asked::Participant(wire.read(&body)?),
-        Method::StartTrackComposite => Asked::TrackComposite(wire.read(&body)?),
-        Method::StartTrack => Asked::Track(wire.read(&body)?),
+    let requested = match method {
+        Method::StartEgress => RpcRequest::Egress(wire.read(&body)?),
+        Method::StartRoomComposite => RpcRequest::RoomComposite(wire.read(&body)?),
+        Method::StartWeb => RpcRequest::Web(wire.read(&body)?),
+        Method::StartParticipant => RpcRequest::Participant(wire.read(&body)?),
+        Method::StartTrackComposite => RpcRequest::TrackComposite(wire.read(&body)?),
+        Method::StartTrack => RpcRequest::Track(wire.read(&body)?),
         Method::UpdateLayout => {
             let request: proto::UpdateLayoutRequest = wire.read(&body)?;
             known(egress, &caller, &request.egress_id)?;
@@ -119,9 +119,9 @@ async fn answer(
             return Ok(wire.info(&egress.stop(&request.egress_id).await.map_err(unknown)?));
         }
     };
-    caller.enter(room(&asked)).map_err(|_| Failure::denied())?;
+    caller.enter(room(&requested)).map_err(|_| Failure::denied())?;
     let egress_id = new_id().to_string();
-    let request = rpc::StartEgressRequest { egress_id, request: Some(asked), ..Default::default() };
+    let request = rpc::StartEgressRequest { egress_id, request: Some(requested), ..Default::default() };
     let start = from_caller(request, caller.room, egress.limits, &Zoned::now())?;
     Ok(wire.info(&egress.start(start).await.map_err(no_room)?))
 }
@@ -166,14 +166,14 @@ fn known(egress: &Egress, caller: &Caller, id: &str) -> Result<()> {
 }
 
 /// The room it is about; empty when it is about none.
-fn room(asked: &Asked) -> &str {
-    match asked {
-        Asked::RoomComposite(request) => &request.room_name,
-        Asked::TrackComposite(request) => &request.room_name,
-        Asked::Track(request) => &request.room_name,
-        Asked::Participant(request) => &request.room_name,
-        Asked::Egress(request) => &request.room_name,
-        Asked::Web(_) | Asked::Replay(_) => "",
+fn room(requested: &RpcRequest) -> &str {
+    match requested {
+        RpcRequest::RoomComposite(request) => &request.room_name,
+        RpcRequest::TrackComposite(request) => &request.room_name,
+        RpcRequest::Track(request) => &request.room_name,
+        RpcRequest::Participant(request) => &request.room_name,
+        RpcRequest::Egress(request) => &request.room_name,
+        RpcRequest::Web(_) | RpcRequest::Replay(_) => "",
     }
 }
 

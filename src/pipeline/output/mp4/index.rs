@@ -179,8 +179,8 @@ impl Track {
         let version = flags >> 24;
         let count = u32_at(trun, 4)?;
         let width = |fields: u32| u64::from((flags & fields).count_ones()) * 4;
-        let told = 8 + width(0x5) + u64::from(count) * width(0xf00);
-        *left = left.checked_sub(u64::from(count)).filter(|_| told <= trun.len() as u64)?;
+        let reported = 8 + width(0x5) + u64::from(count) * width(0xf00);
+        *left = left.checked_sub(u64::from(count)).filter(|_| reported <= trun.len() as u64)?;
         let mut at = 8;
         let mut next = |present: u32| -> Option<u32> {
             if flags & present == 0 {

@@ -130,7 +130,7 @@ mod tests {
         pipeline.set_state(gst::State::Null).unwrap();
     }
 
-    fn pictures(path: &Path) -> (usize, String) {
+    fn frames(path: &Path) -> (usize, String) {
         let args = ["-v", "error", "-select_streams", "v", "-count_frames", "-of", "csv=p=0", "-show_entries"];
         let entries = "stream=start_pts,nb_frames,nb_read_frames";
         let out = std::process::Command::new("ffprobe").args(args).arg(entries).arg(path).output().unwrap();
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!((made.bytes, made.before), (std::fs::metadata(&path).unwrap().len(), false));
         assert!(steps.load(Ordering::Relaxed) > 8, "whoever waits sees it");
         // Starts at zero in spite of the reordering; every picture is in the index.
-        assert_eq!(pictures(&path).1, "0,100,100");
+        assert_eq!(frames(&path).1, "0,100,100");
         let duration = duration_ns(&path).unwrap();
         assert!(duration.abs_diff(4_000_000_000) < 100_000_000, "{duration}");
         let again = finalise(&path, &steps).unwrap();
@@ -169,7 +169,7 @@ mod tests {
             bomb[trun + 4..trun + 8].copy_from_slice(flags);
             bomb[trun + 8..trun + 12].copy_from_slice(&[0xff; 4]);
             check::check(&bomb, &path);
-            let (found, line) = pictures(&path);
+            let (found, line) = frames(&path);
             // The pictures of that fragment, unless it is its sound.
             assert!((60..=100).contains(&found), "{line}");
         }
@@ -216,7 +216,7 @@ mod tests {
             std::fs::copy(&path, &cut).unwrap();
             File::options().write(true).open(&cut).unwrap().set_len(whole * part / 100).unwrap();
             finalise(&cut, &AtomicU64::new(0)).unwrap();
-            let (found, line) = pictures(&cut);
+            let (found, line) = frames(&cut);
             assert!(found >= last.max(20), "{part} %: {line}");
             last = found;
         }

@@ -13,7 +13,7 @@ const NONCE: usize = 12;
 
 /// Seals and opens.
 #[derive(Clone)]
-pub struct Vault {
+pub struct Sealer {
     key: [u8; KEY],
 }
 
@@ -33,7 +33,7 @@ pub fn derive(secret: &Secret, purpose: &str) -> [u8; KEY] {
     key
 }
 
-impl Vault {
+impl Sealer {
     /// The vault of this secret.
     pub fn new(secret: &Secret) -> Self {
         Self { key: derive(secret, "stored credentials") }
@@ -60,7 +60,7 @@ impl Vault {
     }
 }
 
-impl std::fmt::Debug for Vault {
+impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Vault(***)")
     }
@@ -72,15 +72,15 @@ mod tests {
 
     #[test]
     fn only_the_same_secret_opens_it() {
-        let vault = Vault::new(&Secret::new("one"));
-        let sealed = vault.seal(b"access key").unwrap();
+        let sealer = Sealer::new(&Secret::new("one"));
+        let sealed = sealer.seal(b"access key").unwrap();
         assert!(!sealed.windows(6).any(|part| part == b"access"));
-        assert_ne!(vault.seal(b"access key").unwrap(), sealed, "the nonce differs");
-        assert_eq!(vault.open(&sealed).unwrap(), b"access key");
-        assert!(Vault::new(&Secret::new("two")).open(&sealed).is_err());
+        assert_ne!(sealer.seal(b"access key").unwrap(), sealed, "the nonce differs");
+        assert_eq!(sealer.open(&sealed).unwrap(), b"access key");
+        assert!(Sealer::new(&Secret::new("two")).open(&sealed).is_err());
         let mut broken = sealed.clone();
         broken[20] ^= 1;
-        assert!(vault.open(&broken).is_err());
-        assert!(vault.open(b"short").is_err());
+        assert!(sealer.open(&broken).is_err());
+        assert!(sealer.open(b"short").is_err());
     }
 }

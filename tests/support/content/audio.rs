@@ -14,13 +14,13 @@ const SHORTEST: usize = RATE * 6 / 100;
 const FAINTEST: f64 = 0.01;
 
 /// All sound of a recording, mixed to one channel, from time zero on.
-pub struct Sound {
+pub struct Audio {
     samples: Vec<f32>,
     /// Where the file has no sound at all, seconds: from, to.
     pub holes: Vec<(f64, f64)>,
 }
 
-impl Sound {
+impl Audio {
     /// Seconds.
     pub fn duration(&self) -> f64 {
         at(self.samples.len())
@@ -98,7 +98,7 @@ fn onset(level: &[f64], start: usize, end: usize) -> f64 {
     [0.25, 0.5, 0.75].map(quarter).iter().sum::<f64>() / 3.0 / RATE as f64
 }
 
-pub(super) fn decode(path: &Path, stream: &AudioStream) -> Sound {
+pub(super) fn decode(path: &Path, stream: &AudioStream) -> Audio {
     assert_eq!(stream.rate as usize, RATE, "samples a second");
     let file = path.to_str().expect("a path in UTF-8");
     let raw = super::run("ffmpeg", &["-i", file, "-map", "0:a:0", "-ac", "1", "-f", "f32le", "-"]);
@@ -117,7 +117,7 @@ pub(super) fn decode(path: &Path, stream: &AudioStream) -> Sound {
         read += length;
     }
     assert_eq!(read, decoded.len(), "as many samples as the frames announce");
-    Sound { samples, holes }
+    Audio { samples, holes }
 }
 
 fn at(sample: usize) -> f64 {

@@ -5,12 +5,12 @@ const HALF_NS: i64 = 5_000_000_000;
 
 /// The smallest value pushed within the last five to ten seconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Floor {
+pub struct SlidingMinimum {
     before: Option<i64>,
     now: Option<(i64, i64)>,
 }
 
-impl Floor {
+impl SlidingMinimum {
     /// A value at this time (nanoseconds).
     pub fn push(&mut self, at: i64, value: i64) {
         match self.now {

@@ -27,7 +27,7 @@ pub(super) struct Setting<'a> {
 
 /// A letter, the same to the letter however often it is written for one job.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Letter {
+pub(super) struct Email {
     /// `Message-ID`, with its brackets.
     pub message_id: String,
     /// Separates the parts.
@@ -41,7 +41,7 @@ pub(super) struct Letter {
     pub html: String,
 }
 
-impl Letter {
+impl Email {
     /// Writes it, in the owner's language.
     pub fn write(event: Event, about: &Recording, owner: &Owner, setting: &Setting) -> Result<Self> {
         let words = Words::of(owner.locale.as_deref());
@@ -81,8 +81,8 @@ impl Letter {
             date: about.updated_at,
             language: words.language,
             subject: words.subject,
-            text: render("ready.txt", include_str!("letters/ready.txt"), &values)?,
-            html: render("ready.html", include_str!("letters/ready.html"), &values)?,
+            text: render("ready.txt", include_str!("emails/ready.txt"), &values)?,
+            html: render("ready.html", include_str!("emails/ready.html"), &values)?,
         })
     }
 }
@@ -170,7 +170,7 @@ mod tests {
     use crate::ids::RecordingId;
     use crate::recording::{Failure, Limits, Media, Options, Output, Policy, Reason, Request, State};
 
-    fn letter(room: &str, outcome: Outcome, zone: Option<TimeZone>, owner: Owner) -> Letter {
+    fn written(room: &str, outcome: Outcome, zone: Option<TimeZone>, owner: Owner) -> Email {
         let request = Request { room: room.into(), output: Output::ogg(), limits: Limits::default() };
         let policy = Policy { expires_after: Some(SignedDuration::from_hours(24)), ..Policy::default() };
         let at = "2026-11-22T23:30:00Z".parse().unwrap();
@@ -180,7 +180,7 @@ mod tests {
         one.state = State::Ended(outcome);
         let setting =
             Setting { link: "https://g/recording/EG_a?t=1&u=2", brand: "G", support: None, domain: "x", zone };
-        Letter::write(Event::Ended, &one, &owner, &setting).unwrap()
+        Email::write(Event::Ended, &one, &owner, &setting).unwrap()
     }
 
     fn owner(locale: &str) -> Owner {
@@ -190,17 +190,17 @@ mod tests {
     #[test]
     fn times_are_the_owners_and_utc_says_so() {
         let stopped = || Outcome::Complete(Reason::Stopped);
-        let paris = letter("r", stopped(), TimeZone::get("Europe/Paris").ok(), owner("fr")).text;
+        let paris = written("r", stopped(), TimeZone::get("Europe/Paris").ok(), owner("fr")).text;
         assert!(paris.contains("2026-11-23") && paris.contains("00:30 (Europe/Paris)"), "{paris}");
         assert!(paris.contains("un jour, jusqu’au 2026-11-24") && paris.contains("1:02:03"), "{paris}");
-        let utc = letter("r", stopped(), None, owner("en")).text;
+        let utc = written("r", stopped(), None, owner("en")).text;
         assert!(utc.contains("2026-11-22") && utc.contains("23:30 (UTC)"), "{utc}");
     }
 
     #[test]
     fn what_comes_from_outside_is_escaped_and_stays_on_its_line() {
         let failure = Outcome::CutShort(Failure::new(ErrorKind::Internal, "a <b>\r\nc"));
-        let one = letter("<script>alert('x')</script>\r\nBcc: a@b.c", failure, None, owner("en"));
+        let one = written("<script>alert('x')</script>\r\nBcc: a@b.c", failure, None, owner("en"));
         assert!(!one.html.contains("<script>") && one.html.contains("&lt;script&gt;"), "{}", one.html);
         assert!(one.html.contains("a &lt;b&gt;  c"), "{}", one.html);
         assert!(!one.text.lines().any(|line| line.starts_with("Bcc:")), "{}", one.text);
@@ -212,7 +212,7 @@ mod tests {
     fn a_letter_has_one_name_however_often_it_is_written() {
         let write = |email: &str| {
             let owner = Owner { email: email.into(), ..owner("en") };
-            letter("r", Outcome::LimitReached(Limit::Duration), None, owner)
+            written("r", Outcome::LimitReached(Limit::Duration), None, owner)
         };
         assert_eq!(write("a@x.org"), write("a@x.org"));
         assert_ne!(write("a@x.org").message_id, write("b@x.org").message_id);

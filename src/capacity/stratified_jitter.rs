@@ -6,12 +6,12 @@ const CARDS: usize = 5;
 
 /// Draws parts of one, from 0 to 1.
 #[derive(Clone, Debug)]
-pub struct Deck {
+pub struct StratifiedJitter {
     state: u64,
     cards: Vec<u8>,
 }
 
-impl Deck {
+impl StratifiedJitter {
     /// Two nodes with the same seed would draw the same.
     pub const fn new(seed: u64) -> Self {
         Self { state: seed, cards: Vec::new() }
@@ -56,16 +56,16 @@ mod tests {
 
     #[test]
     fn every_part_of_the_range_comes_once_in_a_deck() {
-        let mut deck = Deck::new(7);
+        let mut jitter = StratifiedJitter::new(7);
         let mut orders = BTreeSet::new();
         for _ in 0..20 {
-            let drawn: Vec<_> = (0..CARDS).map(|_| deck.draw()).collect();
+            let drawn: Vec<_> = (0..CARDS).map(|_| jitter.draw()).collect();
             assert!(drawn.iter().all(|part| (0.0..1.0).contains(part)));
             let cards: Vec<_> = drawn.iter().map(|part| (part * CARDS as f64) as usize).collect();
             assert_eq!(cards.iter().collect::<BTreeSet<_>>().len(), CARDS, "{cards:?}");
             orders.insert(cards);
         }
         assert!(orders.len() > 10, "always another order");
-        assert_ne!(Deck::new(1).draw(), Deck::new(2).draw());
+        assert_ne!(StratifiedJitter::new(1).draw(), StratifiedJitter::new(2).draw());
     }
 }
