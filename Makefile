@@ -83,7 +83,7 @@ image-test: debian ## the Dockerfile performed and started without Docker (root;
 bless: ## write the golden files anew; git shows what changed
 	UPDATE_GOLDENS=1 cargo test --locked --test scenes --test lifecycle
 	UPDATE_GOLDENS=1 cargo test --locked --lib config::
-	UPDATE_GOLDENS=1 cargo test --locked --test notify letters_are_as_kept
+	UPDATE_GOLDENS=1 cargo test --locked --test notify emails_are_as_kept
 
 media: ## make the sample tracks anew (ffmpeg, espeak-ng)
 	bash testdata/make-media.sh

@@ -1,4 +1,4 @@
-//! One error for what leaves a module: a kind that every door can translate, and a sentence with the fix.
+//! One error for what leaves a module: a kind that every API can translate, and a sentence with the fix.
 
 use std::fmt;
 use std::sync::Arc;

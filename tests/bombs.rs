@@ -1,4 +1,4 @@
-//! Key frames that declare gigantic pictures: what they cost, and that everything else goes on. A process of its own, because
+//! Key frames that declare gigantic frames: what they cost, and that everything else goes on. A process of its own, because
 //! its memory is measured.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![allow(clippy::print_stdout, reason = "the figures of a run are its evidence")]

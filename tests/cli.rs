@@ -164,7 +164,7 @@ fn the_preflight_tries_the_server_the_clock_and_the_media_path() {
     let (code, out) = check(&server.api_secret, "open");
     has(&out, &format!("ok    livekit    {} answers, key accepted", server.url));
     has(&out, "ok    clock      as the server's");
-    has(&out, "ok    udp        media path to the server stands after ");
+    has(&out, "ok    udp        media path to the server established after ");
     has(&out, "ok    data_dir   ");
     has(&out, "ok    storage    the folder ");
     has(&out, "skip  redis      not configured");

@@ -378,7 +378,7 @@ fn a_tile_outside_of_the_canvas_is_ignored() {
     assert!(tick(&mut compositor).is_some());
 }
 
-/// Pictures for people: `GALLERY=/tmp/gallery cargo test --test compositor gallery` writes raw I420 files, to be seen with
+/// Frames for people: `GALLERY=/tmp/gallery cargo test --test compositor gallery` writes raw I420 files, to be seen with
 /// `ffmpeg -f rawvideo -pix_fmt yuv420p -s 1280x720 -i speaker.yuv speaker.png`. Without it only that nothing is empty.
 #[test]
 fn gallery() {

@@ -13,7 +13,7 @@ const STAGE: Area = Area::new(320, 90, 960, 540);
 const TILE: Area = Area::new(0, 270, 320, 180);
 
 /// A film of 6 s at 30 fps. Stage: red, from 3.4 s on green; tile: blue, grey like a placeholder from 2 s to 4 s. All flash
-/// for 0.1 s each second. The sound is what `beep` gives, as an ffmpeg expression of the time `t`.
+/// for 0.1 s each second. The audio is what `beep` gives, as an ffmpeg expression of the time `t`.
 fn film(name: &str, beep: &str, muxing: &[&str]) -> (Recording, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     let path: PathBuf = folder.path().join(name);

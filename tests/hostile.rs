@@ -33,7 +33,7 @@ const MEMORY: f64 = 100.0;
 /// What a long day's other cameras, codecs and microphones take on top, and what the allocator keeps of that, MiB: it grows for
 /// three minutes, and then stands. A bomb takes gigabytes.
 const LONG_DAY_MEMORY: f64 = 300.0;
-/// Sound between beeps: silence, and the noise of an encoder.
+/// Audio between beeps: silence, and the noise of an encoder.
 const SILENCE: f64 = 0.005;
 /// How often a scenario that failed is played; who is repeated is counted.
 const TRIES: usize = 2;
@@ -108,7 +108,7 @@ impl Day {
         let take = recorder.stop(Vec::new());
         let recording = Recording::open(&take.file);
         let (picture, audio) = (recording.picture(), recording.audio());
-        // Not the number of pictures: a machine that does not keep up leaves some out.
+        // Not the number of frames: a machine that does not keep up leaves some out.
         let end = recording.duration;
         println!("{:.2} s recorded, {:.2} s to finish, {memory:.0} MiB more", recording.duration, take.ending);
         // It joins within two seconds, on a busy machine too.
@@ -156,7 +156,7 @@ impl Day {
     }
 
     /// 95 % of what this guest sent whole is heard, but for the time in which a new microphone is subscribed to. When a delay has
-    /// gone, what was late is caught up with in pauses and quiet moments: until then sound stands as late as before.
+    /// gone, what was late is caught up with in pauses and quiet moments: until then audio stands as late as before.
     fn is_heard(&self, who: u64, colour: Colour) {
         let clock = Clock::new(self.take.stopped, self.end, self.phase());
         let settling = |said: f64| self.renewed.iter().any(|(w, at)| *w == who && (0.0..BACK).contains(&(said - at)));
@@ -245,7 +245,7 @@ fn a_clock_that_pauses_once_drifts_or_jumps_loses_nothing() {
     // Jumps go forward. livekit-server 1.13.5 passes nothing on whose clock was set back, until that has caught up with where
     // it was (pkg/sfu/rtpstats/rtpstats_receiver.go, "dropping packet, old sequence number").
     let script = [
-        // Sound whose packets lie 0.4 ms apart has another phase in each: of a higher tone the judge would hear nothing.
+        // Audio whose packets lie 0.4 ms apart has another phase in each: of a higher tone the judge would hear nothing.
         (2.0, "drift mic 1 20000; pause mic 2 1200ms"),
         (2.5, "jump mic 3 +5s"),
         (5.5, "jump mic 3 +90s; drift mic 1 -20000"),
@@ -275,7 +275,7 @@ fn malformed_audio_a_long_burst_loss_and_disorder_lose_nothing_else() {
     audio_survives("disorder", &script, 12.0);
 }
 
-/// A camera of this codec sends malformed pictures, and is seen again afterwards.
+/// A camera of this codec sends malformed frames, and is seen again afterwards.
 fn frames_survive(room: &str, codec: &str) {
     let script = [(2.0, "garbage camera 1 each 2"), (5.0, "garbage camera 1 any 30")];
     let scenario = Scenario { room, options: &["--codec", codec], script: &script, end: 6.5 + BACK, ..USUAL };
@@ -443,7 +443,7 @@ fn a_random_day_is_whole() {
     });
 }
 
-/// What a kill may cost while sound that is late is waited for: the wait, a fragment of a second, the output's latency.
+/// What a kill may cost while audio that is late is waited for: the wait, a fragment of a second, the output's latency.
 const LOST_BY_A_KILL: f64 = 4.0 + 1.0 + 1.5;
 
 /// Everything waits for one guest's packets when the recorder is killed. `GREFFIER_KILLS` is how often.

@@ -222,7 +222,7 @@ fn codecs() {
     film.is_in_sync(&[STAGE, tile(0, 3), tile(1, 3), tile(2, 3)]);
 }
 
-/// The picture alone and sound alone in MP4 of one room, at the same time.
+/// The picture alone and audio alone in MP4 of one room, at the same time.
 #[test]
 fn one_track_alone_in_mp4() {
     play(|| {
@@ -260,7 +260,7 @@ fn settled(beeps: &[f64]) -> Vec<f64> {
     beeps.iter().copied().filter(|t| *t >= SETTLED).collect()
 }
 
-/// The sound of a file that holds nothing else.
+/// The audio of a file that holds nothing else.
 fn audio_alone(take: &Take) -> Audio {
     let recording = Recording::open(&take.file);
     assert!(recording.video.is_none(), "{:?}", recording.video);

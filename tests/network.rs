@@ -13,7 +13,7 @@ use support::server::LiveKit;
 
 /// The first participant's tone, in Hz.
 const TONE: u32 = 500;
-/// Sound is back well before this; how soon is printed, not judged.
+/// Audio is back well before this; how soon is printed, not judged.
 const BACK: Duration = Duration::from_secs(15);
 
 /// A room with one person, and a recorder behind the network.
@@ -46,7 +46,7 @@ fn beeps(take: &Take) -> Vec<f64> {
     Recording::open(&take.file).audio().beeps(TONE)
 }
 
-/// Cuts datagrams for `cut`; sound goes on afterwards, and the hole is told as long as it is.
+/// Cuts datagrams for `cut`; audio goes on afterwards, and the hole is told as long as it is.
 fn cut_media(room: &str, up: bool, down: bool, cut: Duration) {
     let server = LiveKit::beside_others();
     let (network, _publisher, mut recorder) = start(&server, room);

@@ -28,9 +28,9 @@ const MEDIA: Duration = Duration::from_secs(20);
 /// A way to make the recording, or a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Variant {
-    /// Everything decoded, the finished picture and sound encoded, nothing in between.
+    /// Everything decoded, the finished picture and audio encoded, nothing in between.
     Limit,
-    /// Reading the finished picture and sound, which `Limit` does besides.
+    /// Reading the finished picture and audio, which `Limit` does besides.
     Read,
     /// This project's pipeline, fed without a network.
     Ours,

@@ -30,7 +30,7 @@ fn raw(name: &str) -> String {
     folder().join(name).display().to_string()
 }
 
-/// The finished picture and sound, uncompressed.
+/// The finished picture and audio, uncompressed.
 pub fn unpack() {
     let pipeline = parse(&format!(
         "filesrc location={} ! qtdemux name=d
@@ -110,7 +110,7 @@ fn decoder(track: &Track) -> &'static str {
     if track.codec == Codec::Opus { "opusdec ! audio/x-raw,format=S16LE,rate=48000,channels=2" } else { VP8 }
 }
 
-/// In real time, whole pictures at once.
+/// In real time, whole frames at once.
 fn finished_sources() -> [String; 2] {
     let (width, height) = SIZE;
     let bytes = width * height * 3 / 2;

@@ -12,7 +12,7 @@ use super::MEDIA;
 
 /// Width and height of the picture.
 pub const SIZE: (u32, u32) = (1280, 720);
-/// Pictures per second.
+/// Frames per second.
 pub const FRAMERATE: u32 = 30;
 
 /// One sample track, repeated until the media ends.
@@ -62,7 +62,7 @@ pub fn scene() -> Scene {
     arrange(layout(), size(), &subjects)
 }
 
-/// What is published, the pictures in the order of the scene's tiles: the thumbnails get the 180p layers.
+/// What is published, the frames in the order of the scene's tiles: the thumbnails get the 180p layers.
 pub fn tracks() -> Vec<Track> {
     let media = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/media");
     let track = |person: usize, name: String, file: String, codec, step_ns: u64| {

@@ -1,7 +1,7 @@
 //! One timeline for everything that is sent: the wall clock, read once and then counted monotonically.
 //!
 //! Frame `n` of a 30 fps track is due `n / 30` seconds after 1970, audio packet `m` at `m / 50`; RTP timestamps and
-//! Sender Reports are computed from the same numbers, so picture and sound of all participants agree by construction.
+//! Sender Reports are computed from the same numbers, so picture and audio of all participants agree by construction.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;

@@ -1,4 +1,4 @@
-//! Cuts encoded pictures into RTP payloads and writes the payload descriptors of VP8 (RFC 7741) and VP9 (RFC 9628).
+//! Cuts encoded frames into RTP payloads and writes the payload descriptors of VP8 (RFC 7741) and VP9 (RFC 9628).
 
 use bytes::{BufMut, Bytes, BytesMut};
 use clap::ValueEnum;

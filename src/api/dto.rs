@@ -1,4 +1,4 @@
-//! Pure. Our things as the REST door's JSON, and back.
+//! Pure. Our things as the REST API's JSON, and back.
 
 use std::path::PathBuf;
 

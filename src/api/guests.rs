@@ -1,4 +1,4 @@
-//! The connections of a door: who is at work and who only holds a seat.
+//! The connections of an API: who is at work and who only holds a seat.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

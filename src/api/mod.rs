@@ -1,4 +1,4 @@
-//! The HTTP door (warp): translates requests for a control handle, and what it says into answers.
+//! The HTTP API (warp): translates requests for a control handle, and what it says into answers.
 
 mod auth;
 mod body;
@@ -54,12 +54,12 @@ pub struct Api {
     events: StorageEvents,
 }
 
-/// What a door is made of.
+/// What an API is made of.
 #[derive(Debug)]
 pub struct Parts {
-    /// What it is a door to.
+    /// What it is an API to.
     pub control: Control,
-    /// LiveKit's API, for its Twirp door.
+    /// LiveKit's API, for its Twirp API.
     pub egress: egress::Egress,
     /// Figures, for `/metrics`.
     pub metrics: Metrics,
@@ -78,7 +78,7 @@ pub struct Parts {
 }
 
 impl Api {
-    /// A door; `settings` say who may pass.
+    /// An API; `settings` say who may pass.
     pub fn new(parts: Parts, settings: &Settings) -> Self {
         let Parts { control, egress, metrics, stores, modes, policy, limits, key, sharer } = parts;
         let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.tokenless);

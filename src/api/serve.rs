@@ -1,4 +1,4 @@
-//! Connections of a door: so many, each with so long for a request's head. hyper serves them, warp answers.
+//! Connections of an API: so many, each with so long for a request's head. hyper serves them, warp answers.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the configuration says about the door: where it is, who may pass, which storage events it takes.
+//! What the configuration says about the API: where it is, who may pass, which storage events it takes.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::secret::Secret;
 
-/// `listen`, `api_token`, `api_tokens`, `public_url`, `media_url` and what `recording` says about the door.
+/// `listen`, `api_token`, `api_tokens`, `public_url`, `media_url` and what `recording` says about the API.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where to listen.
@@ -51,7 +51,7 @@ pub enum Parser {
 const TOKEN_BYTES: usize = 16;
 
 impl Settings {
-    /// The door at `listen` with this one token; see [`Settings::read`] for the rest.
+    /// The API at `listen` with this one token; see [`Settings::read`] for the rest.
     pub fn new(listen: &str, token: Option<Secret>) -> Result<Self> {
         Self::read(listen, token, &mut Fields::default())
     }

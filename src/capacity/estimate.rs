@@ -6,7 +6,7 @@ use super::stratified_jitter::StratifiedJitter;
 
 /// What was measured on a quiet machine of two cores, until this machine has shown its own figure: cores for 720p30.
 const VIDEO: f64 = 0.75;
-/// Sound alone.
+/// Audio alone.
 const AUDIO: f64 = 0.06;
 /// A new recording shows in the measurements after this long.
 const SHOWS_AFTER: Duration = Duration::from_secs(15);
@@ -31,9 +31,9 @@ const NOISE: f64 = 0.1;
 /// What kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Picture and sound.
+    /// Picture and audio.
     Video,
-    /// Sound alone.
+    /// Audio alone.
     Audio,
 }
 

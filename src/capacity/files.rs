@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// More than this is never needed; tables of files cost the kernel memory.
 const ENOUGH: u64 = 65_536;
 
-/// Raises the limit as far as it may be: 1024, as shells have it, is used up by a crowd at the door.
+/// Raises the limit as far as it may be: 1024, as shells have it, is used up by a crowd at the API.
 pub fn allow_files() {
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(ENOUGH).min(ENOUGH);

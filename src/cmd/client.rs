@@ -40,7 +40,9 @@ impl Client {
         let fix = "use an address such as http://127.0.0.1:7990";
         match Url::parse(server) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
-            Ok(_) | Err(_) => return Err(Error::invalid("server", format!("{server:?} cannot be asked; {fix}"))),
+            Ok(_) | Err(_) => {
+                return Err(Error::invalid("server", format!("{server:?} is not the URL of a server; {fix}")));
+            }
         }
         let internal = |what: &str, e: String| Error::new(ErrorKind::Internal, format!("{what}: {e}"));
         let http = reqwest::Client::builder()

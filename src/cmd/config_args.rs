@@ -13,7 +13,7 @@ use crate::secret::Secret;
 pub struct ConfigArgs {
     #[command(flatten)]
     livekit: LiveKitArgs,
-    /// Address and port of the HTTP door [default: 127.0.0.1:7990] [env: GREFFIER_LISTEN]
+    /// Address and port of the HTTP API [default: 127.0.0.1:7990] [env: GREFFIER_LISTEN]
     #[arg(long)]
     listen: Option<String>,
     /// Where recordings and their state are kept [default: greffier-data] [env: GREFFIER_DATA_DIR]

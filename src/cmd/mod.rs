@@ -51,7 +51,7 @@ enum Verb {
     /// Records one room in the foreground; Ctrl-C finishes the file
     #[command(after_help = help::RECORD)]
     Record(record::RecordArgs),
-    /// Runs the sidecar: an HTTP door that starts and stops recordings
+    /// Runs the sidecar: an HTTP API that starts and stops recordings
     #[command(after_help = help::SERVE)]
     Serve(serve::ServeArgs),
     /// Tries everything a recording needs, within 10 s: one line each, with the fix

@@ -29,7 +29,7 @@ pub struct RecordArgs {
     /// The room's name
     #[arg(long)]
     room: String,
-    /// The file to write: .mp4, or for sound alone (--audio-only) .mp4 (AAC) or .ogg (Opus)
+    /// The file to write: .mp4, or for audio alone (--audio-only) .mp4 (AAC) or .ogg (Opus)
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// Replace the file when it is there already
@@ -38,10 +38,10 @@ pub struct RecordArgs {
     /// speaker, grid or single-speaker; each also with -light or -dark
     #[arg(long, default_value = "speaker")]
     layout: String,
-    /// Sound alone, without ever subscribing to video; in .mp4 as AAC
+    /// Audio alone, without ever subscribing to video; in .mp4 as AAC
     #[arg(long)]
     audio_only: bool,
-    /// The picture alone, without ever subscribing to sound
+    /// The picture alone, without ever subscribing to audio
     #[arg(long, conflicts_with = "audio_only")]
     video_only: bool,
     /// Stop by itself after this long, such as 90s, 30m or 1h30m; a plain number counts seconds
@@ -92,7 +92,7 @@ impl RecordArgs {
             ("mp4", false, false) => Output::mp4(self.video()?)?,
             (_, audio_only, _) => {
                 let hint = match (extension.as_str(), audio_only) {
-                    ("ogg", _) => "does not end with .mp4; for sound alone in .ogg add --audio-only",
+                    ("ogg", _) => "does not end with .mp4; for audio only in .ogg add --audio-only",
                     (_, true) => "does not end with .ogg or .mp4",
                     (_, false) => "does not end with .mp4",
                 };

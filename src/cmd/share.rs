@@ -41,6 +41,6 @@ pub fn run(args: &ShareArgs) -> Result<()> {
         return show(&json_text(&answer));
     }
     show(&format!("{}\n", text_of(&answer, "/url")))?;
-    say(&format!("whoever has this link may watch until {}", moment(&text_of(&answer, "/expires_at"))));
+    say(&format!("anyone with this link may watch until {}", moment(&text_of(&answer, "/expires_at"))));
     Ok(())
 }

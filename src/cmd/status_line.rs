@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(text(&progress), "01:02:03  3 participants  speaking: Ada  111690 frames  2.00 KiB");
         let less = Progress { quality: Quality::HalfRate, dropped: 7, ..progress };
         assert!(
-            text(&less).contains("  this machine is too slow: every second picture  7 dropped  "),
+            text(&less).contains("  this machine is too slow: half the frame rate  7 dropped  "),
             "{}",
             text(&less)
         );

@@ -209,7 +209,7 @@ pub(super) fn check_disk(room: std::io::Result<Room>, marks: &DiskMarks) -> Resu
         Ok(_) => Ok(()),
         // That it cannot be asked is no reason to record nothing.
         Err(error) => {
-            tracing::warn!(%error, "data_dir: the file system does not say how much is free");
+            tracing::warn!(%error, "data_dir: the free space of the file system cannot be read");
             Ok(())
         }
     }

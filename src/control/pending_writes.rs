@@ -119,7 +119,7 @@ impl PendingWrites {
     pub fn written(&mut self) -> Option<PendingWrite> {
         self.writing = false;
         if self.refused.take().is_some() {
-            tracing::info!("the store takes changes again");
+            tracing::info!("database writes succeed again");
         }
         let mut write = self.queue.pop_front()?;
         for waiting in write.waiting.drain(..) {

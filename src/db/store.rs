@@ -42,7 +42,7 @@ pub(super) struct Trees {
     pub undecodable: sled::Tree,
 }
 
-/// The trees behind a door: sled keeps the first error of its disk until it is opened anew.
+/// The trees behind an API: sled keeps the first error of its disk until it is opened anew.
 #[derive(Debug)]
 pub(super) struct Store {
     path: PathBuf,
@@ -136,7 +136,7 @@ impl Store {
         };
         *trees = Some(opened);
         self.failed.store(false, Ordering::Release);
-        tracing::info!("the store takes changes again");
+        tracing::info!("database writes succeed again");
         Ok(())
     }
 

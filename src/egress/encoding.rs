@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{AudioSettings, Container, Output, Preset, Profile, VideoSettings};
 use crate::scene::{Even, Layout};
 
-/// LiveKit Egress' sound has this many samples per second unless it is asked for others (Opus always has 48 000).
+/// LiveKit Egress' audio has this many samples per second unless it is asked for others (Opus always has 48 000).
 const FREQUENCY: u32 = 44_100;
 
 /// `preset` or `advanced`, or neither.
@@ -25,7 +25,7 @@ pub struct EncodingRequest {
 /// What is wanted of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tracks {
-    /// Picture and sound.
+    /// Picture and audio.
     Both,
     /// `video_only`.
     Video,
@@ -77,7 +77,7 @@ fn container(file_type: i32, tracks: Tracks, wish: &proto::EncodingOptions) -> R
         (EncodedFileType::DefaultFiletype | EncodedFileType::Ogg, Tracks::Audio) => audio(Container::Ogg),
         (EncodedFileType::DefaultFiletype | EncodedFileType::Mp4, Tracks::Both)
         | (EncodedFileType::Mp4, Tracks::Audio) => audio(Container::Mp4),
-        // Wishes about sound mean nothing.
+        // Wishes about audio mean nothing.
         (EncodedFileType::DefaultFiletype | EncodedFileType::Mp4, Tracks::Video) => Ok(Container::Mp4),
     }
 }

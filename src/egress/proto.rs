@@ -1,4 +1,4 @@
-//! A recording as LiveKit's protobuf `EgressInfo`, for webhooks and doors alike.
+//! A recording as LiveKit's protobuf `EgressInfo`, for webhooks and APIs alike.
 
 use jiff::Timestamp;
 use livekit_protocol as proto;
@@ -127,7 +127,7 @@ fn request(recording: &Recording) -> proto::RoomCompositeEgressRequest {
     }
 }
 
-/// `started_at` is the wall clock at media time zero: whoever aligns speakers with the sound counts on it.
+/// `started_at` is the wall clock at media time zero: whoever aligns speakers with the audio counts on it.
 fn file(recording: &Recording, location: &str) -> proto::FileInfo {
     let has_file = recording.state.outcome().is_some_and(Outcome::has_file);
     let media = recording.media.filter(|_| has_file);

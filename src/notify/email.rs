@@ -1,4 +1,4 @@
-//! Pure. The letter "Your recording is ready": its words and its name; nothing of how it leaves.
+//! Pure. The email "Your recording is ready": its words and its name; nothing of how it leaves.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::tz::TimeZone;
@@ -25,7 +25,7 @@ pub(super) struct Setting<'a> {
     pub zone: Option<TimeZone>,
 }
 
-/// A letter, the same to the letter however often it is written for one job.
+/// An email, the same to the letter however often it is written for one job.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Email {
     /// `Message-ID`, with its brackets.
@@ -97,7 +97,7 @@ pub(super) fn mask(address: &str) -> String {
 
 /// The name's ending says whether values are escaped.
 fn render(name: &str, template: &str, values: &minijinja::Value) -> Result<String> {
-    let wrong = |e: minijinja::Error| Error::new(ErrorKind::Internal, format!("the letter {name}: {e:#}"));
+    let wrong = |e: minijinja::Error| Error::new(ErrorKind::Internal, format!("the email template {name}: {e:#}"));
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.map_err(wrong)?);

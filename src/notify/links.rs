@@ -1,4 +1,4 @@
-//! What others know and letters need: where a recording is watched, where its object is, how a link to it is signed.
+//! What others know and emails need: where a recording is watched, where its object is, how a link to it is signed.
 
 use std::sync::Arc;
 

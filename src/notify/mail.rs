@@ -14,7 +14,7 @@ use super::smtp::Server;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{Event, Owner, Recording};
 
-/// Sends letters, each once.
+/// Sends emails, each once.
 pub(super) struct Mailer {
     settings: Mail,
     way: Way,
@@ -47,18 +47,18 @@ impl Mailer {
         let message = self.message(event, about, owner, link)?;
         let to = mask(&owner.email);
         match &self.way {
-            Way::Nowhere => return Err(Error::invalid("mail.transport", "none; no letter leaves")),
+            Way::Nowhere => return Err(Error::invalid("mail.transport", "none; no email is sent")),
             Way::Folder(folder) => {
                 let name = format!("{}-{}.eml", about.id, event.name());
                 write(folder.clone(), name, message.formatted()).await?;
             }
             Way::Memory(sender) => {
-                let unavailable = |_| Error::new(ErrorKind::Unavailable, "mail: nobody reads the memory any more");
+                let unavailable = |_| Error::new(ErrorKind::Unavailable, "mail: the memory transport has no reader");
                 sender.send(message.formatted()).map_err(unavailable)?;
             }
             Way::Smtp(server) => server.send(&message, &owner.email).await?,
         }
-        tracing::info!(recording = %about.id, to, "the letter has left");
+        tracing::info!(recording = %about.id, to, "email sent");
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Mailer {
             .header(AutoSubmitted)
             .header(ContentLanguage(email.language))
             .multipart(parts)
-            .map_err(|e| Error::invalid("mail", format!("the letter cannot be written: {e}")))
+            .map_err(|e| Error::invalid("mail", format!("the email cannot be composed: {e}")))
     }
 }
 

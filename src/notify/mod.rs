@@ -45,7 +45,7 @@ struct Parts {
 }
 
 impl Notifier {
-    /// Checks what can be checked without asking anybody; errors name the field. `data_dir` is where letters go that are
+    /// Checks what can be checked without asking anybody; errors name the field. `data_dir` is where emails go that are
     /// written into a folder; `bus` is the way to the LiveKit server's `IOInfo`.
     pub fn new(settings: Settings, data_dir: &Path, livekit: Server, links: Links, bus: Option<&Bus>) -> Result<Self> {
         if let Some(webhooks) = &settings.webhooks {
@@ -86,11 +86,11 @@ impl Notifier {
                 Some(io_info) => io_info.notify(event, about, &about.key).await,
                 // It will be, or was, configured.
                 None => {
-                    Err(Error::new(ErrorKind::Unavailable, "redis: not configured; the LiveKit server is not told"))
+                    Err(Error::new(ErrorKind::Unavailable, "redis: not configured; the LiveKit server is not notified"))
                 }
             },
         }?;
-        tracing::debug!(recording = %about.id, to = to.shown(), event = event.name(), "told");
+        tracing::debug!(recording = %about.id, to = to.shown(), event = event.name(), "notification sent");
         Ok(())
     }
 }
@@ -103,5 +103,5 @@ impl fmt::Debug for Notifier {
 
 /// A job of an earlier configuration.
 fn gone(field: &str, to: &Target) -> Error {
-    Error::invalid(field, format!("{} is no longer configured; nobody is told", to.shown()))
+    Error::invalid(field, format!("{} is no longer configured; nobody is notified", to.shown()))
 }

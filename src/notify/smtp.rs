@@ -1,4 +1,4 @@
-//! One letter to one mail server. Which answers judge the letter, and which only the moment or ourselves.
+//! One email to one mail server. Which answers judge the email, and which only the moment or ourselves.
 
 use std::net::IpAddr;
 
@@ -27,7 +27,7 @@ pub(super) struct Server {
 enum Stage {
     /// Greeting, EHLO, STARTTLS, AUTH, MAIL: about us, or about nobody.
     Before,
-    /// RCPT, DATA and the letter.
+    /// RCPT, DATA and the email.
     Email,
 }
 
@@ -42,7 +42,7 @@ impl Server {
         Ok(Self { settings: settings.clone(), tls, name: settings.ehlo_name.clone().or_else(usual) })
     }
 
-    /// Sends it. `InvalidArgument` when the server refuses this letter or its recipient for good.
+    /// Sends it. `InvalidArgument` when the server refuses this email or its recipient for good.
     pub async fn send(&self, email: &Message, recipient: &str) -> Result<()> {
         let mut stage = Stage::Before;
         let talk = self.talk(email, &mut stage);
@@ -86,7 +86,7 @@ impl Server {
         }
         server.command(Data).await?;
         server.message(&bytes).await?;
-        // It has the letter; how it takes the farewell changes nothing.
+        // It has the email; how it takes the farewell changes nothing.
         server.abort().await;
         Ok(())
     }
@@ -142,7 +142,7 @@ fn refusal(error: &Refusal, stage: Stage, address: &str) -> Error {
     Error::new(kind, format!("mail to {}: {text}", mask(address)))
 }
 
-/// Only a refusal of this letter or its recipient is for ever (RFC 5321, 4.2.1). What a server says before speaks of us, of our
+/// Only a refusal of this email or its recipient is for ever (RFC 5321, 4.2.1). What a server says before speaks of us, of our
 /// settings or of its bad day; and Postfix keeps what it has against our name, our address or our sender until RCPT.
 fn is_final(stage: Stage, code: u16, text: &str) -> bool {
     let judges = matches!(code, 550..=556);

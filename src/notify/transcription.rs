@@ -34,7 +34,7 @@ pub(super) async fn order(
     let answer = http::send(request, WHOM).await?.taken(WHOM)?;
     let job = serde_json::from_slice::<Value>(&answer.body).ok();
     let job = job.as_ref().and_then(|answer| answer.get("job_id")).and_then(Value::as_str).unwrap_or("without a name");
-    tracing::info!(recording = %about.id, job, "the transcript is ordered");
+    tracing::info!(recording = %about.id, job, "transcription requested");
     Ok(())
 }
 

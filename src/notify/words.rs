@@ -1,4 +1,4 @@
-//! Pure. What letters say, in each language. `{name}` is filled in.
+//! Pure. What emails say, in each language. `{name}` is filled in.
 
 /// One language's sentences.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ const ENGLISH: Words = Words {
     cut_short: "The recording was cut short ({why}). What was recorded until then is kept.",
     decimal: ".",
     holes: "{seconds} s are missing from this recording: the connection was lost or the recorder stood still, first at {at}.",
-    quiet: "Some of the sound of {who} is missing.",
+    quiet: "Some of {who}'s audio is missing.",
     unseen: "A camera, screen or microphone of {who} could not be recorded.",
     limit_duration: "The recording was stopped because it had reached the longest duration allowed.",
     limit_size: "The recording was stopped because it had reached the largest size allowed.",

@@ -91,11 +91,11 @@ impl Driver {
                     Some(wait) => self.schedule.hold(job, wait, self.clock.now()),
                     None => job,
                 };
-                tracing::warn!(%recording, queue, attempts = job.attempts, %error, "not done; it will be tried again");
+                tracing::warn!(%recording, queue, attempts = job.attempts, %error, "a job failed; it will be retried");
                 self.keep(move |db| db.postpone(&job)).await;
             }
             (Some(Settled::Gone(job)), Verdict::Again(error) | Verdict::Never(error)) => {
-                tracing::error!(%recording, queue, attempts = job.attempts, %error, "given up");
+                tracing::error!(%recording, queue, attempts = job.attempts, %error, "a job is given up");
                 self.gone(job, Some(error)).await;
             }
             (Some(Settled::Gone(job) | Settled::Postponed(job)), Verdict::Done) => {
@@ -145,7 +145,7 @@ impl Driver {
         let done = tokio::task::spawn_blocking(move || write(&db)).await;
         if let Ok(Err(error)) = done {
             // Then the next process does it once more.
-            tracing::error!(%error, "the store does not take what became of a job");
+            tracing::error!(%error, "the result of a job cannot be saved");
         }
     }
 }

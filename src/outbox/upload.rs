@@ -130,7 +130,7 @@ impl Upload<'_> {
                     let Some(part) = parts::larger(&sent.parts, sent.part, size, whole, most) else {
                         let stuck = Checkpoint { stuck: Some(least), ..sent.clone() };
                         self.keep(&mut sent, stuck).await?;
-                        tracing::error!(recording = %self.id, error = %e, "the store takes it in no parts that we make");
+                        tracing::error!(recording = %self.id, error = %e, "the storage accepts none of our part sizes");
                         return Err(self.too_large(&sent));
                     };
                     (e, part)

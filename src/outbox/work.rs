@@ -102,7 +102,7 @@ impl Worker {
             (_, Err(e)) => return Err(e),
         };
         if !ours {
-            tracing::warn!(recording = %id, key = recording.key, "another object has its place now; it stays");
+            tracing::warn!(recording = %id, key = recording.key, "another object has this key now; it is kept");
             return Ok(());
         }
         storage.delete(&recording.key).await

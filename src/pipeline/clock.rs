@@ -8,10 +8,10 @@ use crate::timeline::RecordingTime;
 /// learnt late, such as who speaks, can still be shown from when it was true.
 pub const LATENCY: Duration = Duration::from_millis(500);
 
-/// Pictures are decoded this much before they are shown, not earlier: encoded ones are smaller to keep.
+/// Frames are decoded this much before they are shown, not earlier: encoded ones are smaller to keep.
 pub const LEAD: Duration = Duration::from_millis(120);
 
-/// The longest the painter may be behind before it leaves pictures out.
+/// The longest the painter may be behind before it leaves frames out.
 pub const MOST_LATE: Duration = Duration::from_secs(1);
 
 /// A thread that looks around twice a second and was away for this long did not run.

@@ -23,7 +23,7 @@ use super::output::File;
 use super::video::painter::PainterCommand;
 use super::{Codec, Event, Unit};
 
-/// How long inputs may take to play out at the end. Pictures wait for their time at most `LATENCY - LEAD`.
+/// How long inputs may take to play out at the end. Frames wait for their time at most `LATENCY - LEAD`.
 const PLAY_OUT: Duration = Duration::from_millis(1200);
 /// Inputs that may play out at the same time; beyond, the oldest is closed: it may be a decoder that hangs.
 const MOST_ENDING: usize = 32;
@@ -40,13 +40,13 @@ pub struct Engine {
     pub around: Surroundings,
     /// To the owner.
     pub events: UnboundedSender<Event>,
-    /// To the painter, unless it is sound alone.
+    /// To the painter, unless it is audio alone.
     pub painter: Option<Sender<PainterCommand>>,
     /// To the mixer, if there is one.
     pub mixer: Sender<MixerCommand>,
     /// The file.
     pub file: File,
-    /// Pictures per second, unless it is sound alone.
+    /// Frames per second, unless it is audio alone.
     pub framerate: Option<u64>,
     /// When recording time zero was.
     pub clock: RecordingClock,
@@ -117,14 +117,14 @@ impl Engine {
         let _ = self.events.send(Event::Hole { from_ns, to_ns, cause: HoleCause::Frozen, why });
     }
 
-    /// Until sound that waits must go its way.
+    /// Until audio that waits must go its way.
     fn wait(&self) -> Duration {
         let due = self.tracks.attached.values().filter_map(TrackState::due).min();
         let now = self.clock.time(Instant::now());
         due.map_or(IDLE, |due| Duration::from_nanos((due - now).max(0).unsigned_abs()).min(IDLE))
     }
 
-    /// Sound whose time has come goes its way.
+    /// Audio whose time has come goes its way.
     fn flush(&mut self) {
         let now = self.clock.time(Instant::now());
         let tracks = &mut self.tracks;
@@ -190,7 +190,7 @@ impl Engine {
         }
     }
 
-    /// Tells painter and mixer where the recording ends: at the same moment, a whole number of pictures.
+    /// Tells painter and mixer where the recording ends: at the same moment, a whole number of frames.
     fn finish(&self, at: Instant) -> u64 {
         let time = i128::from(self.clock.time(at).max(0));
         let rate = mixer::RATE as u64;
@@ -309,7 +309,7 @@ impl Engine {
         report(&self.events, track, outcome);
     }
 
-    /// Closes a decoder, because smaller pictures need its room.
+    /// Closes a decoder, because smaller frames need its room.
     fn evict(&mut self, generation: Generation) {
         let found = self.tracks.attached.iter_mut().find(|(_, state)| state.generation() == Some(generation));
         let Some((track, state)) = found else {

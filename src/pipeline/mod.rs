@@ -50,7 +50,7 @@ pub enum Event {
     Decoding(TrackId),
     /// This track cannot be decoded (missing decoder, broken stream): show initials instead.
     Undecodable(TrackId, String),
-    /// This much of a track's sound is not in the file: it came too late, or could not be decoded.
+    /// This much of a track's audio is not in the file: it came too late, or could not be decoded.
     AudioLost {
         /// Of this track.
         track: TrackId,
@@ -97,7 +97,7 @@ pub struct Stats {
     pub dropped: u64,
     /// Bytes in the file so far.
     pub bytes: u64,
-    /// Nanoseconds of media that are not written before sound that is late has come.
+    /// Nanoseconds of media that are not written before audio that is late has come.
     pub waiting_ns: u64,
     /// Steps of making the file whole, at the end.
     pub steps: u64,
@@ -152,7 +152,7 @@ impl Pipeline {
             })?;
             painter = Some(to_painter);
         }
-        // Without sound nobody listens, and what is said to the mixer is lost.
+        // Without audio nobody listens, and what is said to the mixer is lost.
         let sounding = file.audio.is_some();
         if let Some(sink) = file.audio.clone() {
             let (priming, counters) = (file.priming, Arc::clone(&counters));
@@ -183,7 +183,7 @@ impl Pipeline {
     }
 
     /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
-    /// an audio-only pipeline, nor sound by a silent one.
+    /// an audio-only pipeline, nor audio by a silent one.
     pub fn attach(&mut self, track: &TrackId, participant: &ParticipantId, codec: Codec) {
         self.send(Command::Attach(track.clone(), participant.clone(), codec));
     }

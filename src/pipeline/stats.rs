@@ -15,11 +15,11 @@ use crate::timeline::RecordingTime;
 pub struct Counters {
     /// Samples per channel given to the output.
     pub samples: AtomicU64,
-    /// Pictures given to the output.
+    /// Frames given to the output.
     pub frames: AtomicU64,
-    /// Pictures that could have been made in the time that is covered.
+    /// Frames that could have been made in the time that is covered.
     pub ticks: AtomicU64,
-    /// Pictures left out because they were too late.
+    /// Frames left out because they were too late.
     pub dropped: AtomicU64,
     flowing: AtomicBool,
     events: UnboundedSender<Event>,

@@ -215,7 +215,7 @@ fn a_step_of_the_delay_loses_nothing() {
     }
 }
 
-/// How long sound is later than this although it comes in time again, when it came a second late for ten seconds.
+/// How long audio is later than this although it comes in time again, when it came a second late for ten seconds.
 #[test]
 fn audio_that_came_late_is_in_step_again_within_seconds() {
     let delay = |said: i64| if (20 * S..30 * S).contains(&said) { S } else { 0 };

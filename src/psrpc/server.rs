@@ -273,7 +273,7 @@ where
             // A task of its own, so that a panic becomes an answer and not a client that waits.
             let done = tokio::spawn(async move { handler(raw).await }).await;
             let answer = done.unwrap_or_else(|e| {
-                warn!(method = name, error = %e, "the handler broke");
+                warn!(method = name, error = %e, "the handler failed");
                 Err(Error::new(ErrorKind::Internal, format!("{name}: internal error, see the log")))
             });
             let answer = answer.map_err(|error| (code::of(error.kind), error.message));

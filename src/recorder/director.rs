@@ -20,7 +20,7 @@ pub(super) struct Cut {
 pub(super) enum Cause {
     /// Somebody else speaks: the server takes a while to notice.
     Heard,
-    /// A track has, or has no more, pictures: known when they are decoded.
+    /// A track has, or has no more, frames: known when they are decoded.
     Seen,
     /// Somebody came, left, published or muted.
     Announced,
@@ -28,7 +28,7 @@ pub(super) enum Cause {
 
 /// Most audio tracks that are recorded at once: each has a decoder, and how many are published is for guests to say.
 pub(super) const MOST_VOICES: usize = 100;
-/// So many audio tracks of each person come before anybody's further ones: a microphone, and the sound of a share.
+/// So many audio tracks of each person come before anybody's further ones: a microphone, and the audio of a share.
 const USUAL_VOICES: usize = 2;
 /// Most shares that are waited for at once.
 const MOST_SHARES: usize = 8;
@@ -48,7 +48,7 @@ pub(super) struct Director {
     speaking: HashSet<ParticipantId>,
     turns: u64,
     undecodable: HashSet<TrackId>,
-    /// Tracks that have pictures. A share goes on stage with its first picture, not before.
+    /// Tracks that have frames. A share goes on stage with its first picture, not before.
     decoding: HashSet<TrackId>,
 }
 
@@ -66,7 +66,7 @@ struct View {
 }
 
 impl Director {
-    /// `picture` is `None` when only sound is recorded; then there are no scenes, but still an active speaker.
+    /// `picture` is `None` when only audio is recorded; then there are no scenes, but still an active speaker.
     pub fn new(picture: Option<(Layout, Size)>) -> Self {
         Self {
             view: picture.map(|(layout, size)| View {
@@ -131,7 +131,7 @@ impl Director {
         self.direct(Cause::Announced)
     }
 
-    /// This track has its first picture, or pictures again.
+    /// This track has its first picture, or frames again.
     pub fn decoding(&mut self, track: &TrackId) -> Option<Cut> {
         self.undecodable.remove(track);
         self.decoding.insert(track.clone());
@@ -151,7 +151,7 @@ impl Director {
         self.direct(Cause::Announced)
     }
 
-    /// No track has pictures any more: we are in a new session.
+    /// No track has frames any more: we are in a new session.
     pub fn begin_anew(&mut self) {
         self.decoding.clear();
         self.undecodable.clear();
@@ -248,7 +248,7 @@ impl Director {
         !track.muted && !track.encrypted && !self.undecodable.contains(&track.id)
     }
 
-    /// A camera that has pictures, although they need not be on screen.
+    /// A camera that has frames, although they need not be on screen.
     fn decodes(&self, track: &TrackId) -> bool {
         let camera = |track: &Track| track.source == TrackSource::Camera && self.visible(track);
         self.decoding.contains(track) && self.roster.track(track).is_some_and(|(_, track)| camera(track))
@@ -308,7 +308,7 @@ fn focus<'a>(layout: Layout, shown: &'a [Subject], speaker: Option<&ParticipantI
     subject?.track.as_ref()
 }
 
-/// Puts initials in the place of all pictures but this one.
+/// Puts initials in the place of all frames but this one.
 fn spare(scene: &mut Scene, focus: Option<&TrackId>, roster: &Roster) {
     for tile in &mut scene.tiles {
         if let Face::Track(track) = &tile.face

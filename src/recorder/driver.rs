@@ -31,9 +31,9 @@ pub(super) struct Driver {
     room: Room,
     pipeline: Pipeline,
     container: Container,
-    /// Whether sound is recorded: otherwise none is subscribed to.
+    /// Whether audio is recorded: otherwise none is subscribed to.
     audio: bool,
-    /// Whether pictures are.
+    /// Whether frames are.
     video: bool,
     path: PathBuf,
     events: mpsc::UnboundedReceiver<pipeline::Event>,
@@ -198,7 +198,7 @@ impl Driver {
         }
         self.pipeline.push(track, unit);
         if before.is_some_and(|before| before != codec) {
-            tracing::info!(%track, ?before, ?codec, "a track is encoded otherwise from now on");
+            tracing::info!(%track, ?before, ?codec, "a track has changed its codec");
             self.room.request_keyframe(track);
             let cut = self.director.changed(track);
             self.show(cut);
@@ -269,7 +269,7 @@ impl Driver {
         if quality > before {
             tracing::warn!(level, late_ms, dropped, "the machine does not keep up: from now on {}", quality.words());
         } else {
-            tracing::info!(level, "there is room again: from now on {}", quality.words());
+            tracing::info!(level, "the machine keeps up again: from now on {}", quality.words());
         }
         let cut = self.director.set_stage_only(quality.stage_only());
         self.show(cut);
@@ -308,7 +308,7 @@ impl Driver {
         self.wanted = now;
     }
 
-    /// Whose sound is left out is told, and that it no longer is.
+    /// Whose audio is left out is told, and that it no longer is.
     fn count_unheard(&mut self, voices: &HashSet<TrackId>) {
         let (left_out, back) = self.vigil.voices(self.director.roster(), voices);
         for track in left_out {
@@ -340,7 +340,7 @@ impl Driver {
 
     /// Another layout from now on.
     fn arrange(&mut self, layout: Layout) {
-        tracing::info!(layout = layout.name(), "another layout");
+        tracing::info!(layout = layout.name(), "layout changed");
         let cut = self.director.set_layout(layout);
         self.show(cut);
     }

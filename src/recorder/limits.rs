@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::recording::{Container, Limit, Limits, Output};
 
-/// What has been taken in but is not in the file yet: pictures and sound wait 0.5 s for what is late, the encoder looks
+/// What has been taken in but is not in the file yet: frames and audio wait 0.5 s for what is late, the encoder looks
 /// 0.4 s ahead, the muxer writes once a second, and the figures come twice a second.
 const IN_FLIGHT: Duration = Duration::from_millis(2500);
 /// Bytes a second that the index at the end of an MP4 takes for chunks.
@@ -19,7 +19,7 @@ pub(super) struct Seen {
     pub flowing: bool,
     /// Bytes in the file.
     pub bytes: u64,
-    /// What is not written before sound that is late has come, beyond what is usually in flight.
+    /// What is not written before audio that is late has come, beyond what is usually in flight.
     pub waiting: Duration,
     /// People in the room.
     pub people: usize,

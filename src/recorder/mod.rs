@@ -96,7 +96,7 @@ impl Recorder {
         let _ = self.drain.send(true);
     }
 
-    /// Shows the room in another layout from now on; sound alone has none.
+    /// Shows the room in another layout from now on; audio alone has none.
     pub fn show(&self, layout: Layout) {
         let _ = self.layout.send(layout);
     }

@@ -24,7 +24,7 @@ pub(super) fn unrecorded(person: &Participant, with_audio: bool, with_video: boo
     person.tracks.iter().filter_map(|track| Some((track, why(track)?))).collect()
 }
 
-/// The `voices`; of the video what is on screen, in the size of its tile, and what is `ahead`. Without a scene (sound alone)
+/// The `voices`; of the video what is on screen, in the size of its tile, and what is `ahead`. Without a scene (audio alone)
 /// no video. What is encrypted end to end is not wanted: decoded, it would be noise.
 pub(super) fn wanted(
     roster: &Roster,

@@ -1,4 +1,4 @@
-//! Pure. What should be there and is not: an output that grows, pictures of cameras that are on, sound of microphones that are on,
+//! Pure. What should be there and is not: an output that grows, frames of cameras that are on, audio of microphones that are on,
 //! voices beyond the most.
 
 use std::collections::{HashMap, HashSet};

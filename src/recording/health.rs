@@ -1,4 +1,4 @@
-//! Pure. What a recording lacks: times without media, sound that is missing, tracks nobody saw, notices that were given up.
+//! Pure. What a recording lacks: times without media, audio that is missing, tracks nobody saw, notices that were given up.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ const NOTABLE_NS: u64 = 500_000_000;
 pub struct Health {
     /// Times in which nothing could be recorded, in order; they do not overlap.
     pub holes: Vec<Hole>,
-    /// Nanoseconds of sound that came too late or could not be decoded, by participant (name, or identity without one).
+    /// Nanoseconds of audio that came too late or could not be decoded, by participant (name, or identity without one).
     pub lost_audio: BTreeMap<String, u64>,
     /// Tracks that could not be shown or heard, for a time or to the end.
     pub tracks: Vec<TrackFlaw>,
@@ -74,7 +74,7 @@ pub struct Notable {
     pub first_at: String,
     /// What the first one is due to.
     pub why: String,
-    /// Whose sound is missing in part.
+    /// Whose audio is missing in part.
     pub quiet: Vec<String>,
     /// Whose track was not recorded, and why.
     pub unseen: Vec<(String, String)>,
@@ -153,7 +153,7 @@ impl Health {
         self.holes = joined;
     }
 
-    /// This much sound of that participant is missing.
+    /// This much audio of that participant is missing.
     pub fn audio_lost(&mut self, participant: &str, ns: u64) {
         let room = self.lost_audio.len() < MOST;
         match self.lost_audio.get_mut(&short(participant)) {
@@ -230,7 +230,7 @@ impl Health {
             quiet.iter().map(|who| format!("{who} {} s", seconds(self.lost_audio.get(who).copied().unwrap_or(0))));
         let quiet: Vec<_> = quiet.collect();
         if !quiet.is_empty() {
-            words.push(format!("sound is missing of {}", some(&quiet)));
+            words.push(format!("audio missing: {}", some(&quiet)));
         }
         let unseen: Vec<_> = unseen.iter().map(|(who, why)| format!("{who} ({why})")).collect();
         if !unseen.is_empty() {
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(health.holes[0].why, "first ");
         let mut still = Health::default();
         still.hole(6_611, 16_619, HoleCause::Frozen, "it stood still");
-        still.hole(6_133, 16_100, HoleCause::Output, "pictures could not be written");
+        still.hole(6_133, 16_100, HoleCause::Output, "video frames could not be written");
         still.hole(6_200, 16_619, HoleCause::Connection, "no media path");
         let one = Hole { from_ns: 6_133, to_ns: 16_619, cause: HoleCause::Frozen, why: "it stood still".into() };
         assert_eq!(still.holes, [one]);
@@ -308,7 +308,7 @@ mod tests {
         health.hole(65 * S, 68 * S, HoleCause::Connection, "no media path");
         health.audio_lost("Ann", S);
         health.track_lost("TR_1", "Bob", "encrypted");
-        let words = "3.0 s are missing at 0:01:05 (no media path); sound is missing of Ann 1.0 s; \
+        let words = "3.0 s are missing at 0:01:05 (no media path); audio missing: Ann 1.0 s; \
                      not recorded: a track of Bob (encrypted)";
         assert_eq!(health.words().as_deref(), Some(words));
     }

@@ -52,7 +52,7 @@ impl Options {
         self.store.as_ref().map(|store| store.0.as_slice())
     }
 
-    /// Is the transcription service called? For sound alone always, for video on request.
+    /// Is the transcription service called? For audio alone always, for video on request.
     pub fn is_transcribed(&self, request: &Request) -> bool {
         request.output.video().is_none() || self.transcribe == Some(true)
     }

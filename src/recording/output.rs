@@ -62,7 +62,7 @@ pub struct VideoSettings {
     pub profile: Profile,
 }
 
-/// The sound's encoding, always stereo.
+/// The audio's encoding, always stereo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AudioSettings {
     /// kbit/s.
@@ -78,7 +78,7 @@ pub struct Output {
     tracks: Tracks,
 }
 
-/// What is in the file: never nothing. An OGG holds sound.
+/// What is in the file: never nothing. An OGG holds audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tracks {
     Both(VideoSettings, AudioSettings),
@@ -108,7 +108,7 @@ impl VideoSettings {
         Preset::ALL[0].video(layout)
     }
 
-    /// Pictures from one key frame to the next: at least one.
+    /// Frames from one key frame to the next: at least one.
     pub fn key_frame_distance(&self) -> u32 {
         let frames = self.key_frame_interval.as_millis() * u128::from(self.framerate);
         u32::try_from((frames + 500) / 1000).unwrap_or(u32::MAX).max(1)
@@ -135,7 +135,7 @@ impl AudioSettings {
 }
 
 impl Output {
-    /// An MP4 of picture and sound.
+    /// An MP4 of picture and audio.
     pub fn mp4(video: VideoSettings) -> Result<Self> {
         Ok(Self { container: Container::Mp4, tracks: Tracks::Both(video.checked()?, AudioSettings::DEFAULT) })
     }
@@ -145,17 +145,17 @@ impl Output {
         Ok(Self { container: Container::Mp4, tracks: Tracks::Picture(video.checked()?) })
     }
 
-    /// An MP4 of sound alone.
+    /// An MP4 of audio alone.
     pub const fn audio_mp4() -> Self {
         Self { container: Container::Mp4, tracks: Tracks::Sound(AudioSettings::DEFAULT) }
     }
 
-    /// An OGG of sound alone.
+    /// An OGG of audio alone.
     pub const fn ogg() -> Self {
         Self { container: Container::Ogg, tracks: Tracks::Sound(AudioSettings::DEFAULT) }
     }
 
-    /// The same with another sound; a picture alone stays silent.
+    /// The same with another audio; a picture alone stays silent.
     pub fn with_audio(self, audio: AudioSettings) -> Result<Self> {
         check("audio_bitrate", audio.bitrate, AUDIO_BITRATE, "kbit/s")?;
         let frequency = match self.container {
@@ -191,7 +191,7 @@ impl Output {
         self.container
     }
 
-    /// The picture, unless it is sound alone.
+    /// The picture, unless it is audio alone.
     pub const fn video(&self) -> Option<&VideoSettings> {
         match &self.tracks {
             Tracks::Both(video, _) | Tracks::Picture(video) => Some(video),
@@ -199,7 +199,7 @@ impl Output {
         }
     }
 
-    /// The sound, unless it is the picture alone.
+    /// The audio, unless it is the picture alone.
     pub const fn audio(&self) -> Option<&AudioSettings> {
         match &self.tracks {
             Tracks::Both(_, audio) | Tracks::Sound(audio) => Some(audio),

@@ -43,7 +43,7 @@ impl Policy {
     pub fn notify(&self, event: Event, about: &Recording, now: Timestamp) -> Vec<Job> {
         let of_request = about.options.origin.webhook().map(|url| Target::Webhook(url.to_owned()));
         let of_request = of_request.filter(|target| !self.targets.contains(target));
-        // The service that makes the transcript of sound alone writes to the owner itself.
+        // The service that makes the transcript of audio alone writes to the owner itself.
         let service_writes = !about.class_is_video()
             && self.targets.contains(&Target::Transcription)
             && Target::Transcription.wants(event, about);

@@ -1,17 +1,17 @@
 //! How much is done for a picture: what a machine that does not keep up leaves away, in which order.
 
-/// How much is done for the picture of a running recording. Each level keeps the savings of those before it; the sound is
+/// How much is done for the picture of a running recording. Each level keeps the savings of those before it; the audio is
 /// never touched, and the file stays one file that plays everywhere.
 ///
 /// | level | what is done | what is seen |
 /// |---|---|---|
 /// | `Full` | everything | what was asked for |
-/// | `HalfRate` | every second picture is composed and encoded | movement is less smooth |
+/// | `HalfRate` | half the frame rate is composed and encoded | movement is less smooth |
 /// | `FastPreset` | the encoder takes its quickest way (x264 `ultrafast`; OpenH264 has none quicker) | less detail at the same bitrate |
 /// | `NoFilmstrip` | only what is on stage is subscribed and decoded | the filmstrip shows initials |
 /// | `QuarterRate` | every fourth picture | movement jerks |
 ///
-/// Below that, pictures are left out as they are late.
+/// Below that, frames are left out as they are late.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Quality {
     /// Nothing is left away.
@@ -46,14 +46,14 @@ impl Quality {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Full => "the full quality",
-            Self::HalfRate => "every second picture",
-            Self::FastPreset => "every second picture, encoded quickly",
-            Self::NoFilmstrip => "every second picture, encoded quickly, without the filmstrip",
-            Self::QuarterRate => "every fourth picture, encoded quickly, without the filmstrip",
+            Self::HalfRate => "half the frame rate",
+            Self::FastPreset => "half the frame rate, faster encoder preset",
+            Self::NoFilmstrip => "half the frame rate, faster encoder preset, initials in the filmstrip",
+            Self::QuarterRate => "a quarter of the frame rate, faster encoder preset, initials in the filmstrip",
         }
     }
 
-    /// Of this many pictures one is made.
+    /// Of this many frames one is made.
     pub const fn every(self) -> u64 {
         match self {
             Self::Full => 1,

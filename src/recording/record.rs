@@ -113,7 +113,7 @@ impl Recording {
         self.request.output.container().extension()
     }
 
-    /// With a picture, and not sound alone?
+    /// With a picture, and not audio alone?
     pub fn class_is_video(&self) -> bool {
         self.request.output.video().is_some()
     }

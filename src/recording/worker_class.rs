@@ -9,9 +9,9 @@ use crate::scene::{Arrangement, Layout, Size, Theme};
 /// The kinds of work there are, under the names used in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// `video_composite`: picture and sound.
+    /// `video_composite`: picture and audio.
     VideoComposite,
-    /// `audio_composite`: sound alone; no video is even subscribed to.
+    /// `audio_composite`: audio alone; no video is even subscribed to.
     AudioComposite,
 }
 
@@ -103,7 +103,7 @@ impl WorkerClass {
                 match fields.iter().find(|(_, given)| *given) {
                     Some((field, _)) => Err(Error::invalid(
                         &format!("{prefix}{field}"),
-                        "this mode records sound alone; leave it out or choose a mode with video",
+                        "this mode records audio only; leave it out or choose a mode with video",
                     )),
                     None => Output::ogg().with_audio(self.audio).map_err(prefixed),
                 }
@@ -153,7 +153,7 @@ impl WorkerClasses {
 }
 
 impl Default for WorkerClasses {
-    /// `screen_recording` → video, `speaker-light`; `transcript` → sound alone.
+    /// `screen_recording` → video, `speaker-light`; `transcript` → audio alone.
     fn default() -> Self {
         let layout = Layout { arrangement: Arrangement::Speaker, theme: Theme::Light };
         Self(BTreeMap::from([

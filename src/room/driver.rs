@@ -327,7 +327,7 @@ impl Driver {
         let back = self.watch.flows(Instant::now());
         if back && self.signalling && outage.policy.can_resume() && outage.waiting().is_some() {
             self.outage = None;
-            tracing::info!("media is back");
+            tracing::info!("media is received again");
             self.report(Event::Resumed).await;
         }
     }

@@ -357,7 +357,7 @@ impl Peer {
                 if flaw.count == 1 {
                     tracing::warn!(track, error = %why, "a packet that makes no sense; further ones are only counted");
                 } else {
-                    tracing::debug!(track, error = %why, count = flaw.count, "a packet that makes no sense");
+                    tracing::debug!(track, error = %why, count = flaw.count, "malformed packet");
                 }
                 if flaw.keyframe {
                     self.request_keyframe_on(*mid);

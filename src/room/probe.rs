@@ -47,7 +47,7 @@ async fn connected(session: &mut Session) -> Result<()> {
                 Some(SignalEvent::Message(message)) => match *message {
                     Message::Offer(offer) => session.offered(offer)?,
                     Message::Trickle(trickle) => session.trickled(&trickle),
-                    Message::Leave(_) => return over("the server asked us to leave".to_owned()),
+                    Message::Leave(_) => return over("the server requested that we leave".to_owned()),
                     _ => {}
                 },
                 Some(SignalEvent::Close(why)) => return over(format!("signalling: {why}")),

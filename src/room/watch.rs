@@ -116,7 +116,7 @@ impl Watch {
         match (self.open.take(), before, self.wanting) {
             (Some(Open { from, .. }), _, _) => hole(from, at, SHORTEST, down.unwrap_or_default()),
             (None, Some(before), Some(wanting)) if !contiguous => {
-                hole(before.max(wanting), at, LOSS, "packets of everybody were lost on the way".to_owned())
+                hole(before.max(wanting), at, LOSS, "packets of all participants were lost on the network".to_owned())
             }
             (None, _, _) => None,
         }

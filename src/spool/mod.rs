@@ -164,7 +164,9 @@ impl Spool {
                 Found { id: RecordingId::new(entry.file_name().to_string_lossy()), bytes: 0, written_at: None };
             match fs::read_dir(entry.path()) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => tracing::warn!(folder = %entry.path().display(), %error, "cannot be looked into"),
+                Err(error) => {
+                    tracing::warn!(folder = %entry.path().display(), %error, "a directory in the spool cannot be read")
+                }
                 Ok(files) => {
                     let ours = |file: &fs::DirEntry| file.file_name().to_string_lossy().starts_with(STEM);
                     for meta in files.flatten().filter(ours).filter_map(|file| file.metadata().ok()) {

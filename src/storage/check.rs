@@ -27,7 +27,7 @@ impl Storage {
                 }
                 let upload = self.begin(key, content_type).await?;
                 if let Err(error) = self.abort(key, &upload).await {
-                    tracing::warn!(key, %error, "the store keeps an upload that was only a test");
+                    tracing::warn!(key, %error, "the storage keeps the multipart upload of a test");
                 }
                 Ok(())
             }
@@ -54,7 +54,7 @@ impl Storage {
         }
         match read {
             Err(error) if error.kind == ErrorKind::PermissionDenied => {
-                tracing::warn!(object, %error, "what is stored cannot be read by this key; pages show no film");
+                tracing::warn!(object, %error, "the stored object cannot be read with these credentials; pages will show no video");
                 Ok(())
             }
             Ok(read) if read.concat() == bytes => Ok(()),

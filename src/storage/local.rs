@@ -139,7 +139,7 @@ impl Folder {
         ) {
             // Room on the disk and rights do not help: the name itself cannot be.
             let why = format!(
-                "key: cannot {what} {key} in {}: {e}; its name, or what stands there, must be another",
+                "key: cannot {what} {key} in {}: {e}; use another key, or remove what is there",
                 self.root.display()
             );
             return Error::new(ErrorKind::FailedPrecondition, why);

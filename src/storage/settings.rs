@@ -171,7 +171,7 @@ impl Settings {
             Target::Local(_) => Ok(()),
             Target::S3(s3) if self.by_request && s3.access_key.is_none() && s3.endpoint.is_some() => {
                 // Signed with this machine's keys, its own requests would go to a stranger's server.
-                let why = "missing; whoever names an endpoint brings its keys along";
+                let why = "missing; a request that names an endpoint must bring its own keys";
                 Err(Error::invalid("storage.s3.access_key", why))
             }
             Target::S3(s3) => s3.validate(),

@@ -1,4 +1,4 @@
-//! Sound that comes at another time than its RTP time says, until it is known why.
+//! Audio that comes at another time than its RTP time says, until it is known why.
 //!
 //! Packets that were held on their way and a sender whose clock stood still begin alike: nothing comes for a while, then RTP goes on
 //! where it was. What was held comes faster than it was said and is at its usual delay again within moments. What stays late is
@@ -8,11 +8,11 @@ use super::RecordingTime;
 
 /// At the beginning of a track: the least delayed packet within this time decides where it lies.
 const SETTLING_NS: i64 = 200_000_000;
-/// Sound that has not come nearer to its usual delay for this long stays where it is. Shorter congestion passes unnoticed.
+/// Audio that has not come nearer to its usual delay for this long stays where it is. Shorter congestion passes unnoticed.
 const PERSISTING_NS: i64 = 700_000_000;
 /// Coming nearer means by this much: less is jitter.
 const NEARER_NS: i64 = 10_000_000;
-/// No doubt lasts longer: it must be over before the sound is to be written.
+/// No doubt lasts longer: it must be over before the audio is to be written.
 const LONGEST_NS: i64 = 2_000_000_000;
 /// Packets that may wait for a decision; a flood is not a voice.
 const MOST: usize = 1000;

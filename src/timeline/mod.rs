@@ -18,26 +18,26 @@ use sliding_minimum::SlidingMinimum;
 /// A moment of the recording, in nanoseconds since its first sample. Negative: before the recording began.
 pub type RecordingTime = i64;
 
-/// Sound further off than this is moved at once; less waits for a pause.
+/// Audio further off than this is moved at once; less waits for a pause.
 pub const AUDIO_TOLERANCE_NS: i64 = 80_000_000;
-/// Sound nearer than this is left alone even at a pause: it is jitter.
+/// Audio nearer than this is left alone even at a pause: it is jitter.
 const AUDIO_DEADBAND_NS: i64 = 3_000_000;
-/// Sound that is quiet, but does not pause, is left alone up to this: what is repaired more often would be heard.
+/// Audio that is quiet, but does not pause, is left alone up to this: what is repaired more often would be heard.
 const AUDIO_QUIET_BAND_NS: i64 = 20_000_000;
-/// Sound that is too late and neither pauses nor is quiet for this long is cut, and again after as long.
+/// Audio that is too late and neither pauses nor is quiet for this long is cut, and again after as long.
 const CUT_INTERVAL_NS: i64 = 10_000_000_000;
-/// Sound that is too late by more than this is out of step for everybody to see.
+/// Audio that is too late by more than this is out of step for everybody to see.
 const OUT_OF_STEP_NS: i64 = 300_000_000;
 /// Pauses and quiet moments have so long to put that right. Then it is cut at once: a skip is better than a minute out of step.
 const OUT_OF_STEP_FOR_NS: i64 = 5_000_000_000;
-/// Sound later than its track usually is by more than this makes us doubt its clock.
+/// Audio later than its track usually is by more than this makes us doubt its clock.
 const LATE_NS: i64 = 100_000_000;
-/// Pictures that are all later than usual by more than this, for this long, stay late.
+/// Frames that are all later than usual by more than this, for this long, stay late.
 const LATE_FRAME_NS: i64 = 300_000_000;
 const LATE_FRAMES_FOR_NS: i64 = 500_000_000;
 /// RTP time and arrival that disagree by more than this between two units: the publisher started a new clock.
 const JUMP_NS: i64 = 2_000_000_000;
-/// Nothing is placed further from its arrival than this: such sound could not be written any more, or not for a long time.
+/// Nothing is placed further from its arrival than this: such audio could not be written any more, or not for a long time.
 const FAR_NS: i64 = 5_000_000_000;
 /// Times and RTP times beyond this are nobody's (36 years, in nanoseconds); arithmetic on those within cannot overflow.
 const BOUND: i64 = 1 << 60;
@@ -55,7 +55,7 @@ const STALE_REPORT_NS: i64 = 60_000_000_000;
 /// Nanoseconds in a second.
 const SECOND: i128 = 1_000_000_000;
 
-/// What a track carries, which fixes its RTP clock: 48 000 a second for sound (RFC 7587), 90 000 for pictures.
+/// What a track carries, which fixes its RTP clock: 48 000 a second for audio (RFC 7587), 90 000 for frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Opus.
@@ -97,17 +97,17 @@ struct Track<P> {
     report: Option<Report>,
     /// Its clock did something that no clock does.
     doubted: bool,
-    /// Sound whose place is not known yet.
+    /// Audio whose place is not known yet.
     doubt: Option<Doubt>,
-    /// Since when pictures are late without exception, and the least delayed of them.
+    /// Since when frames are late without exception, and the least delayed of them.
     late: Option<(RecordingTime, i64)>,
-    /// Since when sound is too late and neither pauses nor is quiet, or when it was cut last.
+    /// Since when audio is too late and neither pauses nor is quiet, or when it was cut last.
     uncut_since: Option<RecordingTime>,
-    /// Since when sound is out of step.
+    /// Since when audio is out of step.
     out_since: Option<RecordingTime>,
 }
 
-/// What to do with a packet of sound.
+/// What to do with a packet of audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hearing {
     /// Everything up to it can be placed.
@@ -127,7 +127,7 @@ pub struct Placing {
     pub ticks: u32,
     /// When it arrived.
     pub arrival: RecordingTime,
-    /// The sound just before it is so quiet that a piece of it can be left out.
+    /// The audio just before it is so quiet that a piece of it can be left out.
     pub quiet: bool,
 }
 
@@ -187,7 +187,7 @@ impl<P: PartialEq> Timeline<P> {
         self.tracks.retain(|t| t.key != key);
     }
 
-    /// Takes notice of a packet of sound, in the order of arrival, before it is placed.
+    /// Takes notice of a packet of audio, in the order of arrival, before it is placed.
     pub fn hear(&mut self, key: Key, rtp: u64, arrival: RecordingTime) -> Hearing {
         let track = self.tracks.iter_mut().find(|t| t.key == key);
         track.map_or(Hearing::Sure, |track| track.hear(bounded(rtp), arrival.clamp(-BOUND, BOUND)))
@@ -200,8 +200,8 @@ impl<P: PartialEq> Timeline<P> {
         }
     }
 
-    /// When this unit is to be seen or heard; `None` for a track that is not here, and for sound that would lie too far from
-    /// its arrival. Units come in decoding order; sound has been [heard](Self::hear).
+    /// When this unit is to be seen or heard; `None` for a track that is not here, and for audio that would lie too far from
+    /// its arrival. Units come in decoding order; audio has been [heard](Self::hear).
     pub fn place(&mut self, key: Key, unit: Placing) -> Option<RecordingTime> {
         let index = self.tracks.iter().position(|t| t.key == key)?;
         let (rtp, ticks, arrival) = (bounded(unit.rtp), i64::from(unit.ticks), unit.arrival.clamp(-BOUND, BOUND));
@@ -336,7 +336,7 @@ impl<P> Track<P> {
         self.last = None;
     }
 
-    /// Remembers a unit; a new RTP clock forgets what was known of the old one. Sound was judged when it was heard.
+    /// Remembers a unit; a new RTP clock forgets what was known of the old one. Audio was judged when it was heard.
     fn note(&mut self, rtp: i64, ticks: i64, arrival: RecordingTime) {
         if let (Kind::Video, Some(last)) = (self.kind, self.last) {
             let apart = self.ns(rtp - last.rtp) - (arrival - last.arrival);
@@ -355,7 +355,7 @@ impl<P> Track<P> {
         self.last = Some(Last { rtp, end, arrival });
     }
 
-    /// Pictures are not kept waiting for a decision: each is shown when it comes, and after a while they have a new usual delay.
+    /// Frames are not kept waiting for a decision: each is shown when it comes, and after a while they have a new usual delay.
     fn stays_late(&mut self, observed: i64, arrival: RecordingTime) -> Option<i64> {
         let late = self.minimum.get().map_or(0, |usual| self.ns(observed - usual));
         if self.kind == Kind::Audio || late <= LATE_FRAME_NS {
@@ -367,14 +367,14 @@ impl<P> Track<P> {
         if self.late.is_none() { Some(lowest) } else { None }
     }
 
-    /// Sound so far from what is around it that nobody can have said it then.
+    /// Audio so far from what is around it that nobody can have said it then.
     fn is_stray(&self, rtp: i64, arrival: RecordingTime) -> bool {
         let late = |offset| self.ns(self.observed(rtp, arrival) - offset);
         self.kind == Kind::Audio && self.offset.is_some_and(|offset| !(-JUMP_NS..=FAR_NS).contains(&late(offset)))
     }
 
-    /// The offset sound goes on with: the old one, unless there is a pause to hide a correction in, or it is far off. `gap` is the
-    /// pause before it, `room` that, or what of the sound itself may be left out; ticks.
+    /// The offset audio goes on with: the old one, unless there is a pause to hide a correction in, or it is far off. `gap` is the
+    /// pause before it, `room` that, or what of the audio itself may be left out; ticks.
     fn settle(&mut self, old: i64, target: i64, gap: i64, room: i64, arrival: RecordingTime) -> i64 {
         let off = target - old;
         let ns = self.ns(off);
@@ -393,7 +393,7 @@ impl<P> Track<P> {
         let since = self.uncut_since.take();
         let band = if gap > 0 { AUDIO_DEADBAND_NS } else { AUDIO_QUIET_BAND_NS };
         if room > 0 && ns.abs() > band {
-            // A pause can be shortened to nothing, but sound is never laid over sound.
+            // A pause can be shortened to nothing, but audio is never laid over audio.
             return old + off.max(-room);
         }
         if ns >= -AUDIO_TOLERANCE_NS {

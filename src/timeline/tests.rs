@@ -23,7 +23,7 @@ impl Publisher {
     }
 }
 
-/// Where this is placed when it has arrived. Sound that has to wait is decided at once.
+/// Where this is placed when it has arrived. Audio that has to wait is decided at once.
 fn place(
     timeline: &mut Timeline<&'static str>,
     key: Key,
@@ -121,7 +121,7 @@ fn drift_is_put_right_at_a_pause() {
     assert!(worst <= 8 * MS, "{worst}");
 }
 
-/// Sound and picture of one participant; the picture takes `late` longer on its way.
+/// Audio and picture of one participant; the picture takes `late` longer on its way.
 fn lip_sync(late: i64) {
     let p = Publisher { ppm: 20, delay: 40 * MS };
     let mut timeline = Timeline::new();
@@ -200,8 +200,8 @@ fn late_joiners_and_times_before_the_start() {
     assert_eq!(place(&mut timeline, late, 0, 960, joined), None);
 }
 
-/// Pictures and sound of one participant with a report of each every five seconds; in between the sound's clock stands still for
-/// `stopped`, and says so in its reports. How far the pictures are from where they belong at worst.
+/// Frames and audio of one participant with a report of each every five seconds; in between the audio's clock stands still for
+/// `stopped`, and says so in its reports. How far the frames are from where they belong at worst.
 fn pulled_by(stopped: i64, from: i64) -> i64 {
     let mut timeline = Timeline::new();
     let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
@@ -246,7 +246,7 @@ fn a_doubted_clock_moves_frames_by_little() {
         let mut last = 0;
         for n in 0..1500 {
             let t = n * 20 * MS;
-            // The sound began a new clock after ten seconds, which makes it doubted from then on.
+            // The audio began a new clock after ten seconds, which makes it doubted from then on.
             let rtp = p.rtp(Kind::Audio, t) + if t < 10 * S { 0 } else { 1 << 30 };
             place(&mut timeline, audio, rtp, 960, t + p.delay);
             last = place(&mut timeline, video, p.rtp(Kind::Video, t), 0, t + p.delay).unwrap() - t - p.delay;

@@ -18,7 +18,7 @@ use crate::support::minio::{BUCKET, KEY, SECRET};
 use crate::support::sidecar::Sidecar;
 use crate::{COMPLETE, ENDING, WHOLE_LIFE, World, assert_nowhere, id_of};
 
-/// What the server sends for a recording of sound.
+/// What the server sends for a recording of audio.
 fn start_of(world: &World, egress_id: &str, room: &str, key: &str) -> Bytes {
     let s3 = proto::S3Upload {
         access_key: KEY.into(),
@@ -246,7 +246,7 @@ async fn a_server_that_is_away_at_the_end_hears_of_it_when_it_is_back() {
     let id = id_of(&world.backend.call("start", world.transcript(room, "recordings/away.ogg")).ok());
     world.hooks.until(&id, "egress_updated ACTIVE");
     world.server.kill();
-    // Somebody ends it at the sidecar's own door.
+    // Somebody ends it at the sidecar's own API.
     let mut ours = Backend::at(sidecar.url(), &world.server.api_key, &world.server.api_secret);
     let it = json!({ "egress_id": id });
     assert_eq!(ours.call("stop", it.clone()).ok()["status"].as_u64(), Some(ENDING));

@@ -165,7 +165,7 @@ async fn by_smtp_over_tls_and_in_clear() {
         assert_eq!(email.envelope["tls"], encryption != Encryption::None);
         assert!(email.text.contains("Message-ID: <EG_nPQZPwZEVdHN.ended."), "{}", email.text);
     }
-    // A server that speaks no STARTTLS gets neither password nor letter.
+    // A server that speaks no STARTTLS gets neither password nor email.
     let server = MailServer::start("none", false);
     let transport = Transport::Smtp(smtp(&server, Encryption::StartTls, Some((USER, PASSWORD))));
     let notifier = notifier(mail(transport), folder.path(), NOWHERE);

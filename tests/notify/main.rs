@@ -1,4 +1,4 @@
-//! Telling, with real parts: letters by SMTP and into folders, signed webhooks through the outbox, notices in a room.
+//! Telling, with real parts: emails by SMTP and into folders, signed webhooks through the outbox, notices in a room.
 #![allow(clippy::unwrap_used)]
 
 mod mail;

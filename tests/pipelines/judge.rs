@@ -6,7 +6,7 @@ use std::process::Command;
 /// A decoded file.
 pub struct Judged {
     pub width: usize,
-    /// Luma pictures.
+    /// Luma frames.
     pub frames: Vec<Vec<u8>>,
     /// Left channel at 48 kHz.
     pub audio: Vec<f32>,
@@ -17,7 +17,7 @@ impl Judged {
         Self { audio: audio(path), ..Self::silent(path, width, height) }
     }
 
-    /// The pictures alone.
+    /// The frames alone.
     pub fn silent(path: &Path, width: usize, height: usize) -> Self {
         // passthrough: no picture is invented or dropped.
         let video = run(path, &["-map", "0:v", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"]);
@@ -30,7 +30,7 @@ impl Judged {
         self.frames.iter().map(|f| f[y * self.width + x]).collect()
     }
 
-    /// Numbers of the pictures in which a flash begins there.
+    /// Numbers of the frames in which a flash begins there.
     pub fn flashes(&self, x: usize, y: usize) -> Vec<usize> {
         let luma = self.luma(x, y);
         (1..luma.len()).filter(|n| luma[*n] > 140 && luma[*n - 1] <= 140).collect()

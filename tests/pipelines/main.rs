@@ -233,7 +233,7 @@ fn two_people_in_one_file() {
 
     let seconds = |frames: Vec<usize>| frames.into_iter().map(|n| n as f64 / 30.0).collect::<Vec<f64>>();
     let (left, right) = (seconds(judged.flashes(160, 100)), seconds(judged.flashes(480, 100)));
-    // Arrival decides where sound lies; the picture follows it once both have reports (2.5 s). Nothing is shown before its time.
+    // Arrival decides where audio lies; the picture follows it once both have reports (2.5 s). Nothing is shown before its time.
     let ann_flash = |n: i32| f64::from(n) + 0.3 + if n < 3 { 0.08 } else { 0.02 };
     // Her first picture, a flash, stands from the beginning.
     assert!(judged.luma(160, 100)[0] > 140, "{}", judged.luma(160, 100)[0]);
@@ -419,7 +419,7 @@ fn audio_alone() {
 }
 
 /// A beep every second for six, on this way: packet number and capture to the data, RTP time and arrival, if it is sent at all. Every
-/// beep is heard when it was said. Returns the milliseconds of sound that were told to be lost.
+/// beep is heard when it was said. Returns the milliseconds of audio that were told to be lost.
 fn all_beeps_on_time(name: &str, way: impl Fn(usize, &Encoded) -> Option<(bytes::Bytes, i64, i64)>) -> u64 {
     let ([_, ann_a, ..], [ann, _]) = ids();
     let folder = tempfile::tempdir().unwrap();

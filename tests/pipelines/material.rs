@@ -1,4 +1,4 @@
-//! Synthetic media: plain pictures that flash and sound that beeps, encoded as a browser would.
+//! Synthetic media: plain frames that flash and audio that beeps, encoded as a browser would.
 
 use gstreamer as gst;
 use gstreamer::prelude::*;

@@ -1,4 +1,4 @@
-//! What a file may be: picture, sound or both, each profile and frequency; finished, and left by a kill.
+//! What a file may be: picture, audio or both, each profile and frequency; finished, and left by a kill.
 
 use std::path::PathBuf;
 

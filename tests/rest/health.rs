@@ -29,7 +29,7 @@ async fn what_is_missing_is_told_and_kept() {
         item["health"],
         json!({
             "intact": false,
-            "summary": "3.0 s are missing at 0:01:05 (no media path to the server); sound is missing of Ann 1.3 s; \
+            "summary": "3.0 s are missing at 0:01:05 (no media path to the server); audio missing: Ann 1.3 s; \
                         not recorded: a track of Bob (end-to-end encrypted)",
             "holes": [{"from": 65.0, "to": 68.0, "cause": "connection", "reason": "no media path to the server"}],
             "lost_audio": [{"participant": "Ann", "seconds": 1.25}],

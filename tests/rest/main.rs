@@ -1,4 +1,4 @@
-//! The REST door, against a real sidecar whose recorder is a fake: lives of recordings, callers, storages, and the document.
+//! The REST API, against a real sidecar whose recorder is a fake: lives of recordings, callers, storages, and the document.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod callers;

@@ -1,4 +1,4 @@
-//! The door's description is true: every route of it answers, and whatever schemathesis makes of it is answered as described.
+//! The API's description is true: every route of it answers, and whatever schemathesis makes of it is answered as described.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! Rights follow rooms everywhere: what a token of one room opens of another one, at every door.
+//! Rights follow rooms everywhere: what a token of one room opens of another one, at every API.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -72,7 +72,7 @@ async fn no_endpoint_lets_a_token_of_another_room_through() {
     ];
     for (method, path, body) in &table {
         let (status, answer) = as_room(&stage, "ours", method, path, body).await;
-        // Twirp's doors say 401, as LiveKit's server does.
+        // Twirp's APIs say 401, as LiveKit's server does.
         let refused = [403, 404].contains(&status) || (status == 401 && path.starts_with("/twirp/"));
         assert!(refused, "{method} {path}: {status} {answer}");
         assert!(!answer.to_string().contains("kept/a.ogg"), "{method} {path}: {answer}");

@@ -1,4 +1,4 @@
-//! A backend such as La Suite Meet: LiveKit's own Python SDK, and a door for the server's webhooks.
+//! A backend such as La Suite Meet: LiveKit's own Python SDK, and an API for the server's webhooks.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

@@ -41,7 +41,7 @@ pub struct Weather {
 }
 
 impl Network {
-    /// In front of the server whose doors on loopback these are. The same seed loses the same datagrams.
+    /// In front of the server whose APIs on loopback these are. The same seed loses the same datagrams.
     pub fn start(signalling: u16, media: u16, seed: u64) -> Self {
         let weather = Arc::new(Weather { dice: AtomicU64::new(seed | 1), ..Weather::default() });
         let front = as_long_as(media);

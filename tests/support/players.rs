@@ -9,7 +9,7 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-/// A fragmented MP4 as a recorder writes it, 20 s of picture and sound, larger than two parts of an upload; and the same
+/// A fragmented MP4 as a recorder writes it, 20 s of picture and audio, larger than two parts of an upload; and the same
 /// with the head that it has while it grows, because its sink cannot go back.
 pub fn fragmented(path: &Path, early: &Path) {
     let chain = "videotestsrc num-buffers=500 pattern=snow ! video/x-raw,format=I420,width=640,height=360,framerate=25/1 ! \

@@ -132,7 +132,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, weather: &Weather, up: bool) {
     let _ = from.shutdown(Shutdown::Both);
 }
 
-/// A door with TLS in front of the server, its certificate signed by an authority nobody knows.
+/// An API with TLS in front of the server, its certificate signed by an authority nobody knows.
 pub struct TlsFront {
     /// `wss://localhost:port`.
     pub url: String,

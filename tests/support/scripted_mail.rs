@@ -49,7 +49,7 @@ impl ScriptedMail {
         heard.iter().filter(|line| line.starts_with(command)).cloned().collect()
     }
 
-    /// How many letters it took.
+    /// How many emails it took.
     pub fn emails(&self) -> usize {
         self.shared.lock().expect("not poisoned").emails.len()
     }

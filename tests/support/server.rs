@@ -19,7 +19,7 @@ pub struct LiveKit {
     pub api_key: String,
     /// That key's secret.
     pub api_secret: String,
-    /// Of the HTTP and signalling door.
+    /// Of the HTTP and signalling API.
     pub port: u16,
     /// Its one UDP port for media.
     pub udp: u16,
@@ -40,7 +40,7 @@ impl LiveKit {
         Self::configured(timeout, "")
     }
 
-    /// For a test that records sound alone and mostly waits: other such tests may run at the same time.
+    /// For a test that records audio alone and mostly waits: other such tests may run at the same time.
     pub fn beside_others() -> Self {
         Self::holding(shared(), 20, 0, "")
     }

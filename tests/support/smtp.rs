@@ -30,7 +30,7 @@ pub struct MailServer {
     folder: TempDir,
 }
 
-/// A letter as it arrived.
+/// An email as it arrived.
 pub struct Arrived {
     /// The envelope, and over which connection: `from`, `to`, `tls`, `authenticated`.
     pub envelope: Value,
@@ -39,7 +39,7 @@ pub struct Arrived {
 }
 
 impl MailServer {
-    /// `encryption`: `none`, `starttls` or `tls`. With `password` it takes letters only after [`USER`] has shown [`PASSWORD`].
+    /// `encryption`: `none`, `starttls` or `tls`. With `password` it takes emails only after [`USER`] has shown [`PASSWORD`].
     pub fn start(encryption: &str, password: bool) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let (ca_file, certificate, key) = certificates(folder.path());
@@ -85,7 +85,7 @@ impl MailServer {
         assert!(line.starts_with("220"), "{line}");
     }
 
-    /// The next letter that it takes.
+    /// The next email that it takes.
     pub fn email(&self) -> Arrived {
         let envelope: Value = serde_json::from_str(&self.line()).expect("a line of JSON per letter");
         let data = STANDARD.decode(envelope["data"].as_str().expect("the letter")).expect("base64");

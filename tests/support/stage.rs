@@ -1,4 +1,4 @@
-//! A sidecar as its clients see it: real door, control, store and spool; the recorder is a fake that does as it is told.
+//! A sidecar as its clients see it: real API, control, store and spool; the recorder is a fake that does as it is told.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::collections::HashMap;

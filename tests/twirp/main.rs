@@ -1,4 +1,4 @@
-//! LiveKit's egress API over HTTP, as its clients use it, and the figures for those who watch machines. Real door, control and
+//! LiveKit's egress API over HTTP, as its clients use it, and the figures for those who watch machines. Real API, control and
 //! store; the recorder is a fake.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 

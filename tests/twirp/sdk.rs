@@ -1,4 +1,4 @@
-//! LiveKit's own server SDK for Python against our door.
+//! LiveKit's own server SDK for Python against our API.
 
 use std::time::{Duration, Instant};
 

@@ -28,7 +28,7 @@ pub enum Act {
     Duplicate(u8),
     /// So many in a hundred come 60 ms late, behind others.
     Reorder(u8),
-    /// The payloads of the next packets (sound) or pictures are malformed in this way; `any`: in a random one; `each`: so
+    /// The payloads of the next packets (audio) or frames are malformed in this way; `any`: in a random one; `each`: so
     /// many rounds of all.
     Garbage { kind: String, count: u32 },
     /// Payloads are encrypted, and nobody is told.
@@ -50,7 +50,7 @@ pub enum Feat {
     Encrypt { source: Source, encrypted: bool },
     /// A second camera.
     Second(bool),
-    /// A picture and a sound of unknown source.
+    /// A picture and a audio of unknown source.
     Unknown(bool),
     /// Leaves, and comes back by another name.
     Name(Guise),

@@ -21,7 +21,7 @@ pub const COOKIE_NAME: &str = "greffier_token";
 /// Somebody who may look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Viewer {
-    /// Passes the REST door too.
+    /// Passes the REST API too.
     Member,
     /// Has a link to this one recording.
     Guest,
@@ -83,7 +83,7 @@ pub fn sight(api: &Api, asker: &Asker, id: &RecordingId, share: Option<&str>, no
     Ok(Sight::Refused(if denied && refused == "sign_in" { "denied" } else { refused }))
 }
 
-/// Does the REST door let this request in? The cookie stands for the header that browsers cannot send by themselves.
+/// Does the REST API let this request in? The cookie stands for the header that browsers cannot send by themselves.
 pub fn member(api: &Api, asker: &Asker) -> std::result::Result<Caller, Refused> {
     let bearer = cookie(&asker.headers).and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
     match bearer.filter(|_| !asker.headers.contains_key(AUTHORIZATION)) {

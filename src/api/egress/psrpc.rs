@@ -1,4 +1,4 @@
-//! The door that LiveKit's server knocks at: `EgressInternal` and `EgressHandler` over psrpc.
+//! The API that LiveKit's server knocks at: `EgressInternal` and `EgressHandler` over psrpc.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ const RECENT: usize = 200;
 /// How long Redis is waited for; a subscription that stands later is as good.
 const HEARD: Duration = Duration::from_secs(2);
 
-/// The door. Dropped, it is closed for starts; what runs already stays reachable through [`serve`]'s task.
+/// The API. Dropped, it is closed for starts; what runs already stays reachable through [`serve`]'s task.
 #[derive(Debug)]
 pub struct Open {
     start: Option<Serving>,
@@ -36,7 +36,7 @@ pub struct Open {
 /// Per egress: stopping and what else is asked of one.
 type Handlers = Arc<Mutex<HashMap<String, Vec<Serving>>>>;
 
-/// Opens the door: bids for starts, answers for what runs. Must be called within a tokio runtime.
+/// Opens the API: bids for starts, answers for what runs. Must be called within a tokio runtime.
 pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
     let server = Server::new(bus.clone());
     let handlers = Handlers::default();
@@ -65,7 +65,7 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
             }
         },
     );
-    // Who sees that we listen may start at once; a Redis that is away does not keep the other doors closed.
+    // Who sees that we listen may start at once; a Redis that is away does not keep the other APIs closed.
     let _ = tokio::time::timeout(HEARD, start.ready()).await;
     let lister = egress.clone();
     let list = server.serve(Method::new("EgressInternal", "ListActiveEgress", ""), Kind::Multi, move |_| {

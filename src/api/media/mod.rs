@@ -152,7 +152,7 @@ fn missing(why: &str) -> Error {
 fn lost(recording: &Recording, e: Error) -> Error {
     tracing::warn!(recording = %recording.id, key = recording.key, "the stored file cannot be read: {e}");
     if e.kind == ErrorKind::NotFound {
-        missing("The file is not at its place any more.")
+        missing("The file is no longer in its storage.")
     } else {
         Error::new(ErrorKind::Unavailable, "The storage does not answer; try again.")
     }

@@ -27,7 +27,7 @@ pub struct Facts<'a> {
     pub count: usize,
     /// The newest of them.
     pub recordings: &'a [Recording],
-    /// How much is done for the pictures of those that run.
+    /// How much is done for the frames of those that run.
     pub qualities: &'a [Quality],
     /// Work that waits.
     pub jobs: &'a [Job],
@@ -105,7 +105,11 @@ pub fn text(facts: &Facts) -> String {
     registry.register("greffier_hole_seconds", "Times without media in it, since the start", holes);
     let lost: Counter<f64, AtomicU64> = Counter::default();
     lost.inc_by(facts.tally.lost_audio_seconds());
-    registry.register("greffier_lost_audio_seconds", "Sound of people that is missing in it, since the start", lost);
+    registry.register(
+        "greffier_lost_audio_seconds",
+        "Audio of participants that is missing in recordings, since the start",
+        lost,
+    );
 
     let mut text = String::new();
     encode(&mut text, &registry).expect("writing to a text cannot fail");

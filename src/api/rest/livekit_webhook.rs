@@ -29,7 +29,7 @@ pub(super) async fn post(api: &Api, call: &Call, body: Body) -> Response {
         Ok(event) => event,
         Err(error) => return reply::error(&error),
     };
-    tracing::debug!(event = event.name, room = event.room, "LiveKit tells");
+    tracing::debug!(event = event.name, room = event.room, "LiveKit webhook received");
     if event.name == "room_finished" && !event.room.is_empty() {
         finished(api, &event.room, event.created_at).await;
     }

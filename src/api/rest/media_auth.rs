@@ -17,7 +17,7 @@ use crate::recording::{Outcome, Recording};
 /// extension; 404 for a recording that is not there.
 pub(super) async fn get(api: &Api, caller: &Caller, call: &Call) -> Result<Response> {
     let url = call.asker.header("x-original-url");
-    let url = url.ok_or_else(|| denied("X-Original-URL: missing; the proxy must send the URL that was asked for"))?;
+    let url = url.ok_or_else(|| denied("X-Original-URL: missing; the proxy must send the requested URL"))?;
     let key = key_of(url, &api.media_url).ok_or_else(|| denied("X-Original-URL: not the URL of a recording's file"))?;
     let recording = match api.control.with_key(&key)? {
         Some(recording) => recording,

@@ -1,4 +1,4 @@
-//! The REST door: finds the route, lets the caller in, and answers in JSON, errors too. One function per route.
+//! The REST API: finds the route, lets the caller in, and answers in JSON, errors too. One function per route.
 
 mod config;
 mod links;
@@ -39,7 +39,7 @@ struct Call {
     query: String,
 }
 
-/// Every route of the door; rejects what is none of them.
+/// Every route of the API; rejects what is none of them.
 pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
     let api = api.clone();
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();

@@ -1,4 +1,4 @@
-//! `GET /api/v1.0/openapi.json`: the description of this door.
+//! `GET /api/v1.0/openapi.json`: the description of this API.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Pure. The REST door's routes as data: what is asked for, by which method, and what the caller must be allowed.
+//! Pure. The REST API's routes as data: what is asked for, by which method, and what the caller must be allowed.
 
 use crate::api::auth::Scope;
 

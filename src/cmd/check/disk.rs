@@ -18,7 +18,7 @@ pub fn space(folder: &Path) -> Vec<Finding> {
     let there = there.unwrap_or(Path::new("."));
     let free = Room::of(there).ok().map(|room| room.free);
     vec![match free {
-        None => Finding::skipped(WHAT, "the file system does not say how much is free"),
+        None => Finding::skipped(WHAT, "the free space of the file system cannot be read"),
         Some(free) => judge(WHAT, free, &folder.display().to_string()),
     }]
 }

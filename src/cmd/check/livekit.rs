@@ -37,7 +37,7 @@ pub async fn server(server: &Server) -> Vec<Finding> {
 fn clock(date: Option<&str>, now: Timestamp) -> Finding {
     const WHAT: &str = "clock";
     let Some(theirs) = date.and_then(|date| rfc2822::parse(date).ok()) else {
-        return Finding::skipped(WHAT, "the server does not tell the time");
+        return Finding::skipped(WHAT, "the server sends no Date header");
     };
     let skew = now.as_second() - theirs.timestamp().as_second();
     let text = match skew {
@@ -60,7 +60,7 @@ pub async fn udp(server: &Server, room: Option<&str>) -> Vec<Finding> {
     };
     let identity = format!("check-{}", control::new_id());
     vec![match room::media_path(server, room, &identity, PATH).await {
-        Ok(took) => Finding::ok(WHAT, format!("media path to the server stands after {} ms", took.as_millis())),
+        Ok(took) => Finding::ok(WHAT, format!("media path to the server established after {} ms", took.as_millis())),
         Err(e) => Finding::error(WHAT, &e),
     }]
 }

@@ -26,7 +26,7 @@ pub fn fonts() -> Finding {
     let fonts = Fonts::system();
     if fonts.is_empty() {
         let fix = "install the Debian packages fonts-dejavu-core fonts-noto-core";
-        return Finding::warning(WHAT, format!("none: names are left out of pictures; {fix}"));
+        return Finding::warning(WHAT, format!("none: the video will show no names; {fix}"));
     }
     Finding::ok(WHAT, format!("{} faces", fonts.faces()))
 }

@@ -21,7 +21,7 @@ impl Driver {
     pub(in crate::control) fn recover(&mut self) -> Result<()> {
         let unended = self.db.unended()?;
         let found = self.effects.spool.list().unwrap_or_else(|error| {
-            tracing::error!(%error, "data_dir: cannot look into the spool");
+            tracing::error!(%error, "data_dir: cannot list the spool");
             vec![]
         });
         let mut interrupted = Vec::new();

@@ -185,7 +185,7 @@ impl Driver {
             return Err(self.load(id)?.map_or_else(|| no_such(id), |_| not_running()));
         };
         let Some(output) = live.recording.request.output.with_layout(layout) else {
-            return Err(Error::invalid("layout", "this mode records sound alone"));
+            return Err(Error::invalid("layout", "this mode records audio only"));
         };
         live.recording.request.output = output;
         if let Some(running) = &live.running {

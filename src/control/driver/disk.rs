@@ -88,7 +88,7 @@ impl Driver {
                 let advice = self.disk.advise(room, &self.policy.disk, Instant::now());
                 self.follow(advice, room, running);
             }
-            Err(error) => tracing::debug!(%error, "data_dir: the file system does not say how much is free"),
+            Err(error) => tracing::debug!(%error, "data_dir: the free space of the file system cannot be read"),
         }
         self.watch_disk();
     }

@@ -161,7 +161,7 @@ impl Driver {
                 self.take(recording, step, done)
             }
             Ok(None) => {
-                tracing::debug!(recording = %id, "a report about what is forgotten");
+                tracing::debug!(recording = %id, "a report about a recording that is no longer known");
                 Written::already()
             }
             Err(error) => {
@@ -179,7 +179,7 @@ impl Driver {
         self.write(PendingWrite::of(recording))
     }
 
-    /// The recorder shows another layout: the row says so too. Sound alone has none.
+    /// The recorder shows another layout: the row says so too. Audio alone has none.
     fn lay_out(&mut self, mut recording: Recording, layout: Layout) -> Written {
         let Some(output) = recording.request.output.with_layout(layout) else { return Written::already() };
         recording.request.output = output;
@@ -290,7 +290,7 @@ impl Driver {
     }
 
     fn refused(&mut self, error: &Error) {
-        tracing::error!(%error, "the store does not take a change; it will be written again");
+        tracing::error!(%error, "a database write failed; retrying");
         for id in self.writes.failed(error) {
             for starter in self.live.remove(&id).into_iter().flat_map(|live| live.starters) {
                 let _ = starter.send(Err(error.clone()));

@@ -1,4 +1,4 @@
-//! The section `mail`: letters to owners and how they leave.
+//! The section `mail`: emails to owners and how they leave.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub struct Mail {
     pub support: Option<Address>,
 }
 
-/// How letters leave.
+/// How emails leave.
 #[derive(Clone, Debug)]
 pub enum Transport {
     /// `none`: not at all.
@@ -51,7 +51,7 @@ pub struct Smtp {
     pub ca_file: Option<PathBuf>,
     /// `ehlo_name`: who we say we are; the domain of `mail.from`, or of `public_url`, unless told otherwise.
     pub ehlo_name: Option<String>,
-    /// `timeout` in seconds: for a whole letter; 30 unless told otherwise.
+    /// `timeout` in seconds: for a whole email; 30 unless told otherwise.
     pub timeout: Duration,
 }
 

@@ -1,6 +1,6 @@
 //! Pure. Who speaks, up to when it is known what he said, and what was lost of it.
 //!
-//! Sound that is late is in the file where it was said as long as that place has not been written. So the output waits for those
+//! Audio that is late is in the file where it was said as long as that place has not been written. So the output waits for those
 //! who were heard lately; whoever sends nothing for too long is waited for again when he is back.
 
 use std::collections::HashMap;
@@ -13,8 +13,8 @@ use crate::pipeline::clock::LATENCY;
 use crate::pipeline::command::Generation;
 
 /// What is late is waited for this long after it should have arrived, so that packets which a network kept for three seconds stand
-/// where they were said. Meanwhile nothing is written, pictures included, and a kill loses that much more; when everybody's
-/// packets come in time, it is [`LATENCY`] as for pictures. It costs what the encoded pictures of that time take: 2 MB.
+/// where they were said. Meanwhile nothing is written, frames included, and a kill loses that much more; when everybody's
+/// packets come in time, it is [`LATENCY`] as for frames. It costs what the encoded frames of that time take: 2 MB.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// All voices.

@@ -9,7 +9,7 @@ pub const CHANNELS: usize = 2;
 /// Samples per channel taken at a time: 20 ms.
 pub const BLOCK: usize = 960;
 
-/// How far ahead of the cursor sound is kept, samples per channel: two minutes in which nothing can be written (46 MB, however many
+/// How far ahead of the cursor audio is kept, samples per channel: two minutes in which nothing can be written (46 MB, however many
 /// voices; usually a second).
 const AHEAD: i64 = 120 * RATE as i64;
 /// A voice that is set back by more than this, samples per channel, began anew.
@@ -97,7 +97,7 @@ impl Mixer {
         for n in 0..frames {
             let gain = if end >= 1.0 && begin >= 1.0 { 1.0 } else { begin + (end - begin) * n as f32 / frames as f32 };
             for _ in 0..CHANNELS {
-                // The clamp only matters for sound that arrives after the block before it was taken.
+                // The clamp only matters for audio that arrives after the block before it was taken.
                 out.push((self.sum.pop_front().unwrap_or(0.0) * gain).clamp(-1.0, 1.0));
             }
         }

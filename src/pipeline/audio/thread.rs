@@ -1,4 +1,4 @@
-//! The thread that owns the mixer: every 20 ms one block of sound, whatever came.
+//! The thread that owns the mixer: every 20 ms one block of audio, whatever came.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,7 +42,7 @@ pub enum MixerCommand {
     Finish(u64),
 }
 
-/// The mixer and where its sound goes.
+/// The mixer and where its audio goes.
 #[derive(Debug)]
 pub struct MixerThread {
     /// Orders; the thread ends when nobody can give any.
@@ -167,7 +167,7 @@ mod tests {
     use crate::pipeline::Event;
     use crate::pipeline::launch::bus;
 
-    /// Seconds of sound for an output that holds half a second of it and takes nothing for a while.
+    /// Seconds of audio for an output that holds half a second of it and takes nothing for a while.
     #[test]
     fn an_output_that_hangs_loses_no_audio() {
         gst::init().unwrap();

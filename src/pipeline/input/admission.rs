@@ -41,7 +41,7 @@ struct Waiting {
 pub struct Facts {
     /// What its headers say.
     pub heading: Heading,
-    /// Pictures of this size, for which the decoders of the other tracks leave no room.
+    /// Frames of this size, for which the decoders of the other tracks leave no room.
     pub crowded: Option<Extent>,
     /// Nothing before it was lost.
     pub contiguous: bool,
@@ -134,7 +134,7 @@ impl Admission {
         if self.retry.failed(now) { self.report(why.to_owned()) } else { None }
     }
 
-    /// The decoder was closed for the sake of smaller pictures. The reason comes back when the owner is to be told of it now.
+    /// The decoder was closed for the sake of smaller frames. The reason comes back when the owner is to be told of it now.
     pub fn evicted(&mut self, extent: Extent) -> Option<String> {
         self.gate.close();
         self.waiting = None;

@@ -1,7 +1,7 @@
 //! Pure. What the decoders of all video tracks may hold together, and which of them wait until there is room.
 //!
 //! A picture of the largest size costs a decoder some 200 MB. One such share is honest, twenty-five at once are an attack: so what is
-//! larger than a usual camera has to share a limited room, and small pictures go before large ones. Usual cameras never wait;
+//! larger than a usual camera has to share a limited room, and small frames go before large ones. Usual cameras never wait;
 //! their number is limited by the layout.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::headers::Extent;
 use crate::pipeline::command::Generation;
 
-/// Pictures between decoder and painter: the queue of the track, the sink, the one that is shown.
+/// Frames between decoder and painter: the queue of the track, the sink, the one that is shown.
 const UNDER_WAY: u64 = 8;
 /// References that VP9 and AV1 always keep; H.264 says how many, and libav holds about three more.
 const KEPT: u64 = 8;
@@ -25,7 +25,7 @@ pub struct Budget {
     held: HashMap<Generation, u64>,
 }
 
-/// Whether a decoder may have pictures of this size.
+/// Whether a decoder may have frames of this size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// It may.
@@ -36,7 +36,7 @@ pub enum Claim {
     Refused,
 }
 
-/// Bytes that a decoder of such pictures holds, with those on their way to the painter.
+/// Bytes that a decoder of such frames holds, with those on their way to the painter.
 pub fn needs(extent: Extent) -> u64 {
     extent.bytes().saturating_mul(UNDER_WAY + u64::from(extent.kept).max(KEPT))
 }

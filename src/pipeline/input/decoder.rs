@@ -1,4 +1,4 @@
-//! One track: encoded units in, pictures or samples out, in a small GStreamer pipeline of its own, so that a decoder that fails
+//! One track: encoded units in, frames or samples out, in a small GStreamer pipeline of its own, so that a decoder that fails
 //! loses this track alone.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::pipeline::{Codec, Event};
 const ZERO_NS: i64 = 10_000_000_000;
 /// Encoded bytes that may wait for a decoder that cannot keep up.
 const BACKLOG: u64 = 6_000_000;
-/// Pictures this small are what the server sends to flush a decoder (8×8 VP8, 2×2 H.264), never a camera.
+/// Frames this small are what the server sends to flush a decoder (8×8 VP8, 2×2 H.264), never a camera.
 const FLUSH_SIDE: u32 = 16;
 
 /// What a decoder needs of the world around it.
@@ -55,7 +55,7 @@ pub struct Decoder {
     pub generation: Generation,
     last: Option<gst::ClockTime>,
     mixer: Sender<MixerCommand>,
-    /// When the piece of sound begins that was decoded last, if it is quiet.
+    /// When the piece of audio begins that was decoded last, if it is quiet.
     quiet_at: Arc<AtomicI64>,
 }
 
@@ -114,7 +114,7 @@ impl Decoder {
         }
         let mut pts = clock_time(time);
         if length_ns == 0 {
-            // Decoders take pictures that step back in time for reordered ones; a correction must not look like that.
+            // Decoders take frames that step back in time for reordered ones; a correction must not look like that.
             pts = self.last.map_or(pts, |last| pts.max(last));
         }
         self.last = Some(pts);
@@ -141,7 +141,7 @@ impl Decoder {
         let _ = self.mixer.send(MixerCommand::Expect(self.generation, position(time)));
     }
 
-    /// Lets the decoder make up for sound that was lost.
+    /// Lets the decoder make up for audio that was lost.
     pub fn conceal(&self, time: RecordingTime, length_ns: i64) {
         let length = gst::ClockTime::from_nseconds(length_ns.unsigned_abs());
         let gap = gst::event::Gap::builder(clock_time(time)).duration(length).build();
@@ -180,7 +180,7 @@ fn limit(decoder: &gst::Element, generation: Generation, commands: Sender<Comman
             if headers::fits(width, height) {
                 too_large.store(false, Ordering::Relaxed);
             } else if !too_large.swap(true, Ordering::Relaxed) {
-                let _ = commands.send(Command::InputFailed(generation, format!("its pictures are {width}×{height}")));
+                let _ = commands.send(Command::InputFailed(generation, format!("its frames are {width}×{height}")));
             }
         }
         if too_large.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
@@ -218,7 +218,7 @@ fn callbacks(
         .build()
 }
 
-/// Decoded pictures go into the queue of their track.
+/// Decoded frames go into the queue of their track.
 fn take_frames(
     track: TrackId,
     frames: Arc<FrameQueue>,

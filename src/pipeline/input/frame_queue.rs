@@ -1,4 +1,4 @@
-//! Decoded pictures of one track on their way to the painter: a short queue that loses its oldest.
+//! Decoded frames of one track on their way to the painter: a short queue that loses its oldest.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -8,9 +8,9 @@ use gstreamer as gst;
 
 use crate::timeline::RecordingTime;
 
-/// Pictures kept. In step there are about three; more only at the beginning, which is waited for, and while draining.
+/// Frames kept. In step there are about three; more only at the beginning, which is waited for, and while draining.
 const CAPACITY: usize = 30;
-/// Bytes of them: pictures may be large, and many tracks have some.
+/// Bytes of them: frames may be large, and many tracks have some.
 const BYTES: usize = 64_000_000;
 /// So many are kept in any case: one is shown, others are on their way.
 const LEAST: usize = 4;

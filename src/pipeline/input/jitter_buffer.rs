@@ -1,4 +1,4 @@
-//! Pure. The sound half of a track: packets wait until it is known where they belong, then go to the decoder.
+//! Pure. The audio half of a track: packets wait until it is known where they belong, then go to the decoder.
 
 use std::collections::VecDeque;
 
@@ -11,19 +11,19 @@ use super::opus;
 use crate::pipeline::Unit;
 use crate::pipeline::clock::span;
 
-/// Lost sound up to this long (48 kHz ticks, 120 ms) is made up by the decoder; more is silence.
+/// Lost audio up to this long (48 kHz ticks, 120 ms) is made up by the decoder; more is silence.
 const CONCEALABLE: u64 = 5760;
 
 /// So many packets back, what comes twice is told from what comes too late for the decoder.
 const RECENT: usize = 100;
-/// Sound that waits is placed by the least delayed packet, which may be this much before the arrival of the first.
+/// Audio that waits is placed by the least delayed packet, which may be this much before the arrival of the first.
 const EARLY_NS: i64 = 200_000_000;
 
-/// What is kept of a track's sound between packets.
+/// What is kept of a track's audio between packets.
 #[derive(Debug)]
 pub struct JitterBuffer {
     key: Key,
-    /// Sound whose place is not known yet.
+    /// Audio whose place is not known yet.
     waiting: Vec<(Unit, RecordingTime)>,
     /// When it must be decided.
     due: Option<RecordingTime>,
@@ -131,7 +131,7 @@ impl JitterBuffer {
             return;
         };
         if let Some((expected, end)) = self.expected {
-            // Twice, or behind its successor: the decoder has passed it. A clock that was set back has its sound after it.
+            // Twice, or behind its successor: the decoder has passed it. A clock that was set back has its audio after it.
             if unit.rtp < expected && time + length <= end {
                 if !self.recent.contains(&unit.rtp) {
                     steps.push(Step::Lost(length.unsigned_abs()));

@@ -1,7 +1,7 @@
 //! Pure. Which bytes are an Opus packet, how long it lasts (RFC 6716, 3), and what of its encoder's delay to take back.
 
-/// Samples at 48 kHz by which libopus's encoder, and so every browser's, delays sound (RFC 7845, 4.2: the usual pre-skip).
-/// RTP time counts from the sound that went in, so what comes out is placed this much earlier.
+/// Samples at 48 kHz by which libopus's encoder, and so every browser's, delays audio (RFC 7845, 4.2: the usual pre-skip).
+/// RTP time counts from the audio that went in, so what comes out is placed this much earlier.
 pub const ENCODER_DELAY: i64 = 312;
 /// Ticks of the usual packet: 20 ms.
 pub const USUAL: u32 = 960;

@@ -28,11 +28,11 @@ pub struct TrackState {
     /// Its decoder; `None` when that is missing or broke.
     pub decoder: Option<Decoder>,
     frames: Arc<FrameQueue>,
-    /// What a decoder of pictures is given.
+    /// What a decoder of frames is given.
     admission: Admission,
-    /// How large its pictures were said to be last.
+    /// How large its frames were said to be last.
     extent: Option<Extent>,
-    /// When a decoder of sound is opened anew.
+    /// When a decoder of audio is opened anew.
     retry: Retry,
     audio: JitterBuffer,
     arrived: Option<RecordingTime>,
@@ -56,9 +56,9 @@ pub struct Outcome {
     pub undecodable: Option<String>,
     /// A decoder that made nothing of what it was given, or for which there is no room.
     pub closed: Option<Decoder>,
-    /// Decoders that are to be closed, because smaller pictures go before theirs.
+    /// Decoders that are to be closed, because smaller frames go before theirs.
     pub evicted: Vec<Generation>,
-    /// Nanoseconds of sound that cannot be heard.
+    /// Nanoseconds of audio that cannot be heard.
     pub lost_ns: u64,
 }
 
@@ -127,7 +127,7 @@ impl TrackState {
         if paused {
             self.admission.rest();
             self.retry.forget();
-            // Whoever showed something else meanwhile is told that there are pictures again.
+            // Whoever showed something else meanwhile is told that there are frames again.
             self.frames.forget();
         }
         if self.codec == Codec::Opus {
@@ -138,18 +138,18 @@ impl TrackState {
         self.picture(unit, at, timeline, budget)
     }
 
-    /// Its decoder is closed: smaller pictures need its room. The reason comes back when the owner is to be told now.
+    /// Its decoder is closed: smaller frames need its room. The reason comes back when the owner is to be told now.
     pub fn evict(&mut self) -> Option<String> {
         self.decoder = None;
         self.extent.and_then(|extent| self.admission.evicted(extent))
     }
 
-    /// When sound that waits must go its way.
+    /// When audio that waits must go its way.
     pub const fn due(&self) -> Option<RecordingTime> {
         self.audio.due()
     }
 
-    /// Sound that still waits goes its way.
+    /// Audio that still waits goes its way.
     pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) -> Outcome {
         let steps = self.audio.flush(timeline);
         self.heard(steps)
@@ -172,12 +172,12 @@ impl TrackState {
         outcome
     }
 
-    /// Whether pictures as large as they were said to be last would find room.
+    /// Whether frames as large as they were said to be last would find room.
     fn has_room(&self, budget: &Budget) -> bool {
         self.extent.is_none_or(|extent| budget.has_room(budget::needs(extent)))
     }
 
-    /// Claims what pictures of a new size need. Returns the size for which there is no room, and whose decoders have to go.
+    /// Claims what frames of a new size need. Returns the size for which there is no room, and whose decoders have to go.
     fn claim(&mut self, heading: Heading, budget: &mut Budget) -> (Option<Extent>, Vec<Generation>) {
         let declared = match heading {
             // What is too large for any decoder is no claim: it is refused for that.
@@ -218,7 +218,7 @@ impl TrackState {
         };
         let verdict = self.admission.unit(facts);
         if verdict.undecodable.is_some() && !verdict.close && self.decoder.is_some() {
-            // Whoever shows something else from now on is told that there are pictures again.
+            // Whoever shows something else from now on is told that there are frames again.
             self.frames.forget();
         }
         let data = if self.codec == Codec::Vp9 { headers::superframe(unit.data) } else { unit.data };

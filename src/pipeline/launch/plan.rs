@@ -15,7 +15,7 @@ pub struct Plan {
     pub encoder: Option<&'static str>,
     /// The encoder as it is described, and one of the same kind that costs less, with the same headers, if there is one.
     pub fast_encoder: Option<(String, String)>,
-    /// Samples (of the mixer's 48 kHz) of silence that the audio encoder puts before the sound without saying so in the file.
+    /// Samples (of the mixer's 48 kHz) of silence that the audio encoder puts before the audio without saying so in the file.
     pub priming: usize,
 }
 

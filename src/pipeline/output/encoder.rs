@@ -1,6 +1,6 @@
 //! The video encoder's place in the output: another one can take it while the file is written.
 //!
-//! `x264enc` cannot change its preset while it runs. So the running one is drained and replaced, between two pictures, in the
+//! `x264enc` cannot change its preset while it runs. So the running one is drained and replaced, between two frames, in the
 //! thread that brings them ("Changing elements in a pipeline" of GStreamer's manual). Both make the same headers, see
 //! `pipelines/encoders/x264-fast.gst`; the new one begins with a key frame.
 
@@ -41,7 +41,7 @@ impl Encoder {
         found.next().ok().flatten()
     }
 
-    /// In the thread that brings pictures, while it stands at `before`, the pad they come from.
+    /// In the thread that brings frames, while it stands at `before`, the pad they come from.
     fn replace(&self, before: &gst::Pad, wanted: &str) -> Result<(), String> {
         let pipeline = self.pipeline.upgrade().ok_or("the file is being closed")?;
         let old = self.running().ok_or("it is gone")?;

@@ -28,13 +28,13 @@ pub struct File {
     pipeline: gst::Pipeline,
     path: PathBuf,
     container: Container,
-    /// Where pictures go, unless it is sound alone.
+    /// Where frames go, unless it is audio alone.
     pub video: Option<gst_app::AppSrc>,
-    /// Where sound goes, unless it is the picture alone.
+    /// Where audio goes, unless it is the picture alone.
     pub audio: Option<gst_app::AppSrc>,
     /// Where a cheaper video encoder can be put, if there is one.
     pub encoder: Option<Encoder>,
-    /// Samples (of the mixer) that the audio encoder puts before the sound.
+    /// Samples (of the mixer) that the audio encoder puts before the audio.
     pub priming: usize,
     /// Steps of making the file whole: it goes on as long as they grow.
     pub steps: Arc<AtomicU64>,

@@ -1,7 +1,7 @@
-//! Pure. Does the machine keep up? How late pictures are → how much is done for them.
+//! Pure. Does the machine keep up? How late frames are → how much is done for them.
 //!
 //! The painter waits for a slow encoder, and a starved machine lets the painter wait: so lateness says both, whoever
-//! uses the processors. Going down is quick, before the painter's patience ends and pictures are lost in bursts. Room
+//! uses the processors. Going down is quick, before the painter's patience ends and frames are lost in bursts. Room
 //! cannot be seen from a cheaper level, so going up is a trial, and each that fails doubles the wait for the next.
 
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::recording::Quality;
 const LATE: Duration = Duration::from_millis(200);
 /// Within this everything is well.
 const ON_TIME: Duration = Duration::from_millis(100);
-/// So late that it must be quick: half of what is left until pictures are lost.
+/// So late that it must be quick: half of what is left until frames are lost.
 const URGENT: Duration = Duration::from_millis(550);
 /// How long overload is looked at before the next step down.
 const WINDOW: Duration = Duration::from_millis(500);
@@ -108,7 +108,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// A recording of 30 pictures a second on a machine of which `speed(second)` is left for it: 1 is just enough for the
+    /// A recording of 30 frames a second on a machine of which `speed(second)` is left for it: 1 is just enough for the
     /// full quality. Returns the changes with their millisecond, and how late it was at the worst.
     fn play(seconds: u64, speed: impl Fn(u64) -> f64) -> (Vec<(u64, Quality)>, Duration) {
         let start = Instant::now();

@@ -24,29 +24,29 @@ use crate::pipeline::input::frame_queue::FrameQueue;
 use crate::pipeline::output::encoder::Encoder;
 use crate::pipeline::stats::Counters;
 
-/// The film may begin this much later than its first picture is due, so that it does not begin with initials where pictures
+/// The film may begin this much later than its first picture is due, so that it does not begin with initials where frames
 /// are on their way.
 const HEAD: Duration = Duration::from_millis(500);
 /// A painter that began late has caught up when it is no later than this, and does not catch up when it is later by this than
 /// it has been.
 const CAUGHT_UP: Duration = Duration::from_millis(100);
-/// Pictures of this many seconds, left out at once, are a hole.
+/// Frames of this many seconds, left out at once, are a hole.
 const HOLE_SECONDS: u64 = 5;
 
 /// What the painter is told.
 #[derive(Debug)]
 pub enum PainterCommand {
-    /// A track's pictures come from here.
+    /// A track's frames come from here.
     Track(TrackId, Generation, Arc<FrameQueue>),
-    /// No more pictures come from there.
+    /// No more frames come from there.
     Forget(TrackId, Generation),
     /// Show this from that time on; what was to come after it never comes.
     Show(Scene, RecordingTime),
-    /// Everything has arrived: make pictures up to this many, at once, and end.
+    /// Everything has arrived: make frames up to this many, at once, and end.
     Finish(u64),
 }
 
-/// Where pictures go.
+/// Where frames go.
 #[derive(Debug)]
 pub struct Outlet {
     /// To the encoder.
@@ -55,7 +55,7 @@ pub struct Outlet {
     pub encoder: Option<Encoder>,
 }
 
-/// The painter and where its pictures go.
+/// The painter and where its frames go.
 pub struct Painter {
     commands: Receiver<PainterCommand>,
     outlet: Outlet,
@@ -266,7 +266,7 @@ impl Painter {
         }
     }
 
-    /// The last picture is always made: the file's picture ends with its sound.
+    /// The last picture is always made: the file's picture ends with its audio.
     fn hold_end(&mut self) {
         if let Some(end) = self.end {
             self.tick = self.tick.min(end - 1).max(self.done);
@@ -301,24 +301,24 @@ impl Painter {
         let ticks = nanos(late).unsigned_abs() * self.framerate / 1_000_000_000;
         if ticks >= HOLE_SECONDS * self.framerate {
             let (from, to) = (span(self.tick, self.framerate), span(self.tick + ticks, self.framerate));
-            self.counters.hole(from, to, "pictures could not be written");
+            self.counters.hole(from, to, "video frames could not be written");
         }
         self.tick += ticks;
         self.counters.dropped.fetch_add(ticks / self.overload.quality().every(), Ordering::Relaxed);
         if self.complained.is_none_or(|at| at.elapsed() >= MOST_LATE) {
             self.complained = Some(Instant::now());
-            tracing::warn!(frames = ticks, "the machine does not keep up: pictures are left out");
+            tracing::warn!(frames = ticks, "the machine does not keep up: video frames are dropped");
         }
     }
 
     /// Takes each track's picture of this tick: the one whose time is nearest, so that no picture is more than half a tick
-    /// early or late against the sound.
+    /// early or late against the audio.
     fn collect(&mut self) {
         let time = span(self.tick * 2 + 1, self.framerate * 2);
         let begins = self.last.is_none();
         for (track, state) in &mut self.tracks {
             let due = state.sources.iter().filter_map(|(_, frames)| frames.take(time)).next_back();
-            // A film begins with its first pictures, although they were made a little later.
+            // A film begins with its first frames, although they were made a little later.
             let first = || state.sources.iter().find_map(|(_, frames)| frames.first());
             let Some(sample) = due.or_else(|| if begins { first() } else { None }) else { continue };
             if self.visible.contains(track) {
@@ -403,7 +403,7 @@ mod tests {
     /// Longer than anything here takes on the slowest machine.
     const AT_MOST: Duration = Duration::from_secs(300);
 
-    /// Seconds of each stream, and how many pictures.
+    /// Seconds of each stream, and how many frames.
     fn probe(path: &Path) -> (f64, f64, u64) {
         let of = |stream: &str| {
             let out = Command::new("ffprobe")

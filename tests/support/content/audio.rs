@@ -13,10 +13,10 @@ const SHORTEST: usize = RATE * 6 / 100;
 /// Full scale is 1; below this there is no tone.
 const FAINTEST: f64 = 0.01;
 
-/// All sound of a recording, mixed to one channel, from time zero on.
+/// All audio of a recording, mixed to one channel, from time zero on.
 pub struct Audio {
     samples: Vec<f32>,
-    /// Where the file has no sound at all, seconds: from, to.
+    /// Where the file has no audio at all, seconds: from, to.
     pub holes: Vec<(f64, f64)>,
 }
 

@@ -38,7 +38,7 @@ impl Recording {
         picture::decode(&self.path, self.video.as_ref().expect("the file has a video stream"))
     }
 
-    /// Decodes all sound. Panics when there is no audio.
+    /// Decodes all audio. Panics when there is no audio.
     pub fn audio(&self) -> Audio {
         audio::decode(&self.path, self.audio.as_ref().expect("the file has an audio stream"))
     }

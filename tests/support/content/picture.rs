@@ -1,4 +1,4 @@
-//! What is seen: the decoded pictures, and who is in which part of them.
+//! What is seen: the decoded frames, and who is in which part of them.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use crate::support::load::tolerance;
 
 /// Decoded at a quarter of the size: a tile is judged by its mean, and a minute still fits into memory.
 const SHRINK: usize = 4;
-/// How long a flash (0.1 s) may last, if the publisher's encoder leaves out some pictures after it; what is pale for
+/// How long a flash (0.1 s) may last, if the publisher's encoder leaves out some frames after it; what is pale for
 /// longer is no flash. On a busy machine it leaves out more.
 const FLASH: f64 = 0.25;
 const FLASH_WHEN_BUSY: f64 = 0.35;
-/// Pictures that the way from a colour to white, or back, may take.
+/// Frames that the way from a colour to white, or back, may take.
 const FADE: usize = 3;
 
 /// A rectangle of the recorded picture, pixels.
@@ -124,7 +124,7 @@ impl Picture {
         let mut from = 0;
         while let Some(start) = (from..colours.len()).find(|i| white(colours, *i)) {
             let end = (start..colours.len()).find(|i| !white(colours, *i)).unwrap_or(colours.len());
-            // An encoder may need some pictures for the way there and back.
+            // An encoder may need some frames for the way there and back.
             let early = (start.saturating_sub(FADE)..start).find(|i| (*i..start).all(|j| fading(colours, j)));
             let late = (end..colours.len().min(end + FADE)).take_while(|i| fading(colours, *i)).count();
             let colour_at = |i: Option<usize>| i.and_then(|i| colours.get(i).copied().flatten());

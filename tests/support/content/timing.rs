@@ -1,4 +1,4 @@
-//! Moments compared: picture with sound, beeps with the clock, the file with the wall.
+//! Moments compared: picture with audio, beeps with the clock, the file with the wall.
 
 /// How far apart a flash and its beep may be, seconds; beyond that they belong to different seconds.
 const NEAR: f64 = 0.45;
@@ -29,7 +29,7 @@ impl Spread {
     }
 }
 
-/// Each flash against its beep; positive: the picture comes after the sound.
+/// Each flash against its beep; positive: the picture comes after the audio.
 pub fn offsets(flashes: &[f64], beeps: &[f64]) -> Spread {
     let pair = |flash: &f64| {
         let offset = beeps.iter().map(|beep| flash - beep).min_by(|a, b| a.abs().total_cmp(&b.abs()))?;

@@ -112,7 +112,7 @@ mod tests {
     use gstreamer as gst;
     use gstreamer::prelude::*;
 
-    /// A fragmented file with reordered pictures and sound.
+    /// A fragmented file with reordered frames and audio.
     fn fragmented(path: &Path) {
         gst::init().unwrap();
         let pipeline = bus::parse(&format!(
@@ -170,7 +170,7 @@ mod tests {
             bomb[trun + 8..trun + 12].copy_from_slice(&[0xff; 4]);
             check::check(&bomb, &path);
             let (found, line) = frames(&path);
-            // The pictures of that fragment, unless it is its sound.
+            // The frames of that fragment, unless it is its audio.
             assert!((60..=100).contains(&found), "{line}");
         }
     }
