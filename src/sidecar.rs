@@ -11,10 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::api::egress::Egress;
-use crate::api::{self, Api, Key, Metrics, Ports, Served, Sharer};
+use crate::api::{self, Api, ApiKey, Metrics, Ports, Served, Sharer};
 use crate::capacity::{self, Capacity};
 use crate::config::Config;
-use crate::control::{Admission, AtClose, Calendar, Control, Launch, Launcher, Parts, Timeouts};
+use crate::control::{Admission, AtClose, Calendar, Control, ControlParts, Launch, Launcher, Timeouts};
 use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
@@ -92,7 +92,7 @@ impl Sidecar {
         let mut policy = config.policy.clone();
         policy.targets.extend(bus.is_some().then_some(Target::LiveKit));
         let (control, driver) =
-            Control::open(Parts { db, spool, launcher, outbox, completions, policy, admission, timeouts })?;
+            Control::open(ControlParts { db, spool, launcher, outbox, completions, policy, admission, timeouts })?;
         let (stop, stopped) = oneshot::channel();
         let limits = config.limits;
         let egress =
@@ -103,7 +103,7 @@ impl Sidecar {
             Some(bus) => Some(api::egress::serve(egress.clone(), bus, &config.cluster_id).await),
             None => None,
         };
-        let parts = api::Parts {
+        let parts = api::ApiParts {
             control: control.clone(),
             egress,
             metrics: metrics.clone(),
@@ -111,7 +111,7 @@ impl Sidecar {
             modes: config.worker_classes.clone(),
             policy: config.policy.clone(),
             limits,
-            key: Key { name: config.server.api_key.clone(), secret: config.server.api_secret.clone() },
+            key: ApiKey { name: config.server.api_key.clone(), secret: config.server.api_secret.clone() },
             sharer,
         };
         let api = Api::new(parts, &config.api);

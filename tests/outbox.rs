@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use greffier::capacity::Capacity;
-use greffier::control::{Admission, AtClose, Control, Parts, Timeouts};
+use greffier::control::{Admission, AtClose, Control, ControlParts, Timeouts};
 use greffier::db::Db;
 use greffier::error::{Error, ErrorKind};
 use greffier::ids::RecordingId;
@@ -23,7 +23,7 @@ use greffier::recording::{
 };
 use greffier::sealing::Sealer;
 use greffier::secret::Secret;
-use greffier::spool::{Gauge, Room, Spool};
+use greffier::spool::{FreeSpace, Gauge, Spool};
 use greffier::storage::{Storage, Stores};
 use jiff::{SignedDuration, Timestamp};
 use stage::{Cast, launcher};
@@ -101,7 +101,7 @@ impl House {
             api_key: String::new(),
             targets: Arc::default(),
         };
-        let parts = Parts { db: db.clone(), spool, launcher, outbox, completions, policy, admission, timeouts };
+        let parts = ControlParts { db: db.clone(), spool, launcher, outbox, completions, policy, admission, timeouts };
         let (control, driver) = Control::open(parts).unwrap();
         Self { control, db, cast, tasks: [driver, post] }
     }
@@ -359,7 +359,7 @@ async fn before_the_disk_is_full_recordings_end_whole_and_say_why() {
     let free = Arc::new(AtomicU64::new(10 << 30));
     let gauge = {
         let free = free.clone();
-        Gauge::new(move || Ok(Room { free: free.load(Ordering::Relaxed), total: 100 << 30 }))
+        Gauge::new(move || Ok(FreeSpace { free: free.load(Ordering::Relaxed), total: 100 << 30 }))
     };
     let spool = Spool::open(folder.path()).unwrap().measured_by(gauge);
     let house = House::on(spool, folder.path(), |_| Verdict::Done, &Tried::default(), Duration::from_secs(1)).await;

@@ -12,9 +12,10 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use greffier::error::{Error, ErrorKind};
-use greffier::psrpc::frame::{Body, ClaimRequest, ClaimResponse, Msg, Request, Response, open, seal};
+use greffier::psrpc::frame::{ClaimRequest, ClaimResponse, FrameBody, Msg, RequestFrame, Response, open, seal};
 use greffier::psrpc::{
-    Bus, Client, Kind, Method, Options, Selection, Server, Serving, Settings, Subscription, channel,
+    Bus, CallOptions, Method, PsrpcClient, PsrpcServer, Selection, ServiceKind, Serving, Settings, Subscription,
+    channel,
 };
 use greffier::secret::Secret;
 use prost::Message as _;
@@ -23,7 +24,7 @@ use support::redis::Redis;
 const LONG: Duration = Duration::from_secs(20);
 
 /// Like `StartEgress`, but with time for a machine that does other things too.
-const BEST: Options = Options {
+const BEST: CallOptions = CallOptions {
     timeout: LONG,
     selection: Selection { enough: 1.0, timeout: None, after_first: Some(Duration::from_secs(2)) },
 };
@@ -37,11 +38,11 @@ fn raw(text: &str) -> Bytes {
 }
 
 /// Serves `Test.Do` by answering `<who> did <what>`, and counts.
-async fn serve(bus: &Bus, who: &'static str, kind: Kind) -> (Serving, Arc<AtomicUsize>) {
-    serve_by(&Server::new(bus.clone()), who, kind).await
+async fn serve(bus: &Bus, who: &'static str, kind: ServiceKind) -> (Serving, Arc<AtomicUsize>) {
+    serve_by(&PsrpcServer::new(bus.clone()), who, kind).await
 }
 
-async fn serve_by(server: &Server, who: &'static str, kind: Kind) -> (Serving, Arc<AtomicUsize>) {
+async fn serve_by(server: &PsrpcServer, who: &'static str, kind: ServiceKind) -> (Serving, Arc<AtomicUsize>) {
     let done = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&done);
     let mut serving = server.serve(Method::new("Test", "Do", ""), kind, move |what: Bytes| {
@@ -74,7 +75,7 @@ impl ByHand {
         self.bus.publish(channel, payload).await.unwrap();
     }
 
-    async fn ask(&self, request: &Request) {
+    async fn ask(&self, request: &RequestFrame) {
         self.send(channel::request("Test", "Do", ""), seal(request)).await;
     }
 
@@ -83,7 +84,7 @@ impl ByHand {
         self.send(channel::grant("Test", "Do", ""), seal(&grant)).await;
     }
 
-    async fn next<B: Body>(&mut self, place: usize) -> B {
+    async fn next<B: FrameBody>(&mut self, place: usize) -> B {
         let (from, payload) = tokio::time::timeout(LONG, self.inbox.next()).await.expect("a message").unwrap();
         assert_eq!(from, place);
         open(payload).unwrap()
@@ -95,17 +96,17 @@ fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap()
 }
 
-fn request(id: &str, valid_for: Duration) -> Request {
-    Request {
+fn request(id: &str, valid_for: Duration) -> RequestFrame {
+    RequestFrame {
         request_id: id.into(),
         client_id: "CLI_hand".into(),
         expiry: now() + i64::try_from(valid_for.as_nanos()).unwrap(),
         raw_request: raw(id),
-        ..Request::default()
+        ..RequestFrame::default()
     }
 }
 
-fn packed<B: Body>(body: &B) -> Bytes {
+fn packed<B: FrameBody>(body: &B) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(&body.encode_to_vec()).unwrap();
     let type_url = format!("type.googleapis.com/internal.{}", B::NAME);
@@ -116,11 +117,11 @@ fn packed<B: Body>(body: &B) -> Bytes {
 async fn the_best_bid_wins_and_only_it_works() {
     let redis = Redis::start();
     let (first, second) = (bus(&redis), bus(&redis));
-    let (_half, half_done) = serve(&first, "half", Kind::claim(|_| 0.5)).await;
-    let client = Client::new(&bus(&redis), "Test");
+    let (_half, half_done) = serve(&first, "half", ServiceKind::claim(|_| 0.5)).await;
+    let client = PsrpcClient::new(&bus(&redis), "Test");
     assert_eq!(client.call("Do", "", raw("a"), &BEST).await.unwrap(), "half did a");
     {
-        let (_whole, whole_done) = serve(&second, "whole", Kind::claim(|_| 1.0)).await;
+        let (_whole, whole_done) = serve(&second, "whole", ServiceKind::claim(|_| 1.0)).await;
         for n in 0..20 {
             assert_eq!(client.call("Do", "", raw(&n.to_string()), &BEST).await.unwrap(), format!("whole did {n}"));
         }
@@ -135,11 +136,11 @@ async fn who_is_outbid_is_told() {
     let redis = Redis::start();
     let (first, second) = (bus(&redis), bus(&redis));
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let outbid = Kind::claim_or_lose(|_| 0.5, move |raw: &Bytes| tell.send(raw.clone()).unwrap());
+    let outbid = ServiceKind::claim_or_lose(|_| 0.5, move |raw: &Bytes| tell.send(raw.clone()).unwrap());
     let (_half, _) = serve(&first, "half", outbid).await;
-    let client = Client::new(&bus(&redis), "Test");
+    let client = PsrpcClient::new(&bus(&redis), "Test");
     assert_eq!(client.call("Do", "", raw("mine"), &BEST).await.unwrap(), "half did mine");
-    let (_more, _) = serve(&second, "more", Kind::claim(|_| 0.6)).await;
+    let (_more, _) = serve(&second, "more", ServiceKind::claim(|_| 0.6)).await;
     assert_eq!(client.call("Do", "", raw("theirs"), &BEST).await.unwrap(), "more did theirs");
     let heard = tokio::time::timeout(LONG, told.recv()).await.expect("it is told").unwrap();
     assert_eq!(heard, "theirs", "and not of what it won");
@@ -149,9 +150,9 @@ async fn who_is_outbid_is_told() {
 async fn of_equal_bids_one_wins() {
     let redis = Redis::start();
     let (first, second) = (bus(&redis), bus(&redis));
-    let (_one, one_done) = serve(&first, "one", Kind::claim(|_| 0.5)).await;
-    let (_two, two_done) = serve(&second, "two", Kind::claim(|_| 0.5)).await;
-    let client = Client::new(&bus(&redis), "Test");
+    let (_one, one_done) = serve(&first, "one", ServiceKind::claim(|_| 0.5)).await;
+    let (_two, two_done) = serve(&second, "two", ServiceKind::claim(|_| 0.5)).await;
+    let client = PsrpcClient::new(&bus(&redis), "Test");
     let calls = (0..30).map(|n| {
         let client = client.clone();
         tokio::spawn(async move { client.call("Do", "", raw(&n.to_string()), &BEST).await })
@@ -166,12 +167,12 @@ async fn of_equal_bids_one_wins() {
 async fn who_cannot_win_is_told_in_the_words_of_the_go_library() {
     let redis = Redis::start();
     let bus = bus(&redis);
-    let client = Client::new(&bus, "Test");
-    let nobody = client.call("Do", "", raw(""), &Options::best(LONG)).await.unwrap_err();
+    let client = PsrpcClient::new(&bus, "Test");
+    let nobody = client.call("Do", "", raw(""), &CallOptions::best(LONG)).await.unwrap_err();
     assert_eq!((nobody.kind, nobody.message.as_str()), (ErrorKind::Unavailable, "no response from servers"));
-    let (_unwilling, done) = serve(&bus, "unwilling", Kind::claim(|_| -1.0)).await;
-    let (_zero, zero_done) = serve(&bus, "zero", Kind::claim(|_| 0.0)).await;
-    let zero = client.call("Do", "", raw(""), &Options::best(LONG)).await.unwrap_err();
+    let (_unwilling, done) = serve(&bus, "unwilling", ServiceKind::claim(|_| -1.0)).await;
+    let (_zero, zero_done) = serve(&bus, "zero", ServiceKind::claim(|_| 0.0)).await;
+    let zero = client.call("Do", "", raw(""), &CallOptions::best(LONG)).await.unwrap_err();
     let expected = (ErrorKind::Unavailable, "no servers available (received 1 responses)");
     assert_eq!((zero.kind, zero.message.as_str()), expected);
     assert_eq!(done.load(Ordering::SeqCst) + zero_done.load(Ordering::SeqCst), 0);
@@ -181,11 +182,11 @@ async fn who_cannot_win_is_told_in_the_words_of_the_go_library() {
 async fn a_queue_gives_each_request_to_one_server() {
     let redis = Redis::start();
     let (first, second) = (bus(&redis), bus(&redis));
-    let (_one, one_done) = serve(&first, "one", Kind::Queue).await;
-    let (_two, two_done) = serve(&second, "two", Kind::Queue).await;
-    let client = Client::new(&bus(&redis), "Test");
+    let (_one, one_done) = serve(&first, "one", ServiceKind::Queue).await;
+    let (_two, two_done) = serve(&second, "two", ServiceKind::Queue).await;
+    let client = PsrpcClient::new(&bus(&redis), "Test");
     for n in 0..50 {
-        client.call("Do", "", raw(&n.to_string()), &Options::patient(LONG, LONG)).await.unwrap();
+        client.call("Do", "", raw(&n.to_string()), &CallOptions::patient(LONG, LONG)).await.unwrap();
     }
     assert_eq!(one_done.load(Ordering::SeqCst) + two_done.load(Ordering::SeqCst), 50);
     // The same bytes once more, as after a lost acknowledgement: one bid for the two of them.
@@ -204,7 +205,7 @@ async fn a_queue_gives_each_request_to_one_server() {
 async fn no_work_before_the_grant_after_the_expiry_or_twice() {
     let redis = Redis::start();
     let bus = bus(&redis);
-    let (_serving, done) = serve(&bus, "server", Kind::claim(|_| 1.0)).await;
+    let (_serving, done) = serve(&bus, "server", ServiceKind::claim(|_| 1.0)).await;
     let mut hand = ByHand::client(&bus).await;
     hand.ask(&request("REQ_late", Duration::ZERO)).await;
     hand.send(channel::request("Test", "Do", ""), Bytes::from_static(b"\xff not a message")).await;
@@ -239,8 +240,8 @@ async fn a_bid_is_forgotten_when_the_request_expires() {
     // The server's clock is ahead by this many nanoseconds: what expires is decided here, and not by how fast the machine is.
     let ahead = Arc::new(AtomicI64::new(0));
     let clock = Arc::clone(&ahead);
-    let server = Server::with_clock(bus.clone(), move || now() + clock.load(Ordering::SeqCst));
-    let (_serving, done) = serve_by(&server, "server", Kind::claim(|_| 1.0)).await;
+    let server = PsrpcServer::with_clock(bus.clone(), move || now() + clock.load(Ordering::SeqCst));
+    let (_serving, done) = serve_by(&server, "server", ServiceKind::claim(|_| 1.0)).await;
     let mut hand = ByHand::client(&bus).await;
     hand.ask(&request("REQ_short", LONG)).await;
     let short: ClaimRequest = hand.next(0).await;
@@ -275,20 +276,20 @@ async fn errors_arrive_with_kind_and_text() {
         ErrorKind::Internal,
     ];
     let method = Method::new("Test", "Fail", "a topic");
-    let mut serving = Server::new(bus.clone()).serve(method, Kind::Queue, move |raw: Bytes| async move {
+    let mut serving = PsrpcServer::new(bus.clone()).serve(method, ServiceKind::Queue, move |raw: Bytes| async move {
         match raw.first() {
             Some(&n) => Err(Error::new(kinds[usize::from(n)], format!("error {n}"))),
             None => panic!("the handler breaks"),
         }
     });
     serving.ready().await;
-    let client = Client::new(&bus, "Test");
+    let client = PsrpcClient::new(&bus, "Test");
     for (n, kind) in kinds.into_iter().enumerate() {
         let request = Bytes::from(vec![u8::try_from(n).unwrap()]);
-        let error = client.call("Fail", "a topic", request, &Options::patient(LONG, LONG)).await.unwrap_err();
+        let error = client.call("Fail", "a topic", request, &CallOptions::patient(LONG, LONG)).await.unwrap_err();
         assert_eq!(error, Error::new(kind, format!("error {n}")));
     }
-    let error = client.call("Fail", "a topic", Bytes::new(), &Options::patient(LONG, LONG)).await.unwrap_err();
+    let error = client.call("Fail", "a topic", Bytes::new(), &CallOptions::patient(LONG, LONG)).await.unwrap_err();
     assert_eq!(error, Error::new(ErrorKind::Internal, "Fail: internal error, see the log"));
 }
 
@@ -297,9 +298,10 @@ async fn what_the_handler_could_not_decode_is_answered_at_once() {
     let redis = Redis::start();
     let bus = bus(&redis);
     let method = Method::new("Test", "Do", "").reads::<ClaimRequest>();
-    let mut serving = Server::new(bus.clone()).serve(method, Kind::claim(|_| 1.0), |_| async { Ok(Bytes::new()) });
+    let mut serving =
+        PsrpcServer::new(bus.clone()).serve(method, ServiceKind::claim(|_| 1.0), |_| async { Ok(Bytes::new()) });
     serving.ready().await;
-    let client = Client::new(&bus, "Test");
+    let client = PsrpcClient::new(&bus, "Test");
     let error = client.call("Do", "", raw("\x0b not protobuf"), &BEST).await.unwrap_err();
     assert_eq!(error, Error::new(ErrorKind::InvalidArgument, "Do: the request cannot be decoded"));
     let mut hand = ByHand::client(&bus).await;
@@ -313,9 +315,9 @@ async fn what_the_handler_could_not_decode_is_answered_at_once() {
 async fn everybody_answers_a_multi_call() {
     let redis = Redis::start();
     let (first, second) = (bus(&redis), bus(&redis));
-    let (_one, _) = serve(&first, "one", Kind::Multi).await;
-    let (_two, _) = serve(&second, "two", Kind::Multi).await;
-    let client = Client::new(&first, "Test");
+    let (_one, _) = serve(&first, "one", ServiceKind::Multi).await;
+    let (_two, _) = serve(&second, "two", ServiceKind::Multi).await;
+    let client = PsrpcClient::new(&first, "Test");
     let answers = client.call_all("Do", "", raw("it"), Duration::from_secs(2)).await.unwrap();
     let mut answers = answers.into_iter().map(Result::unwrap).collect::<Vec<_>>();
     answers.sort();
@@ -326,15 +328,15 @@ async fn everybody_answers_a_multi_call() {
 async fn topics_come_and_go_while_running() {
     let redis = Redis::start();
     let bus = bus(&redis);
-    let server = Server::new(bus.clone());
-    let client = Client::new(&bus, "EgressHandler");
+    let server = PsrpcServer::new(bus.clone());
+    let client = PsrpcClient::new(&bus, "EgressHandler");
     for id in ["EG_1", "EG_2"] {
         let method = Method::new("EgressHandler", "StopEgress", id);
-        let mut serving = server.serve(method, Kind::Queue, move |_| async move { Ok(raw(id)) });
+        let mut serving = server.serve(method, ServiceKind::Queue, move |_| async move { Ok(raw(id)) });
         serving.ready().await;
-        assert_eq!(client.call("StopEgress", id, Bytes::new(), &Options::patient(LONG, LONG)).await.unwrap(), id);
+        assert_eq!(client.call("StopEgress", id, Bytes::new(), &CallOptions::patient(LONG, LONG)).await.unwrap(), id);
     }
-    let gone = client.call("StopEgress", "EG_1", Bytes::new(), &Options::first(LONG)).await.unwrap_err();
+    let gone = client.call("StopEgress", "EG_1", Bytes::new(), &CallOptions::first(LONG)).await.unwrap_err();
     assert_eq!(gone.message, "no response from servers");
 }
 
@@ -345,7 +347,7 @@ async fn what_runs_is_answered_although_the_method_is_served_no_more() {
     let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
     let (go_on, goes_on) = tokio::sync::watch::channel(false);
     let method = Method::new("Test", "Do", "");
-    let mut serving = Server::new(bus.clone()).serve(method, Kind::Queue, move |_| {
+    let mut serving = PsrpcServer::new(bus.clone()).serve(method, ServiceKind::Queue, move |_| {
         let (begun, mut goes_on) = (begun.clone(), goes_on.clone());
         async move {
             begun.send(()).await.unwrap();
@@ -354,8 +356,9 @@ async fn what_runs_is_answered_although_the_method_is_served_no_more() {
         }
     });
     serving.ready().await;
-    let client = Client::new(&bus, "Test");
-    let call = tokio::spawn(async move { client.call("Do", "", Bytes::new(), &Options::patient(LONG, LONG)).await });
+    let client = PsrpcClient::new(&bus, "Test");
+    let call =
+        tokio::spawn(async move { client.call("Do", "", Bytes::new(), &CallOptions::patient(LONG, LONG)).await });
     has_begun.recv().await.unwrap();
     drop(serving);
     go_on.send_replace(true);
@@ -366,9 +369,9 @@ async fn what_runs_is_answered_although_the_method_is_served_no_more() {
 async fn after_a_restart_of_redis_everything_is_subscribed_again() {
     let mut redis = Redis::start();
     let (serving_bus, calling_bus) = (bus(&redis), bus(&redis));
-    let (_serving, _) = serve(&serving_bus, "server", Kind::Queue).await;
-    let client = Client::new(&calling_bus, "Test");
-    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG, LONG)).await.unwrap(), "server did a");
+    let (_serving, _) = serve(&serving_bus, "server", ServiceKind::Queue).await;
+    let client = PsrpcClient::new(&calling_bus, "Test");
+    assert_eq!(client.call("Do", "", raw("a"), &CallOptions::patient(LONG, LONG)).await.unwrap(), "server did a");
     for round in 0..3 {
         redis.kill();
         for bus in [&serving_bus, &calling_bus] {
@@ -378,14 +381,15 @@ async fn after_a_restart_of_redis_everything_is_subscribed_again() {
         }
         // While it is away, a call waits and a method is added.
         let method = Method::new("Test", "New", &round.to_string());
-        let mut new = Server::new(serving_bus.clone()).serve(method, Kind::Queue, |_| async { Ok(raw("new")) });
-        let away = client.call("Do", "", raw("b"), &Options::first(Duration::from_millis(50))).await.unwrap_err();
+        let mut new =
+            PsrpcServer::new(serving_bus.clone()).serve(method, ServiceKind::Queue, |_| async { Ok(raw("new")) });
+        let away = client.call("Do", "", raw("b"), &CallOptions::first(Duration::from_millis(50))).await.unwrap_err();
         assert_eq!((away.kind, away.message.as_str()), (ErrorKind::Unavailable, "Redis has not answered in time"));
         redis.launch();
         serving_bus.up().wait_for(|up| *up).await.unwrap();
         new.ready().await;
-        assert_eq!(client.call("Do", "", raw("c"), &Options::patient(LONG, LONG)).await.unwrap(), "server did c");
-        let answer = client.call("New", &round.to_string(), Bytes::new(), &Options::patient(LONG, LONG)).await;
+        assert_eq!(client.call("Do", "", raw("c"), &CallOptions::patient(LONG, LONG)).await.unwrap(), "server did c");
+        let answer = client.call("New", &round.to_string(), Bytes::new(), &CallOptions::patient(LONG, LONG)).await;
         assert_eq!(answer.unwrap(), "new");
     }
 }
@@ -394,7 +398,7 @@ async fn after_a_restart_of_redis_everything_is_subscribed_again() {
 async fn newer_versions_may_compress() {
     let redis = Redis::start();
     let bus = bus(&redis);
-    let (_serving, _) = serve(&bus, "server", Kind::claim(|_| 1.0)).await;
+    let (_serving, _) = serve(&bus, "server", ServiceKind::claim(|_| 1.0)).await;
     let mut hand = ByHand::client(&bus).await;
     hand.send(channel::request("Test", "Do", ""), packed(&request("REQ_gz", LONG))).await;
     let bid: ClaimRequest = hand.next(0).await;
@@ -409,11 +413,11 @@ async fn a_newer_server_may_begin_without_a_grant_and_compress() {
     let redis = Redis::start();
     let bus = bus(&redis);
     let mut hand = ByHand::listen(&bus, &[channel::request("Test", "Do", ""), channel::grant("Test", "Do", "")]).await;
-    let client = Client::new(&bus, "Test");
+    let client = PsrpcClient::new(&bus, "Test");
     for bids in [true, false] {
         let call = client.clone();
-        let call = tokio::spawn(async move { call.call("Do", "", raw("q"), &Options::patient(LONG, LONG)).await });
-        let requested: Request = hand.next(0).await;
+        let call = tokio::spawn(async move { call.call("Do", "", raw("q"), &CallOptions::patient(LONG, LONG)).await });
+        let requested: RequestFrame = hand.next(0).await;
         assert_eq!((requested.raw_request, requested.client_id.as_str()), (raw("q"), client.id()));
         let valid = Duration::from_nanos((requested.expiry - requested.sent_at).try_into().unwrap());
         assert!(valid <= LONG && valid > LONG / 2, "{valid:?}");
@@ -442,11 +446,11 @@ async fn whoever_has_won_and_never_answers_is_a_timeout() {
     let redis = Redis::start();
     let bus = bus(&redis);
     let mut hand = ByHand::listen(&bus, &[channel::request("Test", "Do", "")]).await;
-    let client = Client::new(&bus, "Test");
+    let client = PsrpcClient::new(&bus, "Test");
     let to = channel::claim("Test", client.id());
-    let options = Options::first(Duration::from_secs(2));
+    let options = CallOptions::first(Duration::from_secs(2));
     let call = tokio::spawn(async move { client.call("Do", "", raw("q"), &options).await });
-    let requested: Request = hand.next(0).await;
+    let requested: RequestFrame = hand.next(0).await;
     let bid =
         ClaimRequest { request_id: requested.request_id, server_id: "SRV_x".into(), affinity: 1.0, handling: false };
     hand.send(to, seal(&bid)).await;
@@ -487,9 +491,9 @@ async fn the_password_is_asked_for_and_named_when_wrong() {
         Bus::start(Settings { username, password, ..Settings::at(&redis.address()).unwrap() })
     };
     with(None, Some("open sesame")).ping().await.unwrap();
-    let (_serving, _) = serve(&with(None, Some("open sesame")), "server", Kind::Queue).await;
-    let client = Client::new(&with(Some("greffier"), Some("her")), "Test");
-    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG, LONG)).await.unwrap(), "server did a");
+    let (_serving, _) = serve(&with(None, Some("open sesame")), "server", ServiceKind::Queue).await;
+    let client = PsrpcClient::new(&with(Some("greffier"), Some("her")), "Test");
+    assert_eq!(client.call("Do", "", raw("a"), &CallOptions::patient(LONG, LONG)).await.unwrap(), "server did a");
     for wrong in [with(None, None), with(None, Some("open barley")), with(Some("greffier"), Some("open sesame"))] {
         let error = wrong.ping().await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unauthenticated, "{error}");
@@ -510,9 +514,9 @@ async fn sentinels_lead_to_the_master() {
     };
     let by_sentinel = settings(section.clone());
     by_sentinel.ping().await.unwrap();
-    let (_serving, _) = serve(&by_sentinel, "server", Kind::Queue).await;
-    let client = Client::new(&bus(&redis), "Test");
-    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG, LONG)).await.unwrap(), "server did a");
+    let (_serving, _) = serve(&by_sentinel, "server", ServiceKind::Queue).await;
+    let client = PsrpcClient::new(&bus(&redis), "Test");
+    assert_eq!(client.call("Do", "", raw("a"), &CallOptions::patient(LONG, LONG)).await.unwrap(), "server did a");
     let mut unknown = section;
     unknown["sentinel_master_name"] = "other".into();
     assert_eq!(settings(unknown).ping().await.unwrap_err().kind, ErrorKind::Unavailable);
@@ -539,9 +543,9 @@ async fn tls_is_used_and_its_authority_checked() {
     let trusting =
         settings(serde_json::json!({ "address": address, "tls": { "enabled": true, "ca_cert_file": cert } }));
     trusting.ping().await.unwrap();
-    let (_serving, _) = serve(&trusting, "server", Kind::Queue).await;
-    let client = Client::new(&trusting, "Test");
-    assert_eq!(client.call("Do", "", raw("a"), &Options::patient(LONG, LONG)).await.unwrap(), "server did a");
+    let (_serving, _) = serve(&trusting, "server", ServiceKind::Queue).await;
+    let client = PsrpcClient::new(&trusting, "Test");
+    assert_eq!(client.call("Do", "", raw("a"), &CallOptions::patient(LONG, LONG)).await.unwrap(), "server did a");
     let strict = settings(serde_json::json!({ "address": address, "use_tls": true }));
     assert_eq!(strict.ping().await.unwrap_err().kind, ErrorKind::Unavailable);
     let gone = settings(serde_json::json!({ "address": address, "tls": { "enabled": true, "ca_cert_file": "/none" } }));

@@ -9,7 +9,7 @@ mod check;
 mod range;
 
 use libfuzzer_sys::fuzz_target;
-use range::{RangeRequest, Wanted};
+use range::{RangeRequest, RangeDecision};
 
 fuzz_target!(|input: (Option<&str>, Option<&str>, Option<&str>, u64)| {
     let (range, if_range, if_none_match, bytes) = input;

@@ -35,7 +35,7 @@ mod storage {
     pub use crate::key::check_key;
 }
 
-use filename::{Names, resolve};
+use filename::{RoomNames, resolve};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, &str, &str)| {

@@ -15,7 +15,7 @@ mod gzip;
 use std::collections::HashSet;
 
 use claim::{Claims, Reading, Step};
-use frame::{ClaimResponse, Request};
+use frame::{ClaimResponse, RequestFrame};
 use libfuzzer_sys::fuzz_target;
 
 const SERVERS: [&str; 2] = ["SRV_us", "SRV_other"];
@@ -29,7 +29,7 @@ fuzz_target!(|moves: Vec<(bool, u8, u8, u8)>| {
         if asks {
             let expiry = now + i64::from(more) - 8;
             let request =
-                Request { request_id: request_id.clone(), client_id: "CLI_x".into(), expiry, ..Request::default() };
+                RequestFrame { request_id: request_id.clone(), client_id: "CLI_x".into(), expiry, ..RequestFrame::default() };
             match claims.request(request, now, |_| Reading::Bid(1.0)) {
                 Step::Bid { .. } => {
                     assert!(now < expiry);

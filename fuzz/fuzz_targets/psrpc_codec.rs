@@ -10,18 +10,18 @@ mod frame;
 mod gzip;
 
 use bytes::Bytes;
-use frame::{Body, ClaimRequest, ClaimResponse, Request, Response, open, seal};
+use frame::{FrameBody, ClaimRequest, ClaimResponse, RequestFrame, Response, open, seal};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|payload: &[u8]| {
     let payload = Bytes::copy_from_slice(payload);
-    survives::<Request>(&payload);
+    survives::<RequestFrame>(&payload);
     survives::<Response>(&payload);
     survives::<ClaimRequest>(&payload);
     survives::<ClaimResponse>(&payload);
 });
 
-fn survives<B: Body>(payload: &Bytes) {
+fn survives<B: FrameBody>(payload: &Bytes) {
     if let Ok(body) = open::<B>(payload.clone()) {
         let written = seal(&body);
         let again = open::<B>(written.clone()).expect("what we write can be read");

@@ -12,7 +12,7 @@ use crate::recording::{Options, Outcome, Owner, Recording, State};
 
 /// A recording's status, under the names of the room-recording feature. Those of the delivery come with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum RestStatus {
     /// Accepted; no media yet.
     Initiated,
     /// Media is recorded.
@@ -31,7 +31,7 @@ pub enum Status {
     FailedToStop,
 }
 
-impl Status {
+impl RestStatus {
     /// Every status.
     pub const ALL: [Self; 8] = [
         Self::Initiated,
@@ -170,7 +170,7 @@ pub struct Item {
 impl Item {
     /// The item of this recording, whose finished file is or will be `file`.
     pub fn of(recording: &Recording, file: Option<PathBuf>, progress: Option<&Progress>, view: &View<'_>) -> Self {
-        let status = Status::of(recording);
+        let status = RestStatus::of(recording);
         let saved = recording.state.outcome().is_some_and(Outcome::has_file);
         let (error, details) = match &recording.state {
             State::Starting | State::Active => (None, None),

@@ -15,8 +15,8 @@ mod serve;
 mod settings;
 mod share;
 
-pub use auth::{ApiToken, Key, Scope, Scopes};
-pub use dto::Status;
+pub use auth::{ApiKey, ApiToken, Scope, Scopes};
+pub use dto::RestStatus;
 pub use metrics::{Metrics, Ports, Served};
 pub use settings::{Parser, Settings, StorageEvents};
 pub use share::{Sharer, public_url};
@@ -45,7 +45,7 @@ pub struct Api {
     modes: WorkerClasses,
     policy: Policy,
     limits: Limits,
-    key: Key,
+    key: ApiKey,
     sharer: Sharer,
     guard: auth::Guard,
     enabled: bool,
@@ -56,7 +56,7 @@ pub struct Api {
 
 /// What an API is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub struct ApiParts {
     /// What it is an API to.
     pub control: Control,
     /// LiveKit's API, for its Twirp API.
@@ -72,15 +72,15 @@ pub struct Parts {
     /// When every recording ends by itself.
     pub limits: Limits,
     /// LiveKit's key, by which access tokens and webhooks are signed.
-    pub key: Key,
+    pub key: ApiKey,
     /// Signs links to pages.
     pub sharer: Sharer,
 }
 
 impl Api {
     /// An API; `settings` say who may pass.
-    pub fn new(parts: Parts, settings: &Settings) -> Self {
-        let Parts { control, egress, metrics, stores, modes, policy, limits, key, sharer } = parts;
+    pub fn new(parts: ApiParts, settings: &Settings) -> Self {
+        let ApiParts { control, egress, metrics, stores, modes, policy, limits, key, sharer } = parts;
         let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.tokenless);
         let (enabled, events) = (settings.enabled, settings.events.clone());
         let (public_url, media_url) = (settings.public_url.clone(), settings.media_url.clone());

@@ -10,7 +10,7 @@ use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 use warp::{Filter as _, Rejection};
 
-use crate::api::auth::Refused;
+use crate::api::auth::Rejected;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Only what we serve ourselves, and nobody puts us into a frame.
@@ -68,7 +68,7 @@ pub fn detail(status: u16, words: &str) -> Response {
 }
 
 /// Somebody was not let in: 401, 403, or 429 with the seconds to wait.
-pub fn refused(refused: &Refused) -> Response {
+pub fn refused(refused: &Rejected) -> Response {
     let Some(wait) = refused.wait else { return error(&refused.error) };
     let mut response = detail(429, &refused.error.message);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));

@@ -38,7 +38,7 @@ pub struct Share {
 
 /// Why a link opens nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ShareRefusal {
     /// Not ours, or for another recording.
     Forged,
     /// Its time is over.
@@ -96,13 +96,13 @@ impl Sharer {
     }
 
     /// May whoever shows this token see this recording `now`?
-    pub fn check(&self, recording: &Recording, token: &str, now: Timestamp) -> std::result::Result<(), Refusal> {
-        let share = self.verify(&recording.id, token).ok_or(Refusal::Forged)?;
+    pub fn check(&self, recording: &Recording, token: &str, now: Timestamp) -> std::result::Result<(), ShareRefusal> {
+        let share = self.verify(&recording.id, token).ok_or(ShareRefusal::Forged)?;
         if share.generation != recording.share_generation {
-            return Err(Refusal::Revoked);
+            return Err(ShareRefusal::Revoked);
         }
         if now >= share.expires_at {
-            return Err(Refusal::Expired);
+            return Err(ShareRefusal::Expired);
         }
         Ok(())
     }
@@ -153,10 +153,10 @@ mod tests {
         let token = url.strip_prefix("https://record.example.org/recording/EG_one?s=").unwrap();
         assert_eq!(token.len(), 60);
         assert_eq!(sharer.check(&one, token, at(1059)), Ok(()));
-        assert_eq!(sharer.check(&one, token, at(1060)), Err(Refusal::Expired));
-        assert_eq!(sharer.check(&recording("EG_two"), token, at(1000)), Err(Refusal::Forged));
+        assert_eq!(sharer.check(&one, token, at(1060)), Err(ShareRefusal::Expired));
+        assert_eq!(sharer.check(&recording("EG_two"), token, at(1000)), Err(ShareRefusal::Forged));
         one.share_generation += 1;
-        assert_eq!(sharer.check(&one, token, at(1000)), Err(Refusal::Revoked));
+        assert_eq!(sharer.check(&one, token, at(1000)), Err(ShareRefusal::Revoked));
         assert_eq!(sharer.check(&one, &sharer.sign(&one, at(2000)), at(1000)), Ok(()));
     }
 
@@ -179,13 +179,13 @@ mod tests {
             let mut changed = bytes.clone();
             changed[place] ^= 1;
             let changed = BASE64_URL_SAFE_NO_PAD.encode(changed);
-            assert_eq!(sharer.check(&one, &changed, at(1000)), Err(Refusal::Forged), "byte {place}");
+            assert_eq!(sharer.check(&one, &changed, at(1000)), Err(ShareRefusal::Forged), "byte {place}");
         }
         for wrong in ["", "A", "=", &token[..58], &format!("{token}AAAA"), "ä"] {
-            assert_eq!(sharer.check(&one, wrong, at(1000)), Err(Refusal::Forged), "{wrong}");
+            assert_eq!(sharer.check(&one, wrong, at(1000)), Err(ShareRefusal::Forged), "{wrong}");
         }
         let other = Sharer::new(&Secret::new("another"), "http://localhost");
-        assert_eq!(other.check(&one, &token, at(1000)), Err(Refusal::Forged));
+        assert_eq!(other.check(&one, &token, at(1000)), Err(ShareRefusal::Forged));
         assert!(!format!("{sharer:?}").contains("secret"));
     }
 

@@ -30,7 +30,7 @@ const NOISE: f64 = 0.1;
 
 /// What kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum CostClass {
     /// Picture and audio.
     Video,
     /// Audio alone.
@@ -48,7 +48,7 @@ pub struct Used {
 
 /// May one more begin?
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Headroom {
     /// Nothing runs here: the best place.
     Idle,
     /// It fits; how much of the machine would stay free, from 0 to 1.
@@ -67,7 +67,7 @@ pub enum Verdict {
 struct Claim {
     /// The egress.
     id: String,
-    class: Class,
+    class: CostClass,
     since: Instant,
     /// We were chosen; until then it is a bid.
     granted: bool,
@@ -82,7 +82,7 @@ pub struct Estimate {
     cost: [f64; 2],
     running: [u32; 2],
     /// Those that do not show in the measurements yet: class, since when.
-    young: Vec<(Class, Instant)>,
+    young: Vec<(CostClass, Instant)>,
     claims: Vec<Claim>,
     /// What other nodes have got, and when.
     elsewhere: Vec<(String, Instant)>,
@@ -91,7 +91,7 @@ pub struct Estimate {
     overloaded: bool,
 }
 
-impl Class {
+impl CostClass {
     /// The class of what has a picture, or has none.
     pub const fn of(picture: bool) -> Self {
         if picture { Self::Video } else { Self::Audio }
@@ -141,7 +141,7 @@ impl Estimate {
     /// bid). Idle nodes win, then those with most to spare. A bid that is not decided yet is perhaps a recording: it counts
     /// with a random part of its cost, another one for each request and node, so that a burst is spread over nodes that are
     /// equal and see the same requests in the same order.
-    pub fn bid(&mut self, id: &str, class: Class, now: Instant) -> f32 {
+    pub fn bid(&mut self, id: &str, class: CostClass, now: Instant) -> f32 {
         self.forget(id);
         self.claims.retain(|claim| claim.counts(now));
         let part = if self.claimed(false, now) > 0.0 {
@@ -152,10 +152,10 @@ impl Estimate {
             0.0
         };
         let bid = match self.verdict(class, now) {
-            Verdict::Idle => 1.0,
-            Verdict::Full { .. } => -1.0,
+            Headroom::Idle => 1.0,
+            Headroom::Full { .. } => -1.0,
             #[allow(clippy::cast_possible_truncation, reason = "it is between 0 and 1")]
-            Verdict::Fits(_) => (0.5 + 0.4 * self.spare(class, part, now)) as f32,
+            Headroom::Fits(_) => (0.5 + 0.4 * self.spare(class, part, now)) as f32,
         };
         if bid > 0.0 {
             self.claims.push(Claim { id: id.to_owned(), class, since: now, granted: false });
@@ -178,7 +178,7 @@ impl Estimate {
     }
 
     /// It is to be recorded here: from now on it counts in full. Refused when it does not fit.
-    pub fn admit(&mut self, id: &str, class: Class, now: Instant) -> Verdict {
+    pub fn admit(&mut self, id: &str, class: CostClass, now: Instant) -> Headroom {
         self.forget(id);
         self.claims.retain(|claim| claim.counts(now));
         let bids = std::mem::take(&mut self.claims);
@@ -187,23 +187,23 @@ impl Estimate {
         let verdict = self.verdict(class, now);
         self.claims = bids;
         match verdict {
-            Verdict::Idle | Verdict::Fits(_) => {
+            Headroom::Idle | Headroom::Fits(_) => {
                 self.claims.push(Claim { id: id.to_owned(), class, since: now, granted: true });
             }
-            Verdict::Full { .. } => {}
+            Headroom::Full { .. } => {}
         }
         verdict
     }
 
     /// It begins.
-    pub fn began(&mut self, id: &str, class: Class, now: Instant) {
+    pub fn began(&mut self, id: &str, class: CostClass, now: Instant) {
         self.forget(id);
         self.running[class.index()] += 1;
         self.young.push((class, now));
     }
 
     /// One has ended.
-    pub fn ended(&mut self, class: Class) {
+    pub fn ended(&mut self, class: CostClass) {
         let running = &mut self.running[class.index()];
         *running = running.saturating_sub(1);
         if let Some(place) = self.young.iter().position(|(young, _)| *young == class) {
@@ -238,7 +238,7 @@ impl Estimate {
     }
 
     /// How much of the machine would stay free with one more and with this part of what is undecided, from -1 to 1.
-    fn spare(&self, class: Class, part: f64, now: Instant) -> f64 {
+    fn spare(&self, class: CostClass, part: f64, now: Instant) -> f64 {
         // The account does not fluctuate; what is measured counts where it tells of something else.
         let used = (self.accounted() + self.claimed(true, now)).max(self.machine - NOISE * self.cores);
         let (cost, bids) = (self.cost[class.index()], self.claimed(false, now));
@@ -253,16 +253,16 @@ impl Estimate {
     }
 
     /// May one more of this class begin?
-    pub fn verdict(&self, class: Class, now: Instant) -> Verdict {
+    pub fn verdict(&self, class: CostClass, now: Instant) -> Headroom {
         if self.running == [0, 0] && !self.claims.iter().any(|claim| claim.counts(now)) {
             // Whatever else the machine does: nobody is better placed to know that this must not be recorded here.
-            return Verdict::Idle;
+            return Headroom::Idle;
         }
         let (free, cost) = (self.available(now), self.cost[class.index()]);
         if free < cost {
-            Verdict::Full { free, cost }
+            Headroom::Full { free, cost }
         } else {
-            Verdict::Fits(((free - cost) / self.cores).clamp(0.0, 1.0))
+            Headroom::Fits(((free - cost) / self.cores).clamp(0.0, 1.0))
         }
     }
 }
@@ -285,31 +285,31 @@ mod tests {
         let now = Instant::now();
         let mut two = Estimate::new(2.0, 0.9, 1);
         two.measured(Used { machine: 2.0, process: 0.0 }, now);
-        assert_eq!(two.verdict(Class::Video, now), Verdict::Idle, "even when something else keeps it busy");
-        two.began("EG_1", Class::Video, now);
-        let Verdict::Full { free, cost } = two.verdict(Class::Video, now) else { panic!() };
+        assert_eq!(two.verdict(CostClass::Video, now), Headroom::Idle, "even when something else keeps it busy");
+        two.began("EG_1", CostClass::Video, now);
+        let Headroom::Full { free, cost } = two.verdict(CostClass::Video, now) else { panic!() };
         assert!(free < cost);
         let mut quiet = Estimate::new(2.0, 0.9, 1);
-        quiet.began("EG_1", Class::Video, now);
-        assert!(matches!(quiet.verdict(Class::Video, now), Verdict::Fits(_)));
-        quiet.began("EG_1", Class::Video, now);
-        assert!(matches!(quiet.verdict(Class::Video, now), Verdict::Full { .. }));
-        assert!(matches!(quiet.verdict(Class::Audio, now), Verdict::Fits(_)));
-        quiet.ended(Class::Video);
-        quiet.ended(Class::Video);
-        assert_eq!(quiet.bid("EG_2", Class::Video, now), 1.0);
+        quiet.began("EG_1", CostClass::Video, now);
+        assert!(matches!(quiet.verdict(CostClass::Video, now), Headroom::Fits(_)));
+        quiet.began("EG_1", CostClass::Video, now);
+        assert!(matches!(quiet.verdict(CostClass::Video, now), Headroom::Full { .. }));
+        assert!(matches!(quiet.verdict(CostClass::Audio, now), Headroom::Fits(_)));
+        quiet.ended(CostClass::Video);
+        quiet.ended(CostClass::Video);
+        assert_eq!(quiet.bid("EG_2", CostClass::Video, now), 1.0);
     }
 
     #[test]
     fn what_is_measured_replaces_what_was_assumed() {
         let now = Instant::now();
         let mut estimate = Estimate::new(8.0, 1.0, 1);
-        estimate.began("EG_1", Class::Video, now);
+        estimate.began("EG_1", CostClass::Video, now);
         let later = now + Duration::from_secs(20);
         for _ in 0..100 {
             estimate.measured(Used { machine: 0.4, process: 0.4 }, later);
         }
-        let Verdict::Fits(_) = estimate.verdict(Class::Video, later) else { panic!() };
+        let Headroom::Fits(_) = estimate.verdict(CostClass::Video, later) else { panic!() };
         assert!((estimate.cost[0] - 0.4).abs() < 0.01, "{estimate:?}");
         assert!((estimate.available(later) - 7.6).abs() < 0.01);
         assert!((estimate.load() - 0.05).abs() < 0.01);
@@ -317,13 +317,13 @@ mod tests {
 
     /// Starts that come all at once: every node sees all of them before any is decided, but for those that somebody wins at
     /// once. How many each gets.
-    fn burst(nodes: &mut [Estimate], class: Class, names: Range<usize>, now: Instant) -> Vec<usize> {
+    fn burst(nodes: &mut [Estimate], class: CostClass, names: Range<usize>, now: Instant) -> Vec<usize> {
         let mut won = vec![0; nodes.len()];
         let mut grant = |nodes: &mut [Estimate], id: &str, winner: usize| {
             won[winner] += 1;
             for (node, estimate) in nodes.iter_mut().enumerate() {
                 if node == winner {
-                    assert!(!matches!(estimate.admit(id, class, now), Verdict::Full { .. }));
+                    assert!(!matches!(estimate.admit(id, class, now), Headroom::Full { .. }));
                     estimate.began(id, class, now);
                 } else {
                     estimate.lost(id, now);
@@ -353,12 +353,12 @@ mod tests {
     fn a_machine_that_does_not_keep_up_takes_no_more() {
         let now = Instant::now();
         let mut estimate = Estimate::new(8.0, 1.0, 0);
-        estimate.began("EG_1", Class::Video, now);
+        estimate.began("EG_1", CostClass::Video, now);
         estimate.overloaded(true);
-        assert!(matches!(estimate.verdict(Class::Audio, now), Verdict::Full { free: 0.0, .. }));
-        assert_eq!(estimate.bid("EG_2", Class::Audio, now), -1.0);
+        assert!(matches!(estimate.verdict(CostClass::Audio, now), Headroom::Full { free: 0.0, .. }));
+        assert_eq!(estimate.bid("EG_2", CostClass::Audio, now), -1.0);
         estimate.overloaded(false);
-        assert!(matches!(estimate.verdict(Class::Audio, now), Verdict::Fits(_)));
+        assert!(matches!(estimate.verdict(CostClass::Audio, now), Headroom::Fits(_)));
     }
 
     #[test]
@@ -366,7 +366,7 @@ mod tests {
         let now = Instant::now();
         for (count, least) in [(2, 9), (3, 5)] {
             let mut nodes = nodes(count, 64.0);
-            let won = burst(&mut nodes, Class::Audio, 0..30, now);
+            let won = burst(&mut nodes, CostClass::Audio, 0..30, now);
             assert!(won.iter().all(|won| *won >= least), "{won:?}");
             assert_eq!(won.iter().sum::<usize>(), 30);
         }
@@ -376,7 +376,7 @@ mod tests {
     fn single_starts_go_to_whoever_has_least() {
         let now = Instant::now();
         let mut nodes = nodes(3, 8.0);
-        let one_by_one: Vec<_> = (0..9).map(|n| burst(&mut nodes, Class::Video, n..n + 1, now)).collect();
+        let one_by_one: Vec<_> = (0..9).map(|n| burst(&mut nodes, CostClass::Video, n..n + 1, now)).collect();
         for n in 0..3 {
             assert_eq!(one_by_one.iter().map(|won| won[n]).sum::<usize>(), 3, "{one_by_one:?}");
         }
@@ -387,10 +387,10 @@ mod tests {
         let now = Instant::now();
         let mut nodes = nodes(2, 64.0);
         for n in 0..10 {
-            nodes[0].began(&format!("EG_old{n}"), Class::Audio, now);
+            nodes[0].began(&format!("EG_old{n}"), CostClass::Audio, now);
         }
-        nodes[1].began("EG_old", Class::Audio, now);
-        let won = burst(&mut nodes, Class::Audio, 0..20, now);
+        nodes[1].began("EG_old", CostClass::Audio, now);
+        let won = burst(&mut nodes, CostClass::Audio, 0..20, now);
         assert!(won[1] > won[0] + 2, "{won:?}");
     }
 
@@ -398,25 +398,25 @@ mod tests {
     fn a_lone_start_is_taken_at_once_and_an_undecided_one_is_a_reason_to_bid_less() {
         let now = Instant::now();
         let mut node = Estimate::new(2.0, 0.9, 5);
-        assert_eq!(node.bid("EG_1", Class::Video, now), 1.0);
-        assert_eq!(node.bid("EG_1", Class::Video, now), 1.0, "the same again is not another one");
-        let second = node.bid("EG_2", Class::Video, now);
+        assert_eq!(node.bid("EG_1", CostClass::Video, now), 1.0);
+        assert_eq!(node.bid("EG_1", CostClass::Video, now), 1.0, "the same again is not another one");
+        let second = node.bid("EG_2", CostClass::Video, now);
         assert!((0.1..0.9).contains(&second), "{second}");
         node.lost("EG_1", now);
         node.lost("EG_2", now);
-        assert_eq!(node.bid("EG_3", Class::Video, now), 1.0, "both went elsewhere");
-        assert_eq!(node.bid("EG_4", Class::Video, now + UNDECIDED), 1.0, "nobody decides about the third any more");
+        assert_eq!(node.bid("EG_3", CostClass::Video, now), 1.0, "both went elsewhere");
+        assert_eq!(node.bid("EG_4", CostClass::Video, now + UNDECIDED), 1.0, "nobody decides about the third any more");
     }
 
     #[test]
     fn what_another_has_is_left_to_it_unless_it_is_gone() {
         let now = Instant::now();
         let mut node = Estimate::new(2.0, 0.9, 5);
-        node.bid("EG_1", Class::Audio, now);
+        node.bid("EG_1", CostClass::Audio, now);
         node.lost("EG_1", now);
-        let again = node.bid("EG_1", Class::Audio, now + Duration::from_secs(60));
+        let again = node.bid("EG_1", CostClass::Audio, now + Duration::from_secs(60));
         assert!(again > 0.0 && again < 0.1, "{again}");
-        assert_eq!(node.bid("EG_1", Class::Audio, now + Duration::from_secs(600)), 1.0);
+        assert_eq!(node.bid("EG_1", CostClass::Audio, now + Duration::from_secs(600)), 1.0);
     }
 
     #[test]
@@ -424,18 +424,18 @@ mod tests {
         let now = Instant::now();
         let mut node = Estimate::new(2.0, 0.9, 5);
         for id in ["EG_1", "EG_2", "EG_3"] {
-            assert!(node.bid(id, Class::Video, now) > 0.0, "bids alone fill nothing");
+            assert!(node.bid(id, CostClass::Video, now) > 0.0, "bids alone fill nothing");
         }
-        assert_eq!(node.admit("EG_1", Class::Video, now), Verdict::Idle);
-        assert!(matches!(node.admit("EG_2", Class::Video, now), Verdict::Fits(_)));
-        let Verdict::Full { free, cost } = node.admit("EG_3", Class::Video, now) else { panic!() };
+        assert_eq!(node.admit("EG_1", CostClass::Video, now), Headroom::Idle);
+        assert!(matches!(node.admit("EG_2", CostClass::Video, now), Headroom::Fits(_)));
+        let Headroom::Full { free, cost } = node.admit("EG_3", CostClass::Video, now) else { panic!() };
         assert!(free < cost);
         node.forget("EG_2");
-        assert!(matches!(node.admit("EG_3", Class::Video, now), Verdict::Fits(_)), "one of them was not to be");
-        node.began("EG_1", Class::Video, now);
-        node.began("EG_3", Class::Video, now);
+        assert!(matches!(node.admit("EG_3", CostClass::Video, now), Headroom::Fits(_)), "one of them was not to be");
+        node.began("EG_1", CostClass::Video, now);
+        node.began("EG_3", CostClass::Video, now);
         assert!(node.claims.is_empty());
-        assert_eq!(node.bid("EG_4", Class::Video, now), -1.0);
+        assert_eq!(node.bid("EG_4", CostClass::Video, now), -1.0);
     }
 
     #[test]
@@ -443,9 +443,9 @@ mod tests {
         let now = Instant::now();
         let bid = |machine: f64| {
             let mut node = Estimate::new(8.0, 0.9, 5);
-            node.began("EG_1", Class::Audio, now);
+            node.began("EG_1", CostClass::Audio, now);
             (0..50).for_each(|_| node.measured(Used { machine, process: 0.06 }, now));
-            node.bid("EG_2", Class::Audio, now)
+            node.bid("EG_2", CostClass::Audio, now)
         };
         assert_eq!(bid(0.1), bid(0.7));
         assert!(bid(4.0) < bid(0.7));

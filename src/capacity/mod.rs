@@ -5,7 +5,7 @@ mod estimate;
 mod files;
 mod probe;
 
-pub use estimate::{Class, Estimate, Verdict};
+pub use estimate::{CostClass, Estimate, Headroom};
 pub use files::allow_files;
 
 use std::sync::{Arc, Mutex};
@@ -43,12 +43,12 @@ impl Capacity {
     }
 
     /// Would a recording of this class find its place?
-    pub fn verdict(&self, class: Class) -> Verdict {
+    pub fn verdict(&self, class: CostClass) -> Headroom {
         lock(&self.estimate).verdict(class, Instant::now())
     }
 
     /// What to bid for this egress; see [`Estimate::bid`].
-    pub fn bid(&self, id: &str, class: Class) -> f32 {
+    pub fn bid(&self, id: &str, class: CostClass) -> f32 {
         lock(&self.estimate).bid(id, class, Instant::now())
     }
 
@@ -58,15 +58,15 @@ impl Capacity {
     }
 
     /// A place for what is to be recorded here: it counts from now on. `Err` with free cores and those that it would take.
-    pub fn admit(&self, id: &str, class: Class) -> Result<Slot, (f64, f64)> {
+    pub fn admit(&self, id: &str, class: CostClass) -> Result<Slot, (f64, f64)> {
         match lock(&self.estimate).admit(id, class, Instant::now()) {
-            Verdict::Idle | Verdict::Fits(_) => Ok(Slot { capacity: self.clone(), id: id.to_owned() }),
-            Verdict::Full { free, cost } => Err((free, cost)),
+            Headroom::Idle | Headroom::Fits(_) => Ok(Slot { capacity: self.clone(), id: id.to_owned() }),
+            Headroom::Full { free, cost } => Err((free, cost)),
         }
     }
 
     /// It begins; it counts with what it is expected to cost until it shows in the measurements. Dropped, it has ended.
-    pub fn reserve(&self, id: &str, class: Class) -> Reservation {
+    pub fn reserve(&self, id: &str, class: CostClass) -> Reservation {
         lock(&self.estimate).began(id, class, Instant::now());
         Reservation { capacity: self.clone(), class }
     }
@@ -105,7 +105,7 @@ impl Drop for Slot {
 #[derive(Debug)]
 pub struct Reservation {
     capacity: Capacity,
-    class: Class,
+    class: CostClass,
 }
 
 impl Drop for Reservation {

@@ -8,15 +8,15 @@ use super::estimate::Used;
 /// The kernel counts in hundredths of a second (`USER_HZ`).
 const TICKS: f64 = 100.0;
 
-/// Counters at one moment.
+/// CpuCounters at one moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Counters {
+pub struct CpuCounters {
     at: Instant,
     machine: f64,
     process: f64,
 }
 
-impl Counters {
+impl CpuCounters {
     /// Cores used since then.
     pub fn since(&self, before: &Self) -> Used {
         let seconds = self.at.duration_since(before.at).as_secs_f64().max(0.001);
@@ -26,10 +26,10 @@ impl Counters {
 }
 
 /// The counters now; `None` where there is no /proc.
-pub fn read() -> Option<Counters> {
+pub fn read() -> Option<CpuCounters> {
     let machine = fs::read_to_string("/proc/stat").ok()?;
     let process = fs::read_to_string("/proc/self/stat").ok()?;
-    Some(Counters { at: Instant::now(), machine: busy(&machine)?, process: used(&process)? })
+    Some(CpuCounters { at: Instant::now(), machine: busy(&machine)?, process: used(&process)? })
 }
 
 /// Cores this process may use: what `LIVEKIT_CPU_REQUEST` says, as for LiveKit Egress; else those of the machine, or fewer if

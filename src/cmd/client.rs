@@ -20,7 +20,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// A way to one sidecar.
 #[derive(Debug)]
-pub struct Client {
+pub struct RestClient {
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
     /// Without a slash at its end.
@@ -34,7 +34,7 @@ struct Refusal {
     error: String,
 }
 
-impl Client {
+impl RestClient {
     /// Asks nothing yet. The error names `server`.
     pub fn new(server: &str, token: Option<Secret>) -> Result<Self> {
         let fix = "use an address such as http://127.0.0.1:7990";

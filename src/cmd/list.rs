@@ -4,10 +4,10 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 
-use super::client::{Client, segment};
+use super::client::{RestClient, segment};
 use super::words::{json_text, table};
 use super::{SidecarArgs, say, show};
-use crate::api::Status;
+use crate::api::RestStatus;
 use crate::error::Result;
 
 /// The most that the API gives at once.
@@ -20,7 +20,7 @@ pub struct ListArgs {
     #[arg(long)]
     room: Option<String>,
     /// Only those of this status
-    #[arg(long, value_parser = PossibleValuesParser::new(Status::ALL.map(Status::name)))]
+    #[arg(long, value_parser = PossibleValuesParser::new(RestStatus::ALL.map(RestStatus::name)))]
     status: Option<String>,
     /// At most so many, the newest; 0 is all
     #[arg(long, default_value_t = 20)]
@@ -48,7 +48,7 @@ pub fn run(args: &ListArgs) -> Result<()> {
 }
 
 /// Those that are wanted, and whether there are more.
-fn find(args: &ListArgs, client: &Client) -> Result<(Vec<Value>, bool)> {
+fn find(args: &ListArgs, client: &RestClient) -> Result<(Vec<Value>, bool)> {
     let most = if args.limit == 0 { usize::MAX } else { args.limit };
     let filter = args.room.as_ref().map(|room| format!("&room={}", segment(room))).unwrap_or_default();
     let mut found = Vec::new();

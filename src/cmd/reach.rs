@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::check::{self, Finding, Proof, Verdict};
+use super::check::{self, Finding, Grade, Proof};
 use crate::config::Config;
 
 /// Before it is tried for the second time; each pause is twice as long as the one before.
@@ -18,9 +18,9 @@ async fn storage(config: &Config) {
     for finding in check::storages(config, Proof::Writable).await {
         let text = &finding.text;
         match finding.verdict {
-            Verdict::Fail => tracing::warn!("recordings will wait on this disk: {text}"),
-            Verdict::Warn => tracing::warn!("{text}"),
-            Verdict::Ok | Verdict::Skip => tracing::debug!("{text}"),
+            Grade::Fail => tracing::warn!("recordings will wait on this disk: {text}"),
+            Grade::Warn => tracing::warn!("{text}"),
+            Grade::Ok | Grade::Skip => tracing::debug!("{text}"),
         }
     }
 }
@@ -33,7 +33,7 @@ async fn livekit(config: &Config) {
         for text in changes(&findings, &mut reported) {
             tracing::warn!("{text}");
         }
-        if findings.iter().all(|finding| finding.verdict != Verdict::Fail) {
+        if findings.iter().all(|finding| finding.verdict != Grade::Fail) {
             return tracing::info!("{} lets us in: rooms can be recorded", config.server.url);
         }
         tokio::time::sleep(pause).await;
@@ -49,9 +49,9 @@ fn changes(findings: &[Finding], reported: &mut Vec<Fault>) -> Vec<String> {
     let (mut changes, mut now) = (Vec::new(), Vec::new());
     for finding in findings {
         let words = match finding.verdict {
-            Verdict::Fail => "no room can be recorded, it is tried again: ",
-            Verdict::Warn => "",
-            Verdict::Ok | Verdict::Skip => continue,
+            Grade::Fail => "no room can be recorded, it is tried again: ",
+            Grade::Warn => "",
+            Grade::Ok | Grade::Skip => continue,
         };
         let (text, field) = (&finding.text, finding.field.clone());
         let subject = if field.is_some() { String::new() } else { format!("{}: ", finding.what) };

@@ -19,7 +19,7 @@ use crate::recording::{
     Container, DiskMarks, Health, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named,
 };
 use crate::scene::Size;
-use crate::spool::{Beside, Room};
+use crate::spool::{Beside, FreeSpace};
 
 /// What to record, and how.
 #[derive(Args)]
@@ -192,7 +192,7 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
 
 /// How little is left of the file's disk, when that is too little to go on.
 fn nearly_full(file: &Path) -> Option<String> {
-    let room = Room::of(file.parent()?).ok()?;
+    let room = FreeSpace::of(file.parent()?).ok()?;
     (room.free < DiskMarks::default().reserve(room.total)).then(|| format!("only {} MiB are free", room.free >> 20))
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::client::Client;
+use super::client::RestClient;
 use crate::config::{Overrides, Sources};
 use crate::error::Result;
 use crate::secret::Secret;
@@ -27,13 +27,13 @@ pub struct SidecarArgs {
 
 impl SidecarArgs {
     /// A way to ask it.
-    pub fn client(&self) -> Result<Client> {
+    pub fn client(&self) -> Result<RestClient> {
         let flags = Overrides { api_token: self.api_token.clone().map(Secret::new), ..Overrides::default() };
         let tree = Sources::of_process(self.config.clone(), None, flags).read()?.tree;
         let text = |path: &str| tree.get(path).and_then(|value| value.as_str()).filter(|text| !text.is_empty());
         let server = self.server.clone().filter(|server| !server.is_empty());
         let server = server.unwrap_or_else(|| address(text("listen").unwrap_or_default()));
-        Client::new(&server, text("api_token").map(Secret::new))
+        RestClient::new(&server, text("api_token").map(Secret::new))
     }
 }
 

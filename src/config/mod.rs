@@ -20,7 +20,7 @@ pub use logging::{Level, Logging};
 pub use reference::reference;
 pub use show::show;
 pub use source::{Effective, Sources};
-pub use table::{Entry, Kind, TABLE};
+pub use table::{Entry, TABLE, ValueKind};
 pub use warning::Warning;
 
 use std::collections::BTreeMap;

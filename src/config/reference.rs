@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::{Entry, Kind, TABLE};
+use super::table::{Entry, TABLE, ValueKind};
 
 /// Markdown: YAML key, variables and flag, type, default, meaning.
 pub fn reference() -> String {
@@ -22,7 +22,7 @@ fn setters(entry: &Entry) -> String {
 
 fn default(entry: &Entry) -> String {
     match (entry.default, entry.unset, entry.kind) {
-        ("", words, Kind::Secret | Kind::Tree | Kind::List) => words.to_owned(),
+        ("", words, ValueKind::Secret | ValueKind::Tree | ValueKind::List) => words.to_owned(),
         ("", value, _) if !value.contains(' ') && !["none", "never", "required", "AWS", "storage"].contains(&value) => {
             format!("`{value}`")
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::source::Effective;
-use super::table::{Kind, entry};
+use super::table::{ValueKind, entry};
 use super::tree::Leaf;
 use crate::secret::shown_url;
 
@@ -25,7 +25,7 @@ pub fn show(effective: &Effective) -> String {
         for (depth, section) in sections.iter().enumerate().skip(same) {
             let _ = writeln!(text, "{}{section}:", "  ".repeat(depth));
         }
-        let shown = if entry.kind == Kind::Secret { "'***'".to_owned() } else { scalar(value) };
+        let shown = if entry.kind == ValueKind::Secret { "'***'".to_owned() } else { scalar(value) };
         let line = format!("{}{key}: {shown}", "  ".repeat(sections.len()));
         let _ = writeln!(text, "{line:COLUMN$} # from {origin}");
         before = sections;

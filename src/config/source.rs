@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::table::{Entry, Kind, TABLE, entry};
+use super::table::{Entry, TABLE, ValueKind, entry};
 use super::tree::{Tree, take};
 use super::upstream::{FOREIGN, Here};
 use super::{Overrides, Warning};
@@ -132,7 +132,7 @@ impl Sources {
     /// What this variable says, or for a secret the file that its `…_FILE` form names.
     fn value(&self, entry: &Entry, name: &str) -> Result<Option<(String, String)>> {
         let plain = self.variable(name);
-        if entry.kind != Kind::Secret {
+        if entry.kind != ValueKind::Secret {
             return Ok(plain.map(|text| (name.to_owned(), text.to_owned())));
         }
         let file = format!("{name}_FILE");
@@ -232,49 +232,49 @@ fn parse(text: &str) -> std::result::Result<Value, String> {
 fn variable(entry: &Entry, name: &str, text: &str) -> Result<Value> {
     let own = entry.own_variable().is_some_and(|own| own == name);
     match entry.kind {
-        Kind::Millis if !own => {
+        ValueKind::Millis if !own => {
             let ms: u64 = text.trim().parse().map_err(|_| Error::invalid(name, "expected whole milliseconds"))?;
             Ok(format!("{ms}ms").into())
         }
-        Kind::NotFlag if !own => Ok(typed(Kind::Flag, name, text)?.as_bool().map(|flag| !flag).into()),
-        Kind::Text
-        | Kind::Secret
-        | Kind::Number
-        | Kind::Real
-        | Kind::Flag
-        | Kind::NotFlag
-        | Kind::List
-        | Kind::Length
-        | Kind::Millis
-        | Kind::Tree => typed(entry.kind, name, text),
+        ValueKind::NotFlag if !own => Ok(typed(ValueKind::Flag, name, text)?.as_bool().map(|flag| !flag).into()),
+        ValueKind::Text
+        | ValueKind::Secret
+        | ValueKind::Number
+        | ValueKind::Real
+        | ValueKind::Flag
+        | ValueKind::NotFlag
+        | ValueKind::List
+        | ValueKind::Length
+        | ValueKind::Millis
+        | ValueKind::Tree => typed(entry.kind, name, text),
     }
 }
 
 /// A text as a value of this kind; the error names `field` and never shows the text, which may be a secret in the wrong
 /// place.
-fn typed(kind: Kind, field: &str, text: &str) -> Result<Value> {
+fn typed(kind: ValueKind, field: &str, text: &str) -> Result<Value> {
     let wrong = |wanted: &str| Error::invalid(field, format!("expected {wanted}"));
-    if kind == Kind::Secret {
+    if kind == ValueKind::Secret {
         return Ok(text.into());
     }
     let text = text.trim();
     match kind {
-        Kind::Text | Kind::Secret | Kind::Length | Kind::Millis => Ok(text.into()),
-        Kind::Number => text.parse::<u64>().map(Value::from).map_err(|_| wrong("a whole number")),
-        Kind::Real => text.parse::<f64>().map(Value::from).map_err(|_| wrong("a number")),
-        Kind::Flag | Kind::NotFlag => match text.to_lowercase().as_str() {
+        ValueKind::Text | ValueKind::Secret | ValueKind::Length | ValueKind::Millis => Ok(text.into()),
+        ValueKind::Number => text.parse::<u64>().map(Value::from).map_err(|_| wrong("a whole number")),
+        ValueKind::Real => text.parse::<f64>().map(Value::from).map_err(|_| wrong("a number")),
+        ValueKind::Flag | ValueKind::NotFlag => match text.to_lowercase().as_str() {
             "true" | "1" | "yes" | "on" | "y" | "t" => Ok(true.into()),
             "false" | "0" | "no" | "off" | "n" | "f" => Ok(false.into()),
             _ => Err(wrong("true or false")),
         },
-        Kind::List if !text.starts_with('[') => {
+        ValueKind::List if !text.starts_with('[') => {
             Ok(text.split(',').map(str::trim).filter(|one| !one.is_empty()).collect::<Vec<_>>().into())
         }
-        Kind::List => match parse(text) {
+        ValueKind::List => match parse(text) {
             Ok(Value::Array(list)) => Ok(list.into()),
             Ok(_) | Err(_) => Err(wrong("a list such as a,b or [\"a\", \"b\"]")),
         },
-        Kind::Tree => match parse(text) {
+        ValueKind::Tree => match parse(text) {
             Ok(Value::Object(values)) => Ok(values.into()),
             Ok(_) | Err(_) => Err(wrong("an object such as {\"name\": \"value\"}")),
         },

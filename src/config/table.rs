@@ -6,7 +6,7 @@ pub struct Entry {
     /// Its place in the YAML; `*` stands for a name that the operator chooses.
     pub path: &'static str,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Variables that set it besides `GREFFIER_…`; the first one that is set counts.
     pub env: &'static [&'static str],
     /// The flag that sets it.
@@ -22,7 +22,7 @@ pub struct Entry {
 
 /// What an option holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// A string.
     Text,
     /// A string that is never shown; its variables have a `…_FILE` form.
@@ -45,7 +45,7 @@ pub enum Kind {
     Tree,
 }
 
-impl Kind {
+impl ValueKind {
     /// How the reference names it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,7 +61,7 @@ impl Kind {
 }
 
 impl Entry {
-    const fn new(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
+    const fn new(path: &'static str, kind: ValueKind, default: &'static str, doc: &'static str) -> Self {
         Self { path, kind, env: &[], flag: None, default, unset: "", doc }
     }
 
@@ -84,7 +84,7 @@ impl Entry {
 
     /// Is this the name of a variable or flag that sets it?
     pub fn is_set_by(&self, name: &str) -> bool {
-        let variable = name.strip_suffix("_FILE").filter(|_| self.kind == Kind::Secret).unwrap_or(name);
+        let variable = name.strip_suffix("_FILE").filter(|_| self.kind == ValueKind::Secret).unwrap_or(name);
         self.flag == Some(name)
             || self.env.contains(&variable)
             || self.own_variable().is_some_and(|own| own == variable)
@@ -97,7 +97,7 @@ impl Entry {
             match (own.next(), other.next()) {
                 (None, None) => return true,
                 (Some(a), Some(b)) if a == "*" || a == b => {}
-                (None, Some(_)) => return self.kind == Kind::Tree || self.kind == Kind::Secret,
+                (None, Some(_)) => return self.kind == ValueKind::Tree || self.kind == ValueKind::Secret,
                 (Some(_), Some(_) | None) => return false,
             }
         }
@@ -111,7 +111,7 @@ pub fn entry(path: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.path == path).or_else(|| TABLE.iter().find(|entry| entry.is_at(path)))
 }
 
-use Kind::{Flag, Length, List, Millis, NotFlag, Number, Real, Secret, Text, Tree};
+use ValueKind::{Flag, Length, List, Millis, NotFlag, Number, Real, Secret, Text, Tree};
 
 /// Every option, in the order of the reference.
 pub const TABLE: &[Entry] = &[

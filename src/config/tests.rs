@@ -349,12 +349,12 @@ fn what_is_shown_can_be_read_again() {
     let first = meet().read().unwrap();
     let again = Sources { body: Some(show(&first)), ..Sources::default() }.read().unwrap();
     assert_eq!(again.warnings, []);
-    for leaf in first.tree.leaves().filter(|leaf| !matches!(entry_kind(leaf.path), Kind::Secret)) {
+    for leaf in first.tree.leaves().filter(|leaf| !matches!(entry_kind(leaf.path), ValueKind::Secret)) {
         assert_eq!(again.tree.get(leaf.path), Some(leaf.value), "{}", leaf.path);
     }
 }
 
-fn entry_kind(path: &str) -> Kind {
+fn entry_kind(path: &str) -> ValueKind {
     table::entry(path).unwrap_or_else(|| panic!("{path} has no entry")).kind
 }
 
@@ -384,14 +384,14 @@ fn the_table_is_consistent() {
     // Given a value of its own kind, every option of a section that is read here is read.
     for entry in TABLE.iter().filter(|entry| !entry.path.contains('*')) {
         let value = match entry.kind {
-            Kind::Text if entry.path == "mail.transport" => "none",
-            Kind::Text | Kind::Secret => "x",
-            Kind::Number | Kind::Real => "1",
-            Kind::Flag | Kind::NotFlag => "true",
-            Kind::List => "[x]",
-            Kind::Length | Kind::Millis => "1s",
-            Kind::Tree if entry.path == "storage.s3.metadata" => "{ x: text }",
-            Kind::Tree => "{ x: { class: audio_composite } }",
+            ValueKind::Text if entry.path == "mail.transport" => "none",
+            ValueKind::Text | ValueKind::Secret => "x",
+            ValueKind::Number | ValueKind::Real => "1",
+            ValueKind::Flag | ValueKind::NotFlag => "true",
+            ValueKind::List => "[x]",
+            ValueKind::Length | ValueKind::Millis => "1s",
+            ValueKind::Tree if entry.path == "storage.s3.metadata" => "{ x: text }",
+            ValueKind::Tree => "{ x: { class: audio_composite } }",
         };
         let yaml = entry.path.rsplit('.').fold(value.to_owned(), |inner, key| format!("{{ {key}: {inner} }}"));
         match Config::parse(
@@ -457,12 +457,12 @@ fn the_default_that_is_shown_applies() {
             (default, unset) => panic!("{}: {default} or {unset}?", entry.path),
         };
         let is_value = match entry.kind {
-            Kind::Number | Kind::Real => words.parse::<f64>().is_ok(),
-            Kind::Flag | Kind::NotFlag => words.parse::<bool>().is_ok(),
+            ValueKind::Number | ValueKind::Real => words.parse::<f64>().is_ok(),
+            ValueKind::Flag | ValueKind::NotFlag => words.parse::<bool>().is_ok(),
             // Those that name a value of their own, not another option.
-            Kind::Text => ["mail.brand", "mail.smtp.encryption", "storage.s3.checksum", "storage_hook.bucket"]
+            ValueKind::Text => ["mail.brand", "mail.smtp.encryption", "storage.s3.checksum", "storage_hook.bucket"]
                 .contains(&entry.path),
-            Kind::Secret | Kind::List | Kind::Length | Kind::Millis | Kind::Tree => false,
+            ValueKind::Secret | ValueKind::List | ValueKind::Length | ValueKind::Millis | ValueKind::Tree => false,
         };
         if !is_value || entry.doc == "not supported" {
             continue;

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use super::targets::check_targets;
-use crate::capacity::{Capacity, Class, Slot};
+use crate::capacity::{Capacity, CostClass, Slot};
 use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::{DiskMarks, Origin, Recording, Request, SealedStore, Start};
-use crate::spool::Room;
+use crate::spool::FreeSpace;
 use crate::storage::{Storage, Stores};
 
 /// What starts are judged by. Cheap to clone.
@@ -162,8 +162,8 @@ impl Admission {
 }
 
 /// What kind of work it is.
-pub(super) fn class_of(request: &Request) -> Class {
-    Class::of(request.output.video().is_some())
+pub(super) fn class_of(request: &Request) -> CostClass {
+    CostClass::of(request.output.video().is_some())
 }
 
 /// May another recording begin in this room, which `other` holds?
@@ -197,7 +197,7 @@ pub(super) fn check_key(origin: &Origin, room: &str, key: &str, owner: Option<&R
 }
 
 /// Recordings that run need what is left of the disk, whoever requests another one.
-pub(super) fn check_disk(room: std::io::Result<Room>, marks: &DiskMarks) -> Result<()> {
+pub(super) fn check_disk(room: std::io::Result<FreeSpace>, marks: &DiskMarks) -> Result<()> {
     match room {
         // What is about to be ended is better not begun.
         Ok(room) if room.is_low() || room.free < marks.reserve(room.total).saturating_mul(2) => {
@@ -317,8 +317,8 @@ mod tests {
     #[test]
     fn a_disk_that_is_nearly_full_takes_nothing_new() {
         let disk = |room| check_disk(room, &DiskMarks::default());
-        assert_eq!(disk(Ok(Room { free: 1, total: 1 << 40 })).unwrap_err().kind, ErrorKind::ResourceExhausted);
-        assert!(disk(Ok(Room { free: 1 << 39, total: 1 << 40 })).is_ok());
+        assert_eq!(disk(Ok(FreeSpace { free: 1, total: 1 << 40 })).unwrap_err().kind, ErrorKind::ResourceExhausted);
+        assert!(disk(Ok(FreeSpace { free: 1 << 39, total: 1 << 40 })).is_ok());
         assert!(disk(Err(std::io::ErrorKind::Other.into())).is_ok(), "not to know is no reason");
     }
 

@@ -132,7 +132,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::capacity::{Class, Verdict};
+    use crate::capacity::{CostClass, Headroom};
     use crate::control::Progress;
     use crate::recording::{Limits, Options, Output, Policy, Request};
     use crate::scene::Layout;
@@ -167,9 +167,9 @@ mod tests {
         let (effects, mut facts) = effects(folder.path());
         let one = recording();
         let running = effects.record(&one).unwrap();
-        assert_ne!(effects.capacity.verdict(Class::Audio), Verdict::Idle);
+        assert_ne!(effects.capacity.verdict(CostClass::Audio), Headroom::Idle);
         drop(running);
-        assert_eq!(effects.capacity.verdict(Class::Audio), Verdict::Idle);
+        assert_eq!(effects.capacity.verdict(CostClass::Audio), Headroom::Idle);
         assert!(matches!(facts.recv().await, Some(Fact::Silence(id)) if id == one.id));
     }
 
@@ -182,7 +182,7 @@ mod tests {
         assert!(effects.record(&recording()).is_none());
         let Some(Fact::Report(_, Report::Broke { failure, salvaged: None })) = facts.recv().await else { panic!() };
         assert!(failure.to_string().starts_with("data_dir: cannot make a directory in the spool"), "{failure}");
-        assert_eq!(effects.capacity.verdict(Class::Audio), Verdict::Idle, "no place is kept for it");
+        assert_eq!(effects.capacity.verdict(CostClass::Audio), Headroom::Idle, "no place is kept for it");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::error::Result;
 use crate::ids::RecordingId;
 use crate::recording::Report;
-use crate::spool::Room;
+use crate::spool::FreeSpace;
 
 /// Something that happened.
 pub(super) enum Fact {
@@ -27,7 +27,7 @@ pub(super) enum Fact {
     /// The store did not take a change a while ago.
     WriteAgain,
     /// So much room the disk has.
-    Disk(std::io::Result<Room>),
+    Disk(std::io::Result<FreeSpace>),
     /// Nobody is to be told anything any more, as far as that can be.
     AllNotified,
     /// What is to be done before leaving has had its time.

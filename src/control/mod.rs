@@ -104,7 +104,7 @@ pub struct Control {
 }
 
 /// What control is made of.
-pub struct Parts {
+pub struct ControlParts {
     /// Where recordings are kept.
     pub db: Db,
     /// Where they grow.
@@ -182,7 +182,7 @@ enum ControlCommand {
 impl Control {
     /// Takes up what an earlier process left behind, and waits for orders meanwhile. The task ends once every handle is
     /// dropped. Must be called within a tokio runtime.
-    pub fn open(parts: Parts) -> Result<(Self, JoinHandle<()>)> {
+    pub fn open(parts: ControlParts) -> Result<(Self, JoinHandle<()>)> {
         let (commands, inbox) = mpsc::channel(ORDERS);
         let (db, admission, outbox) = (parts.db.clone(), parts.admission.clone(), parts.outbox.clone());
         let mut driver = driver::Driver::new(parts);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::egress::{Targets, Verdict};
+use crate::egress::{Destination, Targets};
 use crate::error::{Error, Result};
 use crate::recording::Start;
 
@@ -36,8 +36,8 @@ pub(super) async fn check_targets(targets: &Targets, start: &Start) -> Result<()
 
 async fn check_target(targets: &Targets, field: &str, url: &str) -> Result<()> {
     let (name, port) = match targets.check(field, url)? {
-        Verdict::Allowed => return Ok(()),
-        Verdict::Resolve(name, port) => (name, port),
+        Destination::Allowed => return Ok(()),
+        Destination::Resolve(name, port) => (name, port),
     };
     let found = tokio::time::timeout(RESOLVE, tokio::net::lookup_host((name, port))).await;
     let addresses: Vec<IpAddr> = match found {

@@ -58,7 +58,7 @@ async fn a_stop_means_its_moment_though_the_disk_hangs() {
         api_key: String::new(),
         targets: Arc::default(),
     };
-    let parts = Parts { db: db.clone(), spool, launcher, outbox, completions, policy, admission, timeouts };
+    let parts = ControlParts { db: db.clone(), spool, launcher, outbox, completions, policy, admission, timeouts };
     let (control, _driver) = Control::open(parts).unwrap();
     let request = Request { room: "daily".into(), output: Output::ogg(), limits: Limits::default() };
     let recording = control.start(Start::new("transcript", request, Options::default())).await.unwrap();

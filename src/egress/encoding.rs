@@ -24,7 +24,7 @@ pub struct EncodingRequest {
 
 /// What is wanted of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tracks {
+pub enum RequestedTracks {
     /// Picture and audio.
     Both,
     /// `video_only`.
@@ -34,7 +34,7 @@ pub enum Tracks {
 }
 
 /// The output these wishes amount to. `layout` matters only to the picture.
-pub fn output(file_type: i32, tracks: Tracks, layout: Layout, requested: &EncodingRequest) -> Result<Output> {
+pub fn output(file_type: i32, tracks: RequestedTracks, layout: Layout, requested: &EncodingRequest) -> Result<Output> {
     let wish = requested.advanced.unwrap_or_default();
     let video = video(tracks, layout, requested.preset, &wish)?;
     let audio = AudioSettings {
@@ -42,9 +42,9 @@ pub fn output(file_type: i32, tracks: Tracks, layout: Layout, requested: &Encodi
         frequency: number("audio_frequency", wish.audio_frequency)?.unwrap_or(FREQUENCY),
     };
     let output = match (container(file_type, tracks, &wish)?, tracks) {
-        (Container::Mp4, Tracks::Both) => Output::mp4(video),
-        (Container::Mp4, Tracks::Video) => Output::silent_mp4(video),
-        (Container::Mp4, Tracks::Audio) => Ok(Output::audio_mp4()),
+        (Container::Mp4, RequestedTracks::Both) => Output::mp4(video),
+        (Container::Mp4, RequestedTracks::Video) => Output::silent_mp4(video),
+        (Container::Mp4, RequestedTracks::Audio) => Ok(Output::audio_mp4()),
         (Container::Ogg, _) => Ok(Output::ogg()),
     };
     output.and_then(|output| output.with_audio(audio)).map_err(|e| {
@@ -54,7 +54,7 @@ pub fn output(file_type: i32, tracks: Tracks, layout: Layout, requested: &Encodi
 }
 
 /// LiveKit tries the containers that can hold what is wanted in the order OGG, MP4, MP3.
-fn container(file_type: i32, tracks: Tracks, wish: &proto::EncodingOptions) -> Result<Container> {
+fn container(file_type: i32, tracks: RequestedTracks, wish: &proto::EncodingOptions) -> Result<Container> {
     use proto::{AudioCodec, EncodedFileType};
     let file_type = EncodedFileType::try_from(file_type).map_err(|_| invalid("file_type"))?;
     let codec = AudioCodec::try_from(wish.audio_codec).map_err(|_| invalid("audio_codec"))?;
@@ -69,21 +69,26 @@ fn container(file_type: i32, tracks: Tracks, wish: &proto::EncodingOptions) -> R
     };
     match (file_type, tracks) {
         (EncodedFileType::Mp3, _) => mp3(),
-        (EncodedFileType::Ogg, Tracks::Both | Tracks::Video) => {
+        (EncodedFileType::Ogg, RequestedTracks::Both | RequestedTracks::Video) => {
             let message = "no supported codec is compatible with all outputs";
             Err(Error::new(ErrorKind::InvalidArgument, message))
         }
-        (EncodedFileType::DefaultFiletype, Tracks::Audio) if codec == AudioCodec::Aac => Ok(Container::Mp4),
-        (EncodedFileType::DefaultFiletype | EncodedFileType::Ogg, Tracks::Audio) => audio(Container::Ogg),
-        (EncodedFileType::DefaultFiletype | EncodedFileType::Mp4, Tracks::Both)
-        | (EncodedFileType::Mp4, Tracks::Audio) => audio(Container::Mp4),
+        (EncodedFileType::DefaultFiletype, RequestedTracks::Audio) if codec == AudioCodec::Aac => Ok(Container::Mp4),
+        (EncodedFileType::DefaultFiletype | EncodedFileType::Ogg, RequestedTracks::Audio) => audio(Container::Ogg),
+        (EncodedFileType::DefaultFiletype | EncodedFileType::Mp4, RequestedTracks::Both)
+        | (EncodedFileType::Mp4, RequestedTracks::Audio) => audio(Container::Mp4),
         // Wishes about audio mean nothing.
-        (EncodedFileType::DefaultFiletype | EncodedFileType::Mp4, Tracks::Video) => Ok(Container::Mp4),
+        (EncodedFileType::DefaultFiletype | EncodedFileType::Mp4, RequestedTracks::Video) => Ok(Container::Mp4),
     }
 }
 
 /// The picture's settings; they are checked even where they mean nothing, but for the codec.
-fn video(tracks: Tracks, layout: Layout, preset: Option<i32>, wish: &proto::EncodingOptions) -> Result<VideoSettings> {
+fn video(
+    tracks: RequestedTracks,
+    layout: Layout,
+    preset: Option<i32>,
+    wish: &proto::EncodingOptions,
+) -> Result<VideoSettings> {
     use proto::VideoCodec;
     let mut video = match preset {
         Some(preset) => preset_of(preset, layout)?,
@@ -101,7 +106,7 @@ fn video(tracks: Tracks, layout: Layout, preset: Option<i32>, wish: &proto::Enco
         VideoCodec::DefaultVc | VideoCodec::H264Main => Profile::Main,
         VideoCodec::H264Baseline => Profile::Baseline,
         VideoCodec::H264High => Profile::High,
-        VideoCodec::Vp8 if tracks == Tracks::Audio => Profile::Main,
+        VideoCodec::Vp8 if tracks == RequestedTracks::Audio => Profile::Main,
         VideoCodec::Vp8 => return Err(invalid("video_codec")),
     };
     let interval = wish.key_frame_interval;
@@ -136,7 +141,11 @@ mod tests {
     use super::*;
     use proto::{AudioCodec, EncodedFileType, VideoCodec};
 
-    fn requested(file_type: EncodedFileType, tracks: Tracks, advanced: proto::EncodingOptions) -> Result<Output> {
+    fn requested(
+        file_type: EncodedFileType,
+        tracks: RequestedTracks,
+        advanced: proto::EncodingOptions,
+    ) -> Result<Output> {
         let requested = EncodingRequest { preset: None, advanced: Some(advanced) };
         output(file_type.into(), tracks, Layout::from_name("grid"), &requested)
     }
@@ -154,16 +163,16 @@ mod tests {
             audio_frequency: 32_000,
             ..Default::default()
         };
-        let output = requested(EncodedFileType::Mp4, Tracks::Both, wish).unwrap();
+        let output = requested(EncodedFileType::Mp4, RequestedTracks::Both, wish).unwrap();
         let video = output.video().unwrap();
         assert_eq!((video.profile, video.key_frame_interval), (Profile::High, Duration::from_millis(2500)));
         assert_eq!(output.audio(), Some(&AudioSettings { bitrate: 96, frequency: 32_000 }));
-        let usual = requested(EncodedFileType::Mp4, Tracks::Both, Default::default()).unwrap();
+        let usual = requested(EncodedFileType::Mp4, RequestedTracks::Both, Default::default()).unwrap();
         assert_eq!(usual.audio(), Some(&AudioSettings { bitrate: 128, frequency: 44_100 }), "as LiveKit Egress");
         let video = usual.video().unwrap();
         assert_eq!((video.profile, video.key_frame_interval), (Profile::Main, Duration::from_secs(4)));
         let baseline = proto::EncodingOptions { video_codec: VideoCodec::H264Baseline.into(), ..Default::default() };
-        let baseline = requested(EncodedFileType::Mp4, Tracks::Both, baseline).unwrap();
+        let baseline = requested(EncodedFileType::Mp4, RequestedTracks::Both, baseline).unwrap();
         assert_eq!(baseline.video().unwrap().profile, Profile::Baseline);
     }
 
@@ -176,28 +185,28 @@ mod tests {
         };
         use AudioCodec::{Aac, AcMp3, DefaultAc, Opus};
         let audio = |container, frequency| Ok((container, false, Some(frequency)));
-        assert_eq!(of(DefaultFiletype, Tracks::Both, DefaultAc), Ok((Container::Mp4, true, Some(44_100))));
-        assert_eq!(of(DefaultFiletype, Tracks::Video, DefaultAc), Ok((Container::Mp4, true, None)));
-        assert_eq!(of(Mp4, Tracks::Video, Opus), Ok((Container::Mp4, true, None)), "of no meaning");
-        assert_eq!(of(DefaultFiletype, Tracks::Audio, DefaultAc), audio(Container::Ogg, 48_000));
-        assert_eq!(of(DefaultFiletype, Tracks::Audio, Aac), audio(Container::Mp4, 44_100));
-        assert_eq!(of(Mp4, Tracks::Audio, DefaultAc), audio(Container::Mp4, 44_100));
-        assert_eq!(of(Ogg, Tracks::Audio, Opus), audio(Container::Ogg, 48_000));
+        assert_eq!(of(DefaultFiletype, RequestedTracks::Both, DefaultAc), Ok((Container::Mp4, true, Some(44_100))));
+        assert_eq!(of(DefaultFiletype, RequestedTracks::Video, DefaultAc), Ok((Container::Mp4, true, None)));
+        assert_eq!(of(Mp4, RequestedTracks::Video, Opus), Ok((Container::Mp4, true, None)), "of no meaning");
+        assert_eq!(of(DefaultFiletype, RequestedTracks::Audio, DefaultAc), audio(Container::Ogg, 48_000));
+        assert_eq!(of(DefaultFiletype, RequestedTracks::Audio, Aac), audio(Container::Mp4, 44_100));
+        assert_eq!(of(Mp4, RequestedTracks::Audio, DefaultAc), audio(Container::Mp4, 44_100));
+        assert_eq!(of(Ogg, RequestedTracks::Audio, Opus), audio(Container::Ogg, 48_000));
         let missing = |field: &str| Err(format!("request has missing or invalid field: {field}"));
-        assert_eq!(of(Ogg, Tracks::Audio, Aac), missing("audio_codec"));
-        for tracks in [Tracks::Both, Tracks::Video] {
+        assert_eq!(of(Ogg, RequestedTracks::Audio, Aac), missing("audio_codec"));
+        for tracks in [RequestedTracks::Both, RequestedTracks::Video] {
             let none = Err("no supported codec is compatible with all outputs".to_owned());
             assert_eq!(of(Ogg, tracks, DefaultAc), none);
         }
         for (file_type, codec) in [(Mp4, Opus), (Mp3, DefaultAc), (Mp4, AcMp3)] {
-            let error = requested(file_type, Tracks::Audio, self::codec(codec)).unwrap_err();
+            let error = requested(file_type, RequestedTracks::Audio, self::codec(codec)).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Unimplemented, "{error}");
         }
     }
 
     #[test]
     fn what_cannot_be_is_named() {
-        let wrong = |wish| requested(EncodedFileType::Mp4, Tracks::Both, wish).unwrap_err().message;
+        let wrong = |wish| requested(EncodedFileType::Mp4, RequestedTracks::Both, wish).unwrap_err().message;
         let missing = |field: &str| format!("request has missing or invalid field: {field}");
         let usual = proto::EncodingOptions::default;
         assert_eq!(wrong(proto::EncodingOptions { audio_frequency: 44_000, ..usual() }), missing("audio_frequency"));

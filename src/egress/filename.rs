@@ -15,7 +15,7 @@ const SEGMENT: usize = 240;
 
 /// What the templates may name.
 #[derive(Clone, Copy, Debug)]
-pub struct Names<'a> {
+pub struct RoomNames<'a> {
     /// `{room_name}`.
     pub room_name: &'a str,
     /// `{room_id}`.
@@ -24,7 +24,7 @@ pub struct Names<'a> {
 
 /// The object's key, without a slash at its head. `now` is local time, as the templates have it. A room's name stays within its
 /// segment, whatever it is; where it makes one too long, that is shortened. What was asked for word for word is refused instead.
-pub fn resolve(path: &str, names: Names<'_>, container: Container, now: &Zoned) -> Result<String> {
+pub fn resolve(path: &str, names: RoomNames<'_>, container: Container, now: &Zoned) -> Result<String> {
     let time = now.strftime("%Y-%m-%dT%H%M%S").to_string();
     let utc = now.with_time_zone(TimeZone::UTC);
     let utc = format!("{}{:03}", utc.strftime("%Y%m%d%H%M%S"), utc.millisecond());
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn paths_are_livekits() {
         let now: Zoned = "2026-11-22T21:05:06.789+01:00[Europe/Paris]".parse().unwrap();
-        let names = Names { room_name: "daily", room_id: "RM_1" };
+        let names = RoomNames { room_name: "daily", room_id: "RM_1" };
         let table = [
             ("recordings/0b2c.mp4", "recordings/0b2c.mp4"),
             ("", "daily-2026-11-22T210506.mp4"),
@@ -146,7 +146,7 @@ mod tests {
             assert_eq!(resolve(path, names, Container::Mp4, &now).unwrap(), wanted, "{path}");
         }
         assert_eq!(resolve("x.mp4", names, Container::Ogg, &now).unwrap(), "x.ogg");
-        let evil = Names { room_name: "../../root", room_id: "" };
+        let evil = RoomNames { room_name: "../../root", room_id: "" };
         assert_eq!(resolve("a/", evil, Container::Mp4, &now).unwrap(), "a/.._.._root-2026-11-22T210506.mp4");
         assert_eq!(resolve("a/{room_name}", evil, Container::Mp4, &now).unwrap(), "a/.._.._root.mp4");
         for wrong in ["a\0b", "a\nb", "a\\b", &"x".repeat(600)] {
@@ -159,7 +159,7 @@ mod tests {
     fn a_rooms_name_never_leaves_its_segment() {
         let now: Zoned = "2026-11-22T21:05:06.789+01:00[Europe/Paris]".parse().unwrap();
         for name in ["..", ".", "../..", "/etc/passwd", "a/../../b", "\\..\\x", "a\nb", "...", "./.", "x/.", "\0"] {
-            let names = Names { room_name: name, room_id: name };
+            let names = RoomNames { room_name: name, room_id: name };
             for path in
                 ["a/{room_name}", "a/b/../{room_id}", "a/", "a/{room_name}/", "a/{room_name}/x", "a/x-{room_name}.mp4"]
             {
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn a_name_that_is_not_there_opens_no_folder() {
         let now: Zoned = "2026-11-22T21:05:06.789+01:00[Europe/Paris]".parse().unwrap();
-        let names = Names { room_name: "", room_id: "" };
+        let names = RoomNames { room_name: "", room_id: "" };
         for (path, wanted) in [
             ("{room_name}/x", "x.mp4"),
             ("a/{room_id}/x", "a/x.mp4"),
@@ -197,7 +197,7 @@ mod tests {
             for bytes in [230, 240, 252, 300, 384, 1000] {
                 let room = |last: &str| format!("{}{last}", letter.repeat(bytes / letter.len()));
                 let key = |room: &str, path: &str| {
-                    let names = Names { room_name: room, room_id: "RM_1" };
+                    let names = RoomNames { room_name: room, room_id: "RM_1" };
                     resolve(path, names, Container::Mp4, &now).unwrap()
                 };
                 for path in ["", "out/", "{room_name}/{time}", "{room_name}.mp4"] {
@@ -210,7 +210,7 @@ mod tests {
             }
         }
         // What was asked for word for word is not changed.
-        let names = Names { room_name: "r", room_id: "" };
+        let names = RoomNames { room_name: "r", room_id: "" };
         assert!(resolve(&format!("{}.mp4", "x".repeat(255)), names, Container::Mp4, &now).is_err());
         assert!(resolve(&format!("{}/a.mp4", "x".repeat(241)), names, Container::Mp4, &now).is_err());
     }

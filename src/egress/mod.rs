@@ -15,4 +15,4 @@ pub use health::health;
 pub use info::Status;
 pub use manifest::{Manifest, manifest};
 pub use request::{from_caller, from_server};
-pub use targets::{Targets, Verdict};
+pub use targets::{Destination, Targets};

@@ -9,7 +9,7 @@ use livekit_protocol::start_egress_request::{Encoding as Encoding2, Source};
 use livekit_protocol::storage_config::Provider;
 use prost::Message as _;
 
-use crate::egress::filename::{Names, invalid, resolve};
+use crate::egress::filename::{RoomNames, invalid, resolve};
 use crate::egress::rpc::RpcRequest as Rpc;
 use crate::egress::store::{self, unimplemented};
 use crate::egress::{encoding, rpc};
@@ -86,13 +86,13 @@ fn read(
         return Err(invalid("audio_only and video_only"));
     }
     let tracks = match (composite.audio_only, composite.video_only) {
-        (true, _) => encoding::Tracks::Audio,
-        (_, true) => encoding::Tracks::Video,
-        (false, false) => encoding::Tracks::Both,
+        (true, _) => encoding::RequestedTracks::Audio,
+        (_, true) => encoding::RequestedTracks::Video,
+        (false, false) => encoding::RequestedTracks::Both,
     };
     let layout = Layout::from_name(&composite.layout);
     let output = encoding::output(composite.file_type, tracks, layout, &composite.encoding)?;
-    let names = Names { room_name: &composite.room_name, room_id: &room_id };
+    let names = RoomNames { room_name: &composite.room_name, room_id: &room_id };
     let key = resolve(&composite.filepath, names, output.container(), now)?;
     let store = composite.store.as_ref().map(store::section).transpose()?;
     let info = proto::EgressInfo { request: Some(info), ..Default::default() };

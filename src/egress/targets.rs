@@ -18,7 +18,7 @@ pub struct Targets {
 
 /// What is to be known of a host before we go there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Destination {
     /// It is named by the configuration, or an address of the world.
     Allowed,
     /// A name: the addresses that it stands for decide.
@@ -39,12 +39,12 @@ impl Targets {
     }
 
     /// May a request send us to this URL? The error names `field`.
-    pub fn check(&self, field: &str, url: &str) -> Result<Verdict> {
+    pub fn check(&self, field: &str, url: &str) -> Result<Destination> {
         let url = Url::parse(url).map_err(|_| Error::invalid(field, "not a URL"))?;
         let host = url.host().ok_or_else(|| Error::invalid(field, "without a host"))?;
         let (plain_host, port) = (plain(&host.to_string()), url.port_or_known_default().unwrap_or(443));
         if self.everything || self.names(&plain_host) || self.ours.contains(&(plain_host, port)) {
-            return Ok(Verdict::Allowed);
+            return Ok(Destination::Allowed);
         }
         let (address, name) = match host {
             Host::Ipv4(address) => (Some(IpAddr::V4(address)), String::new()),
@@ -53,9 +53,9 @@ impl Targets {
         };
         match address {
             Some(address) if is_within(address) => Err(within(field)),
-            Some(_) => Ok(Verdict::Allowed),
+            Some(_) => Ok(Destination::Allowed),
             None if is_name_within(&name) => Err(within(field)),
-            None => Ok(Verdict::Resolve(name, port)),
+            None => Ok(Destination::Resolve(name, port)),
         }
     }
 
@@ -181,9 +181,9 @@ mod tests {
             assert!(error.starts_with("webhooks.url: ") && error.contains("requests.allowed_hosts"), "{host}: {error}");
         }
         for host in ["8.8.8.8", "[2606:4700::1111]", "172.32.0.1", "100.128.0.1", "[64:ff9b::808:808]"] {
-            assert_eq!(targets.check("f", &format!("https://{host}/")).unwrap(), Verdict::Allowed, "{host}");
+            assert_eq!(targets.check("f", &format!("https://{host}/")).unwrap(), Destination::Allowed, "{host}");
         }
-        let wanted = Verdict::Resolve("hooks.example.org".into(), 443);
+        let wanted = Destination::Resolve("hooks.example.org".into(), 443);
         assert_eq!(targets.check("f", "https://Hooks.example.org/x").unwrap(), wanted);
         assert!(targets.check_addresses("f", &["8.8.8.8".parse().unwrap(), "10.0.0.1".parse().unwrap()]).is_err());
         assert!(targets.check_addresses("f", &["8.8.8.8".parse().unwrap()]).is_ok());
@@ -200,7 +200,7 @@ mod tests {
             "http://a.svc.cluster.local",
             "http://[fd00::1]/",
         ] {
-            assert_eq!(targets.check("f", url).unwrap(), Verdict::Allowed, "{url}");
+            assert_eq!(targets.check("f", url).unwrap(), Destination::Allowed, "{url}");
         }
         for url in [
             "http://minio:9000",
@@ -213,7 +213,7 @@ mod tests {
             assert!(targets.check("f", url).is_err(), "{url}");
         }
         let everything = Targets::new(vec!["*".into()], []);
-        assert_eq!(everything.check("f", "http://169.254.169.254/").unwrap(), Verdict::Allowed);
+        assert_eq!(everything.check("f", "http://169.254.169.254/").unwrap(), Destination::Allowed);
     }
 
     proptest! {

@@ -8,5 +8,5 @@ mod trust;
 pub mod webhook;
 
 pub use rooms::RoomService;
-pub use server::{Endpoint, Server};
+pub use server::{Server, ServerAddress};
 pub use trust::client_config;

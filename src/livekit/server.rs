@@ -49,7 +49,7 @@ impl Server {
     }
 
     /// Where to connect to. `InvalidArgument` names `url`.
-    pub fn endpoint(&self) -> Result<Endpoint> {
+    pub fn endpoint(&self) -> Result<ServerAddress> {
         let wrong = |why: &str| Error::invalid("url", format!("{:?} {why}; {EXAMPLE}", self.url));
         let url = Url::parse(&self.url).map_err(|e| wrong(&format!("is not a URL ({e})")))?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -66,13 +66,13 @@ impl Server {
         };
         let host = url.host_str().ok_or_else(|| wrong("has no host"))?.to_owned();
         let port = url.port_or_known_default().ok_or_else(|| wrong("has no port"))?;
-        Ok(Endpoint { tls, host, port, path: url.path().trim_end_matches('/').to_owned() })
+        Ok(ServerAddress { tls, host, port, path: url.path().trim_end_matches('/').to_owned() })
     }
 }
 
 /// A checked URL, in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct ServerAddress {
     /// Encrypted.
     pub tls: bool,
     /// Name or address.
@@ -83,7 +83,7 @@ pub struct Endpoint {
     pub path: String,
 }
 
-impl Endpoint {
+impl ServerAddress {
     /// Where its HTTP API begins: a URL without a slash at the end.
     pub fn http_url(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };

@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use crate::egress;
 use crate::error::{Error, ErrorKind, Result};
-use crate::psrpc::{Bus, Client, Options};
+use crate::psrpc::{Bus, CallOptions, PsrpcClient};
 use crate::recording::{Event, Recording};
 
 /// LiveKit Egress' `io_create_timeout`.
@@ -21,13 +21,13 @@ const BID: Duration = Duration::from_secs(5);
 /// Asks the servers' `IOInfo`.
 #[derive(Clone, Debug)]
 pub struct IoInfo {
-    client: Client,
+    client: PsrpcClient,
 }
 
 impl IoInfo {
     /// Over this bus. Must be called within a tokio runtime.
     pub fn new(bus: &Bus) -> Self {
-        Self { client: Client::new(bus, "IOInfo") }
+        Self { client: PsrpcClient::new(bus, "IOInfo") }
     }
 
     /// `CreateEgress` once we are in its room, `UpdateEgress` for everything after that. `location` is where the object is.
@@ -39,7 +39,7 @@ impl IoInfo {
             Event::Started | Event::Ending | Event::Ended => ("UpdateEgress", UPDATE),
         };
         let info = Bytes::from(egress::proto::info(about, location).encode_to_vec());
-        match self.client.call(method, "", info, &Options::patient(timeout, BID)).await {
+        match self.client.call(method, "", info, &CallOptions::patient(timeout, BID)).await {
             Ok(_) => Ok(()),
             Err(e) => match e.kind {
                 // The server has understood and does not want it: it will not want it later.

@@ -11,7 +11,7 @@ pub type Generation = u64;
 
 /// What the engine is told.
 #[derive(Debug)]
-pub enum Command {
+pub enum EngineCommand {
     /// [`super::Pipeline::attach`].
     Attach(TrackId, ParticipantId, Codec),
     /// [`super::Pipeline::detach`].

@@ -9,12 +9,12 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::ids::{ParticipantId, TrackId};
 use crate::recording::HoleCause;
-use crate::timeline::{Kind, RecordingTime, Timeline};
+use crate::timeline::{MediaKind, RecordingTime, Timeline};
 
 use super::audio::mixer;
 use super::audio::thread::MixerCommand;
 use super::clock::{Pulse, RecordingClock, span};
-use super::command::{Command, Generation};
+use super::command::{EngineCommand, Generation};
 use super::input::budget::Budget;
 use super::input::decoder::{Decoder, Surroundings};
 use super::input::frame_queue::FrameQueue;
@@ -35,7 +35,7 @@ const WRITE_OUT: Duration = Duration::from_secs(30);
 /// The engine and what it owns.
 pub struct Engine {
     /// What is requested of it.
-    pub commands: Receiver<Command>,
+    pub commands: Receiver<EngineCommand>,
     /// What a decoder needs.
     pub around: Surroundings,
     /// To the owner.
@@ -51,12 +51,12 @@ pub struct Engine {
     /// When recording time zero was.
     pub clock: RecordingClock,
     /// The tracks.
-    pub tracks: Tracks,
+    pub tracks: AttachedTracks,
 }
 
 /// All tracks: those attached, and those detached that still play out.
 #[derive(Debug, Default)]
-pub struct Tracks {
+pub struct AttachedTracks {
     timeline: Timeline<ParticipantId>,
     attached: HashMap<TrackId, TrackState>,
     ending: Vec<(TrackId, Decoder)>,
@@ -98,7 +98,7 @@ impl Engine {
                 self.stood_still(since, now);
             }
             match command {
-                Ok(Command::Drain(at)) => return Ok(at),
+                Ok(EngineCommand::Drain(at)) => return Ok(at),
                 // The owner is gone: what there is, is kept.
                 Err(RecvTimeoutError::Disconnected) => return Ok(Instant::now()),
                 Err(RecvTimeoutError::Timeout) => self.flush(),
@@ -142,18 +142,18 @@ impl Engine {
         let deadline = Instant::now() + PLAY_OUT;
         while !playing.is_empty() {
             match self.commands.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Command::InputEnded(generation) | Command::InputFailed(generation, _)) => {
+                Ok(EngineCommand::InputEnded(generation) | EngineCommand::InputFailed(generation, _)) => {
                     playing.remove(&generation);
                 }
-                Ok(Command::OutputBroke(why)) => return Event::Broke(why),
-                Ok(Command::OutputEnded) => return Event::Broke("the output ended by itself".into()),
+                Ok(EngineCommand::OutputBroke(why)) => return Event::Broke(why),
+                Ok(EngineCommand::OutputEnded) => return Event::Broke("the output ended by itself".into()),
                 // Too late.
                 Ok(
-                    Command::Attach(..)
-                    | Command::Detach(_)
-                    | Command::Unit(..)
-                    | Command::Report(..)
-                    | Command::Drain(_),
+                    EngineCommand::Attach(..)
+                    | EngineCommand::Detach(_)
+                    | EngineCommand::Unit(..)
+                    | EngineCommand::Report(..)
+                    | EngineCommand::Drain(_),
                 ) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
@@ -164,16 +164,16 @@ impl Engine {
         let (mut deadline, mut written) = (Instant::now() + WRITE_OUT, self.file.length());
         loop {
             match self.commands.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Command::OutputEnded) => break,
-                Ok(Command::OutputBroke(why)) => return Event::Broke(why),
+                Ok(EngineCommand::OutputEnded) => break,
+                Ok(EngineCommand::OutputBroke(why)) => return Event::Broke(why),
                 Ok(
-                    Command::Attach(..)
-                    | Command::Detach(_)
-                    | Command::Unit(..)
-                    | Command::Report(..)
-                    | Command::Drain(_)
-                    | Command::InputEnded(_)
-                    | Command::InputFailed(..),
+                    EngineCommand::Attach(..)
+                    | EngineCommand::Detach(_)
+                    | EngineCommand::Unit(..)
+                    | EngineCommand::Report(..)
+                    | EngineCommand::Drain(_)
+                    | EngineCommand::InputEnded(_)
+                    | EngineCommand::InputFailed(..),
                 ) => {}
                 // A slow machine or disk is waited for as long as something comes.
                 Err(RecvTimeoutError::Timeout) if self.file.length() > written => {
@@ -221,21 +221,21 @@ impl Engine {
         self.tracks.ending.iter().map(|(_, decoder)| decoder.generation).collect()
     }
 
-    fn handle(&mut self, command: Command) -> Outcome {
+    fn handle(&mut self, command: EngineCommand) -> Outcome {
         match command {
-            Command::Attach(track, participant, codec) => self.attach(track, participant, codec),
-            Command::Detach(track) => self.detach(&track),
-            Command::Unit(track, unit) => self.unit(&track, unit),
-            Command::Report(track, report) => {
+            EngineCommand::Attach(track, participant, codec) => self.attach(track, participant, codec),
+            EngineCommand::Detach(track) => self.detach(&track),
+            EngineCommand::Unit(track, unit) => self.unit(&track, unit),
+            EngineCommand::Report(track, report) => {
                 if let Some(state) = self.tracks.attached.get(&track) {
                     self.tracks.timeline.report(state.key, report.rtp, report.ntp_ns);
                 }
             }
-            Command::Drain(_) => {}
-            Command::InputFailed(generation, why) => self.failed(generation, why),
-            Command::InputEnded(generation) => self.ended(generation),
-            Command::OutputBroke(why) => return Outcome::Broke(why),
-            Command::OutputEnded => return Outcome::Broke("the output ended by itself".into()),
+            EngineCommand::Drain(_) => {}
+            EngineCommand::InputFailed(generation, why) => self.failed(generation, why),
+            EngineCommand::InputEnded(generation) => self.ended(generation),
+            EngineCommand::OutputBroke(why) => return Outcome::Broke(why),
+            EngineCommand::OutputEnded => return Outcome::Broke("the output ended by itself".into()),
         }
         Outcome::Next
     }
@@ -247,7 +247,7 @@ impl Engine {
         if !recorded {
             return;
         }
-        let kind = if is_audio { Kind::Audio } else { Kind::Video };
+        let kind = if is_audio { MediaKind::Audio } else { MediaKind::Video };
         let key = self.tracks.timeline.add(participant, kind);
         self.tracks.attached.insert(track.clone(), TrackState::new(key, codec));
         self.open(&track);
@@ -360,7 +360,7 @@ impl Engine {
 }
 
 /// Tells the owner what became of a track's units.
-fn report(events: &UnboundedSender<Event>, track: &TrackId, outcome: track::Outcome) {
+fn report(events: &UnboundedSender<Event>, track: &TrackId, outcome: track::UnitOutcome) {
     if outcome.request {
         let _ = events.send(Event::NeedKeyframe(track.clone()));
     }

@@ -3,13 +3,13 @@
 use std::sync::mpsc::Sender;
 use std::thread;
 
-use super::command::Command;
+use super::command::EngineCommand;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Ends the recording, with this reason.
-pub fn ends(commands: &Sender<Command>) -> impl Fn(String) + Send + 'static {
+pub fn ends(commands: &Sender<EngineCommand>) -> impl Fn(String) + Send + 'static {
     let commands = commands.clone();
-    move |why| drop(commands.send(Command::OutputBroke(why)))
+    move |why| drop(commands.send(EngineCommand::OutputBroke(why)))
 }
 
 /// A thread of the pipeline. When it stops by a panic, `report` is told: else a recording would go on for ever without it.
@@ -55,7 +55,7 @@ mod tests {
         let reported: Vec<_> = received.iter().collect();
         assert_eq!(reported.len(), 1, "{reported:?}");
         assert!(
-            matches!(&reported[0], Command::OutputBroke(why) if why.starts_with("the mixer stopped")),
+            matches!(&reported[0], EngineCommand::OutputBroke(why) if why.starts_with("the mixer stopped")),
             "{reported:?}"
         );
     }

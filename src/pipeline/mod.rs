@@ -33,7 +33,7 @@ use crate::scene::Scene;
 use audio::mixer;
 use audio::thread::MixerThread;
 use clock::RecordingClock;
-use command::Command;
+use command::EngineCommand;
 use engine::Engine;
 use input::decoder::Surroundings;
 use stats::Counters;
@@ -107,7 +107,7 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Pipeline {
     clock: RecordingClock,
-    commands: Sender<Command>,
+    commands: Sender<EngineCommand>,
     painter: Option<Sender<PainterCommand>>,
     counters: Arc<Counters>,
     path: PathBuf,
@@ -134,7 +134,7 @@ impl Pipeline {
         output: &Output,
         path: PathBuf,
         clock: RecordingClock,
-        (commands, to_engine): (Sender<Command>, Receiver<Command>),
+        (commands, to_engine): (Sender<EngineCommand>, Receiver<EngineCommand>),
         events: UnboundedSender<Event>,
     ) -> Result<Self> {
         let (to_mixer, receiver) = channel();
@@ -147,7 +147,7 @@ impl Pipeline {
             guard::spawn("painter", guard::ends(&commands), move || {
                 match Painter::new(receiver, outlet, clock, counters, size, framerate) {
                     Ok(painter) => painter.run(),
-                    Err(e) => drop(broke.send(Command::OutputBroke(format!("the painter does not start: {e}")))),
+                    Err(e) => drop(broke.send(EngineCommand::OutputBroke(format!("the painter does not start: {e}")))),
                 }
             })?;
             painter = Some(to_painter);
@@ -164,7 +164,7 @@ impl Pipeline {
         let framerate = output.video().map(|v| u64::from(v.framerate));
         let steps = Arc::clone(&file.steps);
         let to_painter = painter.clone();
-        let tracks = engine::Tracks::default();
+        let tracks = engine::AttachedTracks::default();
         let engine = Engine {
             commands: to_engine,
             around,
@@ -182,25 +182,25 @@ impl Pipeline {
         Ok(Self { clock, commands, painter, counters, path, framerate, sounding, steps })
     }
 
-    /// From now on units of this track are accepted. Tracks of one participant are kept in lip-sync. Video is not accepted by
+    /// From now on units of this track are accepted. AttachedTracks of one participant are kept in lip-sync. Video is not accepted by
     /// an audio-only pipeline, nor audio by a silent one.
     pub fn attach(&mut self, track: &TrackId, participant: &ParticipantId, codec: Codec) {
-        self.send(Command::Attach(track.clone(), participant.clone(), codec));
+        self.send(EngineCommand::Attach(track.clone(), participant.clone(), codec));
     }
 
     /// The track is gone; what has been decoded still plays.
     pub fn detach(&mut self, track: &TrackId) {
-        self.send(Command::Detach(track.clone()));
+        self.send(EngineCommand::Detach(track.clone()));
     }
 
     /// One unit; ignored when the track is not attached.
     pub fn push(&mut self, track: &TrackId, unit: Unit) {
-        self.send(Command::Unit(track.clone(), unit));
+        self.send(EngineCommand::Unit(track.clone(), unit));
     }
 
     /// One sender report; ignored when the track is not attached.
     pub fn report(&mut self, track: &TrackId, report: SenderReport) {
-        self.send(Command::Report(track.clone(), report));
+        self.send(EngineCommand::Report(track.clone(), report));
     }
 
     /// Shows this scene from what arrives at `from` on; what was to be shown after that no longer is. The output runs
@@ -234,11 +234,11 @@ impl Pipeline {
 
     /// Writes everything that arrived up to now, ends the streams; `Drained` or `Broke` follows. Nothing can be pushed any more.
     pub fn drain(&mut self) {
-        self.send(Command::Drain(Instant::now()));
+        self.send(EngineCommand::Drain(Instant::now()));
     }
 
     /// The engine is gone only after it has told the last event, and then nothing matters any more.
-    fn send(&self, command: Command) {
+    fn send(&self, command: EngineCommand) {
         let _ = self.commands.send(command);
     }
 }

@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use super::audio::attendance::Attendance;
 use super::audio::mixer::{BLOCK, CHANNELS, Mixer};
 use super::clock::{LATENCY, nanos};
-use super::input::jitter_buffer::{JitterBuffer, Step};
+use super::input::jitter_buffer::{AudioStep, JitterBuffer};
 use crate::ids::{ParticipantId, TrackId};
 use crate::media::Unit;
-use crate::timeline::{Kind, Timeline};
+use crate::timeline::{MediaKind, Timeline};
 
 const MS: i64 = 1_000_000;
 const S: i64 = 1000 * MS;
@@ -58,7 +58,7 @@ fn record(sent: &[Sent], until: i64) -> (Vec<f32>, i64) {
 fn play(sent: &[Sent], until: i64) -> (Vec<f32>, i64, Vec<(i64, i64)>) {
     let mut placed = Vec::new();
     let mut timeline = Timeline::new();
-    let mut voice = JitterBuffer::new(timeline.add(ParticipantId::new("PA_ann"), Kind::Audio));
+    let mut voice = JitterBuffer::new(timeline.add(ParticipantId::new("PA_ann"), MediaKind::Audio));
     let (mut mixer, mut attendance, mut file) = (Mixer::new(), Attendance::default(), Vec::new());
     attendance.enter(1, TrackId::new("TR_ann"));
     let (start, mut lost, mut quiet, mut block) = (Instant::now(), 0, false, Vec::new());
@@ -78,16 +78,16 @@ fn play(sent: &[Sent], until: i64) -> (Vec<f32>, i64, Vec<(i64, i64)>) {
         }
         for step in batches.into_iter().flatten() {
             match step {
-                Step::Play(data, time, length) => {
+                AudioStep::Play(data, time, length) => {
                     quiet = data[1] == 0;
                     let said = i64::from_be_bytes(data[2..10].try_into().unwrap());
                     placed.push((said, time - said));
                     let samples = vec![if quiet { 100 } else { 8000 }; (length * 48 / MS) as usize * CHANNELS];
                     attendance.say(1, time * 48 / MS, &samples, &mut mixer);
                 }
-                Step::Expect(time) => attendance.expect(1, time * 48 / MS),
-                Step::Conceal(..) => {}
-                Step::Lost(ns) => lost += ns as i64,
+                AudioStep::Expect(time) => attendance.expect(1, time * 48 / MS),
+                AudioStep::Conceal(..) => {}
+                AudioStep::Lost(ns) => lost += ns as i64,
             }
         }
         loop {
@@ -263,7 +263,7 @@ fn audio_that_is_never_quiet_comes_back_in_one_cut_which_is_told() {
 #[test]
 fn packets_that_cannot_be_decoded_move_nothing() {
     let mut timeline = Timeline::new();
-    let mut voice = JitterBuffer::new(timeline.add(ParticipantId::new("PA_ann"), Kind::Audio));
+    let mut voice = JitterBuffer::new(timeline.add(ParticipantId::new("PA_ann"), MediaKind::Audio));
     let (mut played, mut lost, mut concealed) = (Vec::new(), 0, 0);
     for n in 0..200_u64 {
         let data = match n {
@@ -279,10 +279,10 @@ fn packets_that_cannot_be_decoded_move_nothing() {
         steps.extend(voice.unit(unit, arrival, false, &mut timeline));
         for step in steps {
             match step {
-                Step::Play(_, time, _) => played.push(time),
-                Step::Expect(_) => {}
-                Step::Conceal(_, length) => concealed += length,
-                Step::Lost(ns) => lost += ns as i64,
+                AudioStep::Play(_, time, _) => played.push(time),
+                AudioStep::Expect(_) => {}
+                AudioStep::Conceal(_, length) => concealed += length,
+                AudioStep::Lost(ns) => lost += ns as i64,
             }
         }
     }
@@ -318,7 +318,7 @@ proptest! {
         walk in any::<bool>(),
     ) {
         let mut timeline = Timeline::new();
-        let mut voice = JitterBuffer::new(timeline.add(ParticipantId::new("PA_ann"), Kind::Audio));
+        let mut voice = JitterBuffer::new(timeline.add(ParticipantId::new("PA_ann"), MediaKind::Audio));
         let (mut now, mut given, mut out) = (0, 0, 0);
         for (n, (rtp, wait, kind, contiguous)) in units.into_iter().enumerate() {
             now += if walk { wait * MS / 100 } else { wait * MS };
@@ -330,18 +330,18 @@ proptest! {
             out += late.map_or(0, |steps| steps.len());
             for step in voice.unit(unit, now, contiguous, &mut timeline) {
                 match step {
-                    Step::Play(_, time, length) => {
+                    AudioStep::Play(_, time, length) => {
                         out += 1;
                         // What waited arrived up to three seconds ago.
                         prop_assert!((-8 * S..=5 * S).contains(&(time - now)), "{} at {now}", time - now);
                         prop_assert!((0..=120 * MS).contains(&length));
                     }
-                    Step::Conceal(time, length) => {
+                    AudioStep::Conceal(time, length) => {
                         prop_assert!((0..=120 * MS).contains(&length) && time < now + 5 * S);
                     }
-                    Step::Expect(time) => prop_assert!((now - S..=now).contains(&time)),
+                    AudioStep::Expect(time) => prop_assert!((now - S..=now).contains(&time)),
                     // Of one packet, or of all that is cut to be in step again.
-                    Step::Lost(ns) => prop_assert!(ns <= 10 * S as u64),
+                    AudioStep::Lost(ns) => prop_assert!(ns <= 10 * S as u64),
                 }
             }
         }

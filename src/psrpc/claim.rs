@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::frame::{ClaimRequest, ClaimResponse, Request};
+use super::frame::{ClaimRequest, ClaimResponse, RequestFrame};
 
 /// How long a request is remembered at most, in nanoseconds, whatever expiry it names. LiveKit's are 3 s to 40 s.
 const LONGEST_WAIT: i64 = 600 * 1_000_000_000;
@@ -22,9 +22,9 @@ pub enum Reading {
 
 /// What to do with a request now.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
+pub enum ClaimStep {
     /// Answer `malformed_request`, at once and without a claim.
-    Malformed(Request),
+    Malformed(RequestFrame),
     /// Send this bid to `client`.
     Bid {
         /// `CLI_…`.
@@ -33,7 +33,7 @@ pub enum Step {
         bid: ClaimRequest,
     },
     /// Run it and answer.
-    Run(Request),
+    Run(RequestFrame),
     /// Nothing.
     Drop(Dropped),
 }
@@ -42,9 +42,9 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Chosen {
     /// Us: the request to run.
-    Us(Request),
+    Us(RequestFrame),
     /// Another server: the request to forget.
-    Another(Request),
+    Another(RequestFrame),
 }
 
 /// Why a request is not for us.
@@ -73,7 +73,7 @@ pub struct Claims {
 struct Seen {
     until: i64,
     /// The request, as long as its grant is awaited.
-    waiting: Option<Request>,
+    waiting: Option<RequestFrame>,
 }
 
 impl Claims {
@@ -83,25 +83,30 @@ impl Claims {
     }
 
     /// A request has come. `read` looks into it, and is only asked when the request is worth it.
-    pub fn request(&mut self, request: Request, now: i64, read: impl FnOnce(&Request) -> Reading) -> Step {
+    pub fn request(
+        &mut self,
+        request: RequestFrame,
+        now: i64,
+        read: impl FnOnce(&RequestFrame) -> Reading,
+    ) -> ClaimStep {
         self.forget_expired(now);
         if request.request_id.is_empty() || request.client_id.is_empty() {
-            return Step::Drop(Dropped::Nameless);
+            return ClaimStep::Drop(Dropped::Nameless);
         }
         if now >= request.expiry {
-            return Step::Drop(Dropped::Expired);
+            return ClaimStep::Drop(Dropped::Expired);
         }
         if self.seen.contains_key(&request.request_id) {
-            return Step::Drop(Dropped::Known);
+            return ClaimStep::Drop(Dropped::Known);
         }
         if self.seen.len() >= MOST {
-            return Step::Drop(Dropped::Full);
+            return ClaimStep::Drop(Dropped::Full);
         }
         let id = request.request_id.clone();
         let until = request.expiry.min(now.saturating_add(LONGEST_WAIT));
         let (waiting, step) = match read(&request) {
-            Reading::Malformed => (None, Step::Malformed(request)),
-            Reading::Direct => (None, Step::Run(request)),
+            Reading::Malformed => (None, ClaimStep::Malformed(request)),
+            Reading::Direct => (None, ClaimStep::Run(request)),
             Reading::Bid(affinity) if affinity >= 0.0 => {
                 let bid = ClaimRequest {
                     request_id: id.clone(),
@@ -110,10 +115,10 @@ impl Claims {
                     ..ClaimRequest::default()
                 };
                 let client = request.client_id.clone();
-                (Some(request), Step::Bid { client, bid })
+                (Some(request), ClaimStep::Bid { client, bid })
             }
             // Negative, or not a number.
-            Reading::Bid(_) => (None, Step::Drop(Dropped::Unwilling)),
+            Reading::Bid(_) => (None, ClaimStep::Drop(Dropped::Unwilling)),
         };
         self.seen.insert(id, Seen { until, waiting });
         step
@@ -140,8 +145,8 @@ impl Claims {
 mod tests {
     use super::*;
 
-    fn request(id: &str, expiry: i64) -> Request {
-        Request { request_id: id.into(), client_id: "CLI_1".into(), expiry, ..Request::default() }
+    fn request(id: &str, expiry: i64) -> RequestFrame {
+        RequestFrame { request_id: id.into(), client_id: "CLI_1".into(), expiry, ..RequestFrame::default() }
     }
 
     fn grant(id: &str, server: &str) -> ClaimResponse {
@@ -152,12 +157,12 @@ mod tests {
     fn work_begins_with_the_grant_and_only_once() {
         let mut claims = Claims::new("SRV_1");
         let step = claims.request(request("a", 100), 0, |_| Reading::Bid(0.5));
-        let Step::Bid { client, bid } = step else { panic!("{step:?}") };
+        let ClaimStep::Bid { client, bid } = step else { panic!("{step:?}") };
         assert_eq!((client.as_str(), bid.affinity, bid.server_id.as_str()), ("CLI_1", 0.5, "SRV_1"));
         assert_eq!(claims.grant(&grant("b", "SRV_1"), 1), None);
         assert_eq!(claims.grant(&grant("a", "SRV_1"), 1), Some(Chosen::Us(request("a", 100))));
         assert_eq!(claims.grant(&grant("a", "SRV_1"), 2), None);
-        assert_eq!(claims.request(request("a", 100), 3, |_| Reading::Bid(0.5)), Step::Drop(Dropped::Known));
+        assert_eq!(claims.request(request("a", 100), 3, |_| Reading::Bid(0.5)), ClaimStep::Drop(Dropped::Known));
     }
 
     #[test]
@@ -172,8 +177,8 @@ mod tests {
     #[test]
     fn expiry_ends_the_wait_and_the_memory() {
         let mut claims = Claims::new("SRV_1");
-        let unread = |_: &Request| panic!("read although it expired");
-        assert_eq!(claims.request(request("a", 100), 100, unread), Step::Drop(Dropped::Expired));
+        let unread = |_: &RequestFrame| panic!("read although it expired");
+        assert_eq!(claims.request(request("a", 100), 100, unread), ClaimStep::Drop(Dropped::Expired));
         claims.request(request("b", 100), 99, |_| Reading::Bid(1.0));
         assert_eq!(claims.grant(&grant("b", "SRV_1"), 100), None);
         claims.request(request("c", i64::MAX), 0, |_| Reading::Bid(1.0));
@@ -186,21 +191,21 @@ mod tests {
         let mut claims = Claims::new("SRV_1");
         for (id, bid) in [("a", -1.0), ("b", f32::NAN), ("c", -0.01)] {
             let step = claims.request(request(id, 100), 0, |_| Reading::Bid(bid));
-            assert_eq!(step, Step::Drop(Dropped::Unwilling));
+            assert_eq!(step, ClaimStep::Drop(Dropped::Unwilling));
         }
         // A bid of 0 cannot win, but it is one.
-        assert!(matches!(claims.request(request("d", 100), 0, |_| Reading::Bid(0.0)), Step::Bid { .. }));
+        assert!(matches!(claims.request(request("d", 100), 0, |_| Reading::Bid(0.0)), ClaimStep::Bid { .. }));
     }
 
     #[test]
     fn what_needs_no_claim_goes_at_once_and_once() {
         let mut claims = Claims::new("SRV_1");
-        assert_eq!(claims.request(request("a", 9), 0, |_| Reading::Direct), Step::Run(request("a", 9)));
-        assert_eq!(claims.request(request("a", 9), 0, |_| Reading::Direct), Step::Drop(Dropped::Known));
-        assert_eq!(claims.request(request("b", 9), 0, |_| Reading::Malformed), Step::Malformed(request("b", 9)));
-        assert_eq!(claims.request(request("", 9), 0, |_| Reading::Direct), Step::Drop(Dropped::Nameless));
-        let anonymous = Request { client_id: String::new(), ..request("c", 9) };
-        assert_eq!(claims.request(anonymous, 0, |_| Reading::Direct), Step::Drop(Dropped::Nameless));
+        assert_eq!(claims.request(request("a", 9), 0, |_| Reading::Direct), ClaimStep::Run(request("a", 9)));
+        assert_eq!(claims.request(request("a", 9), 0, |_| Reading::Direct), ClaimStep::Drop(Dropped::Known));
+        assert_eq!(claims.request(request("b", 9), 0, |_| Reading::Malformed), ClaimStep::Malformed(request("b", 9)));
+        assert_eq!(claims.request(request("", 9), 0, |_| Reading::Direct), ClaimStep::Drop(Dropped::Nameless));
+        let anonymous = RequestFrame { client_id: String::new(), ..request("c", 9) };
+        assert_eq!(claims.request(anonymous, 0, |_| Reading::Direct), ClaimStep::Drop(Dropped::Nameless));
     }
 
     #[test]
@@ -209,7 +214,7 @@ mod tests {
         for n in 0..MOST {
             claims.seen.insert(n.to_string(), Seen { until: 50, waiting: None });
         }
-        assert_eq!(claims.request(request("x", 100), 0, |_| Reading::Direct), Step::Drop(Dropped::Full));
-        assert!(matches!(claims.request(request("x", 100), 50, |_| Reading::Direct), Step::Run(_)));
+        assert_eq!(claims.request(request("x", 100), 0, |_| Reading::Direct), ClaimStep::Drop(Dropped::Full));
+        assert!(matches!(claims.request(request("x", 100), 50, |_| Reading::Direct), ClaimStep::Run(_)));
     }
 }

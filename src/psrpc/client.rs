@@ -12,7 +12,7 @@ use super::bus::{Bus, Subscription};
 use super::channel;
 use super::choice::{Choice, Decision, Selection};
 use super::code;
-use super::frame::{self, ClaimRequest, ClaimResponse, Request, Response};
+use super::frame::{self, ClaimRequest, ClaimResponse, RequestFrame, Response};
 use super::server::{new_id, unix_nanos};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -21,20 +21,20 @@ const QUEUE: usize = 256;
 
 /// How long a call may take and how its server is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Options {
+pub struct CallOptions {
     /// For everything, from the call to the answer; the request's expiry.
     pub timeout: Duration,
     /// Who gets it.
     pub selection: Selection,
 }
 
-impl Options {
+impl CallOptions {
     /// Whoever bids first gets it, within a second: for queues. psrpc's default `timeout` is 3 s.
     pub fn first(timeout: Duration) -> Self {
         Self { timeout, selection: Selection::FIRST }
     }
 
-    /// Like [`Options::first`], but a bid may take this long.
+    /// Like [`CallOptions::first`], but a bid may take this long.
     pub fn patient(timeout: Duration, bid: Duration) -> Self {
         Self { timeout, selection: Selection { timeout: Some(bid), ..Selection::FIRST } }
     }
@@ -47,7 +47,7 @@ impl Options {
 
 /// Asks the servers of one service, under one id. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct PsrpcClient {
     bus: Bus,
     service: String,
     id: String,
@@ -68,7 +68,7 @@ enum Event {
     Answer(Response),
 }
 
-impl Client {
+impl PsrpcClient {
     /// A client with a new id, which listens at once.
     pub fn new(bus: &Bus, service: &str) -> Self {
         let id = new_id("CLI_");
@@ -87,7 +87,7 @@ impl Client {
 
     /// Asks one server. Nothing is sent twice: whoever wants to try again calls again. `Unavailable` when nobody bids or
     /// Redis is away, `DeadlineExceeded` when the chosen one does not answer, otherwise the server's own error.
-    pub async fn call(&self, method: &str, topic: &str, raw_request: Bytes, options: &Options) -> Result<Bytes> {
+    pub async fn call(&self, method: &str, topic: &str, raw_request: Bytes, options: &CallOptions) -> Result<Bytes> {
         let deadline = Instant::now() + options.timeout;
         let (request_id, mut events) = self.ask(method, topic, raw_request, false, deadline).await?;
         let mut choice = Some(Choice::new(options.selection, Instant::now(), deadline));
@@ -159,14 +159,14 @@ impl Client {
         }
         let (request_id, sent_at) = (new_id("REQ_"), unix_nanos());
         let left = i64::try_from(deadline.saturating_duration_since(Instant::now()).as_nanos()).unwrap_or(i64::MAX);
-        let request = Request {
+        let request = RequestFrame {
             request_id: request_id.clone(),
             client_id: self.id.clone(),
             sent_at,
             expiry: sent_at.saturating_add(left),
             multi,
             raw_request,
-            ..Request::default()
+            ..RequestFrame::default()
         };
         let (events, received) = mpsc::channel(QUEUE);
         self.calls.send(Call { request_id: request_id.clone(), events }).map_err(|_| ended())?;

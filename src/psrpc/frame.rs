@@ -33,9 +33,9 @@ pub struct Msg {
     pub compression: i32,
 }
 
-/// A question, `internal.Request`.
+/// A question, `internal.RequestFrame`.
 #[derive(Clone, PartialEq, Message)]
-pub struct Request {
+pub struct RequestFrame {
     /// `REQ_…`, new for each try.
     #[prost(string, tag = "1")]
     pub request_id: String,
@@ -128,24 +128,24 @@ pub struct Any {
 }
 
 /// A message that may stand in an envelope.
-pub trait Body: Message + Default {
+pub trait FrameBody: Message + Default {
     /// Its name in the package `internal`.
     const NAME: &'static str;
 }
 
-impl Body for Request {
+impl FrameBody for RequestFrame {
     const NAME: &'static str = "Request";
 }
 
-impl Body for Response {
+impl FrameBody for Response {
     const NAME: &'static str = "Response";
 }
 
-impl Body for ClaimRequest {
+impl FrameBody for ClaimRequest {
     const NAME: &'static str = "ClaimRequest";
 }
 
-impl Body for ClaimResponse {
+impl FrameBody for ClaimResponse {
     const NAME: &'static str = "ClaimResponse";
 }
 
@@ -180,7 +180,7 @@ impl fmt::Display for Unreadable {
 }
 
 /// The whole payload for this message.
-pub fn seal<B: Body>(body: &B) -> Bytes {
+pub fn seal<B: FrameBody>(body: &B) -> Bytes {
     let msg = Msg {
         type_url: format!("type.googleapis.com/internal.{}", B::NAME),
         value: body.encode_to_vec().into(),
@@ -190,7 +190,7 @@ pub fn seal<B: Body>(body: &B) -> Bytes {
 }
 
 /// The message in this payload.
-pub fn open<B: Body>(payload: Bytes) -> Result<B, Unreadable> {
+pub fn open<B: FrameBody>(payload: Bytes) -> Result<B, Unreadable> {
     if payload.len() > LONGEST {
         return Err(Unreadable::TooLong);
     }

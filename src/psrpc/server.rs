@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::bus::{Bus, Subscription};
-use super::claim::{Chosen, Claims, Dropped, Reading, Step};
-use super::frame::{self, ClaimResponse, Request, Response};
+use super::claim::{Chosen, ClaimStep, Claims, Dropped, Reading};
+use super::frame::{self, ClaimResponse, RequestFrame, Response};
 use super::{channel, code};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -42,7 +42,7 @@ impl Method {
 
 /// How a method finds its server; the option of the method in LiveKit's protocol files.
 #[derive(Clone)]
-pub enum Kind {
+pub enum ServiceKind {
     /// Each server bids, the client chooses: `StartEgress`.
     Claim(Affinity, Lost),
     /// One server takes it, whichever is first: `StopEgress`, everything of `IOInfo`.
@@ -57,7 +57,7 @@ pub type Affinity = Arc<dyn Fn(&Bytes) -> f32 + Send + Sync>;
 /// Hears of a raw request that another server got, in spite of our bid.
 pub type Lost = Arc<dyn Fn(&Bytes) + Send + Sync>;
 
-impl Kind {
+impl ServiceKind {
     /// Bids what `affinity` says of the raw request. It is asked in the loop that receives, so it must not block.
     pub fn claim(affinity: impl Fn(&Bytes) -> f32 + Send + Sync + 'static) -> Self {
         Self::Claim(Arc::new(affinity), Arc::new(|_| {}))
@@ -73,7 +73,7 @@ impl Kind {
     }
 }
 
-impl fmt::Debug for Kind {
+impl fmt::Debug for ServiceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Claim(_, _) => "Claim",
@@ -85,13 +85,13 @@ impl fmt::Debug for Kind {
 
 /// One process that answers, under one id. Cheap to clone.
 #[derive(Clone)]
-pub struct Server {
+pub struct PsrpcServer {
     bus: Bus,
     id: Arc<str>,
     now: Arc<dyn Fn() -> i64 + Send + Sync>,
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for PsrpcServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("bus", &self.bus).field("id", &self.id).finish_non_exhaustive()
     }
@@ -119,7 +119,7 @@ impl Drop for Serving {
     }
 }
 
-impl Server {
+impl PsrpcServer {
     /// A server with a new id.
     pub fn new(bus: Bus) -> Self {
         Self::with_clock(bus, unix_nanos)
@@ -137,17 +137,17 @@ impl Server {
 
     /// Serves a method: `handler` turns a raw request into a raw response, in a task of its own, once for each request that
     /// is ours. It is not cancelled when the client gives up.
-    pub fn serve<H, F>(&self, method: Method, kind: Kind, handler: H) -> Serving
+    pub fn serve<H, F>(&self, method: Method, kind: ServiceKind, handler: H) -> Serving
     where
         H: Fn(Bytes) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Bytes>> + Send + 'static,
     {
         let mut channels = vec![channel::request(&method.service, &method.name, &method.topic)];
         match kind {
-            Kind::Claim(_, _) | Kind::Queue => {
+            ServiceKind::Claim(_, _) | ServiceKind::Queue => {
                 channels.push(channel::grant(&method.service, &method.name, &method.topic));
             }
-            Kind::Multi => {}
+            ServiceKind::Multi => {}
         }
         let subscription = self.bus.subscribe(channels);
         let subscribed = subscription.subscribed();
@@ -162,7 +162,7 @@ impl Server {
     }
 
     /// Sends an answer; a client that did not get it asks again.
-    async fn answer(&self, service: &str, request: &Request, answer: std::result::Result<Bytes, (&str, String)>) {
+    async fn answer(&self, service: &str, request: &RequestFrame, answer: std::result::Result<Bytes, (&str, String)>) {
         let mut response = Response {
             request_id: request.request_id.clone(),
             server_id: self.id.to_string(),
@@ -186,9 +186,9 @@ impl Server {
 
 /// One method's own loop.
 struct Dispatcher<H> {
-    server: Server,
+    server: PsrpcServer,
     method: Method,
-    kind: Kind,
+    kind: ServiceKind,
     handler: Arc<H>,
     claims: Claims,
 }
@@ -212,11 +212,11 @@ where
     }
 
     async fn request(&mut self, payload: Bytes) {
-        let request = match frame::open::<Request>(payload.clone()) {
+        let request = match frame::open::<RequestFrame>(payload.clone()) {
             Ok(request) => request,
             Err(why) => return debug!(method = self.method.name, %why, "unreadable request"),
         };
-        if matches!(self.kind, Kind::Queue) {
+        if matches!(self.kind, ServiceKind::Queue) {
             match self.server.bus.lock(&payload).await {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -226,28 +226,30 @@ where
         let (method, kind) = (&self.method, &self.kind);
         let step = self.claims.request(request, (self.server.now)(), |request| match kind {
             _ if !(method.decodes)(&request.raw_request) => Reading::Malformed,
-            Kind::Claim(affinity, _) => Reading::Bid(affinity(&request.raw_request)),
-            Kind::Queue => Reading::Bid(1.0),
-            Kind::Multi => Reading::Direct,
+            ServiceKind::Claim(affinity, _) => Reading::Bid(affinity(&request.raw_request)),
+            ServiceKind::Queue => Reading::Bid(1.0),
+            ServiceKind::Multi => Reading::Direct,
         });
         match step {
-            Step::Malformed(request) => {
+            ClaimStep::Malformed(request) => {
                 let error = (code::MALFORMED_REQUEST, format!("{}: the request cannot be decoded", self.method.name));
                 self.server.answer(&self.method.service, &request, Err(error)).await;
             }
-            Step::Bid { client, bid } => {
+            ClaimStep::Bid { client, bid } => {
                 let to = channel::claim(&self.method.service, &client);
                 if let Err(error) = self.server.bus.publish(to, frame::seal(&bid)).await {
                     warn!(method = self.method.name, %error, "the bid could not be sent");
                 }
             }
-            Step::Run(request) => self.work(request),
+            ClaimStep::Run(request) => self.work(request),
             // LiveKit drops them silently; different clocks would be hard to find otherwise.
-            Step::Drop(Dropped::Expired) => {
+            ClaimStep::Drop(Dropped::Expired) => {
                 warn!(method = self.method.name, "a request came after its expiry: late, or the clocks differ");
             }
-            Step::Drop(Dropped::Full) => warn!(method = self.method.name, "too many requests at once, one is dropped"),
-            Step::Drop(why @ (Dropped::Known | Dropped::Nameless | Dropped::Unwilling)) => {
+            ClaimStep::Drop(Dropped::Full) => {
+                warn!(method = self.method.name, "too many requests at once, one is dropped")
+            }
+            ClaimStep::Drop(why @ (Dropped::Known | Dropped::Nameless | Dropped::Unwilling)) => {
                 debug!(method = self.method.name, ?why, "not for us");
             }
         }
@@ -257,15 +259,15 @@ where
         match frame::open::<ClaimResponse>(payload) {
             Ok(grant) => match (self.claims.grant(&grant, (self.server.now)()), &self.kind) {
                 (Some(Chosen::Us(request)), _) => self.work(request),
-                (Some(Chosen::Another(request)), Kind::Claim(_, lost)) => lost(&request.raw_request),
-                (Some(Chosen::Another(_)), Kind::Queue | Kind::Multi) | (None, _) => {}
+                (Some(Chosen::Another(request)), ServiceKind::Claim(_, lost)) => lost(&request.raw_request),
+                (Some(Chosen::Another(_)), ServiceKind::Queue | ServiceKind::Multi) | (None, _) => {}
             },
             Err(why) => debug!(method = self.method.name, %why, "unreadable grant"),
         }
     }
 
     /// Runs the handler beside the loop, and answers.
-    fn work(&self, request: Request) {
+    fn work(&self, request: RequestFrame) {
         let (server, service, name) = (self.server.clone(), self.method.service.clone(), self.method.name.clone());
         let handler = Arc::clone(&self.handler);
         let raw = request.raw_request.clone();

@@ -13,8 +13,10 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::choice::{Choice, Decision, Selection};
-use super::claim::{Chosen, Claims, Reading, Step};
-use super::frame::{Any, Body, ClaimRequest, ClaimResponse, Msg, Request, Response, Unreadable, lock_key, open, seal};
+use super::claim::{Chosen, ClaimStep, Claims, Reading};
+use super::frame::{
+    Any, ClaimRequest, ClaimResponse, FrameBody, Msg, RequestFrame, Response, Unreadable, lock_key, open, seal,
+};
 use super::{channel, code};
 
 /// One message of `testdata/psrpc`.
@@ -32,7 +34,7 @@ impl Captured {
         self.envelope["is"].as_str().unwrap()
     }
 
-    fn open<B: Body>(&self) -> B {
+    fn open<B: FrameBody>(&self) -> B {
         open(self.payload.clone()).unwrap_or_else(|why| panic!("{}: {why}", self.name))
     }
 }
@@ -71,7 +73,7 @@ fn every_recorded_message_is_read_and_written_the_same() {
     for one in captured() {
         let (read, written) = match one.is() {
             "Request" => {
-                let m: Request = one.open();
+                let m: RequestFrame = one.open();
                 assert!(!m.raw_request.is_empty() && !m.multi && m.metadata.is_empty(), "{}", one.name);
                 let times = [("sent_at", json!(m.sent_at.to_string())), ("expiry", json!(m.expiry.to_string()))];
                 let ids = [("request_id", json!(m.request_id)), ("client_id", json!(m.client_id))];
@@ -135,10 +137,10 @@ fn the_recorded_grants_make_the_recorded_servers_answer() {
         for one in &all {
             match one.is() {
                 "Request" => {
-                    let request: Request = one.open();
+                    let request: RequestFrame = one.open();
                     let now = request.sent_at + 1;
                     let step = claims.request(request, now, |_| Reading::Bid(0.5));
-                    assert!(matches!(step, Step::Bid { .. }), "{}: {step:?}", one.name);
+                    assert!(matches!(step, ClaimStep::Bid { .. }), "{}: {step:?}", one.name);
                 }
                 "ClaimResponse" => {
                     let grant: ClaimResponse = one.open();
@@ -200,7 +202,7 @@ fn recorded_errors_keep_their_kind() {
     assert_eq!(seen.keys().collect::<Vec<_>>(), ["invalid_argument", "not_found", "unavailable"]);
 }
 
-fn packed<B: Body>(body: &B) -> Bytes {
+fn packed<B: FrameBody>(body: &B) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&body.encode_to_vec()).unwrap();
     let type_url = format!("type.googleapis.com/internal.{}", B::NAME);
@@ -210,26 +212,26 @@ fn packed<B: Body>(body: &B) -> Bytes {
 
 #[test]
 fn what_cannot_be_read_says_why() {
-    let request = Request { request_id: "REQ_1".into(), ..Request::default() };
-    assert_eq!(open::<Request>(packed(&request)), Ok(request.clone()));
+    let request = RequestFrame { request_id: "REQ_1".into(), ..RequestFrame::default() };
+    assert_eq!(open::<RequestFrame>(packed(&request)), Ok(request.clone()));
     assert_eq!(open::<Response>(seal(&request)), Err(Unreadable::Type));
-    assert_eq!(open::<Request>(Bytes::from_static(b"\xff\xff")), Err(Unreadable::Envelope));
-    assert_eq!(open::<Request>(Bytes::new()), Err(Unreadable::Type));
+    assert_eq!(open::<RequestFrame>(Bytes::from_static(b"\xff\xff")), Err(Unreadable::Envelope));
+    assert_eq!(open::<RequestFrame>(Bytes::new()), Err(Unreadable::Type));
     let msg = Msg::decode(seal(&request)).unwrap();
     let with = |change: fn(&mut Msg)| {
         let mut msg = msg.clone();
         change(&mut msg);
-        open::<Request>(msg.encode_to_vec().into())
+        open::<RequestFrame>(msg.encode_to_vec().into())
     };
     assert_eq!(with(|msg| msg.compression = 2), Err(Unreadable::Compression(2)));
     assert_eq!(with(|msg| msg.compression = 1), Err(Unreadable::Gzip));
     assert_eq!(with(|msg| msg.value = Bytes::from_static(b"\x08\x08")), Err(Unreadable::Body));
     assert_eq!(with(|msg| msg.type_url = "internal.Request".into()), Ok(request.clone()));
     // A bomb: small on the wire, too long once unpacked.
-    let bomb = Request { raw_request: vec![0; super::frame::LONGEST].into(), ..Request::default() };
+    let bomb = RequestFrame { raw_request: vec![0; super::frame::LONGEST].into(), ..RequestFrame::default() };
     let bomb = packed(&bomb);
     assert!(bomb.len() < 200_000);
-    assert_eq!(open::<Request>(bomb), Err(Unreadable::TooLong));
+    assert_eq!(open::<RequestFrame>(bomb), Err(Unreadable::TooLong));
 }
 
 fn bytes() -> impl Strategy<Value = Bytes> {
@@ -238,9 +240,9 @@ fn bytes() -> impl Strategy<Value = Bytes> {
 
 prop_compose! {
     fn request()(request_id in ".*", client_id in ".*", sent_at: i64, expiry: i64, multi: bool,
-        metadata in prop::collection::btree_map(".*", ".*", 0..3), raw_request in bytes(), skip_claim: bool) -> Request
+        metadata in prop::collection::btree_map(".*", ".*", 0..3), raw_request in bytes(), skip_claim: bool) -> RequestFrame
     {
-        Request { request_id, client_id, sent_at, expiry, multi, metadata, raw_request, skip_claim }
+        RequestFrame { request_id, client_id, sent_at, expiry, multi, metadata, raw_request, skip_claim }
     }
 }
 
@@ -278,10 +280,10 @@ fn fields(mut encoded: &[u8]) -> Vec<Vec<u8>> {
 proptest! {
     #[test]
     fn every_message_survives_the_way(request in request(), response in response(), bid in bid()) {
-        prop_assert_eq!(open::<Request>(seal(&request)), Ok(request.clone()));
+        prop_assert_eq!(open::<RequestFrame>(seal(&request)), Ok(request.clone()));
         prop_assert_eq!(open::<Response>(seal(&response)), Ok(response.clone()));
         prop_assert_eq!(open::<ClaimRequest>(seal(&bid)), Ok(bid.clone()));
-        prop_assert_eq!(open::<Request>(packed(&request)), Ok(request.clone()));
+        prop_assert_eq!(open::<RequestFrame>(packed(&request)), Ok(request.clone()));
         let grant = ClaimResponse { request_id: request.request_id, server_id: response.server_id };
         prop_assert_eq!(open::<ClaimResponse>(seal(&grant)), Ok(grant));
     }
@@ -295,7 +297,7 @@ proptest! {
         value.extend(all.concat());
         let mut msg = fields(&Msg { value: value.into(), ..Msg::decode(seal(&request)).unwrap() }.encode_to_vec());
         msg.reverse();
-        prop_assert_eq!(open::<Request>(msg.concat().into()), Ok(request));
+        prop_assert_eq!(open::<RequestFrame>(msg.concat().into()), Ok(request));
     }
 
     #[test]
@@ -334,15 +336,15 @@ proptest! {
             let request_id = id.to_string();
             if asks {
                 let expiry = now + more - 5;
-                let request = Request {
-                    request_id: request_id.clone(), client_id: "CLI_x".into(), expiry, ..Request::default() };
+                let request = RequestFrame {
+                    request_id: request_id.clone(), client_id: "CLI_x".into(), expiry, ..RequestFrame::default() };
                 match claims.request(request, now, |_| Reading::Bid(1.0)) {
-                    Step::Bid { bid, .. } => {
+                    ClaimStep::Bid { bid, .. } => {
                         prop_assert!(now < expiry && bid.request_id == request_id);
                         may_work.insert(request_id, expiry);
                     }
-                    Step::Drop(_) => {}
-                    step @ (Step::Run(_) | Step::Malformed(_)) => prop_assert!(false, "{step:?}"),
+                    ClaimStep::Drop(_) => {}
+                    step @ (ClaimStep::Run(_) | ClaimStep::Malformed(_)) => prop_assert!(false, "{step:?}"),
                 }
             } else {
                 let ours = more % 3 > 0;
@@ -365,7 +367,7 @@ proptest! {
 }
 
 fn read_as_all(payload: &Bytes) {
-    let _ = open::<Request>(payload.clone());
+    let _ = open::<RequestFrame>(payload.clone());
     let _ = open::<Response>(payload.clone());
     let _ = open::<ClaimRequest>(payload.clone());
     let _ = open::<ClaimResponse>(payload.clone());

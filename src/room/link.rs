@@ -9,7 +9,7 @@ use super::dial;
 use super::tunnel::Tunnel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http;
-use crate::livekit::{Endpoint, RoomService, Server};
+use crate::livekit::{RoomService, Server, ServerAddress};
 
 /// One HTTP request takes at most this long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ pub struct Greeting {
 #[derive(Debug)]
 pub(super) struct Link {
     server: Server,
-    endpoint: Endpoint,
+    endpoint: ServerAddress,
     rooms: RoomService,
     tunnel: Option<Tunnel>,
 }

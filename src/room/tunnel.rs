@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use super::dial::dial;
 use crate::error::{Error, ErrorKind, Result};
-use crate::livekit::{Endpoint, Server, client_config};
+use crate::livekit::{Server, ServerAddress, client_config};
 
 /// Shaking hands takes at most this long.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,7 +32,7 @@ pub(super) struct Tunnel {
 
 impl Tunnel {
     /// Shakes hands once, so that an untrusted certificate or an unreachable host is said here and now.
-    pub async fn open(server: &Server, endpoint: &Endpoint) -> Result<Self> {
+    pub async fn open(server: &Server, endpoint: &ServerAddress) -> Result<Self> {
         let tls = if endpoint.tls { Some(TlsConnector::from(Arc::new(client_config(server)?))) } else { None };
         let far = Far { tls, endpoint: endpoint.clone() };
         drop(far.connect().await?);
@@ -68,7 +68,7 @@ impl Drop for Tunnel {
 struct Far {
     /// Not for `ws://`.
     tls: Option<TlsConnector>,
-    endpoint: Endpoint,
+    endpoint: ServerAddress,
 }
 
 /// A connection to it.
@@ -78,7 +78,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 impl Far {
     async fn connect(&self) -> Result<Box<dyn Wire>> {
-        let Endpoint { host, .. } = &self.endpoint;
+        let ServerAddress { host, .. } = &self.endpoint;
         let at = self.endpoint.authority();
         let unreachable = |e: String| Error::of_field(ErrorKind::Unavailable, "url", format!("cannot reach {at}: {e}"));
         let tcp = dial(&at).await.map_err(|e| unreachable(e.to_string()))?;
@@ -108,7 +108,7 @@ impl Far {
 }
 
 /// The request head with `Host` replaced.
-fn with_host(head: &[u8], endpoint: &Endpoint) -> Vec<u8> {
+fn with_host(head: &[u8], endpoint: &ServerAddress) -> Vec<u8> {
     let usual = if endpoint.tls { 443 } else { 80 };
     let host = if endpoint.port == usual { endpoint.host.clone() } else { endpoint.authority() };
     let mut out = Vec::with_capacity(head.len() + host.len());
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_host_header_names_the_server() {
-        let endpoint = Endpoint { tls: true, host: "lk.example.org".into(), port: 443, path: String::new() };
+        let endpoint = ServerAddress { tls: true, host: "lk.example.org".into(), port: 443, path: String::new() };
         let head = b"GET /rtc HTTP/1.1\r\nhost: 127.0.0.1:40000\r\nUpgrade: websocket\r\n\r\n";
         let out = String::from_utf8(with_host(head, &endpoint)).unwrap();
         assert_eq!(out, "GET /rtc HTTP/1.1\r\nHost: lk.example.org\r\nUpgrade: websocket\r\n\r\n");

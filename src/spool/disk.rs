@@ -10,7 +10,7 @@ const LEAST: u64 = 1 << 30;
 
 /// The room of a file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct FreeSpace {
     /// What this user may still write.
     pub free: u64,
     /// All of it.
@@ -19,22 +19,22 @@ pub struct Room {
 
 /// Measures a file system.
 #[derive(Clone)]
-pub struct Gauge(Arc<dyn Fn() -> io::Result<Room> + Send + Sync>);
+pub struct Gauge(Arc<dyn Fn() -> io::Result<FreeSpace> + Send + Sync>);
 
 impl Gauge {
     /// Asks by this function.
-    pub fn new(read: impl Fn() -> io::Result<Room> + Send + Sync + 'static) -> Self {
+    pub fn new(read: impl Fn() -> io::Result<FreeSpace> + Send + Sync + 'static) -> Self {
         Self(Arc::new(read))
     }
 
     /// Asks the file system of this folder.
     pub fn of(folder: &Path) -> Self {
         let folder = folder.to_owned();
-        Self::new(move || Room::of(&folder))
+        Self::new(move || FreeSpace::of(&folder))
     }
 
     /// As it is now.
-    pub fn read(&self) -> io::Result<Room> {
+    pub fn read(&self) -> io::Result<FreeSpace> {
         (self.0)()
     }
 }
@@ -45,7 +45,7 @@ impl fmt::Debug for Gauge {
     }
 }
 
-impl Room {
+impl FreeSpace {
     /// Asks the file system of this folder.
     pub fn of(folder: &Path) -> io::Result<Self> {
         let stat = rustix::fs::statvfs(folder)?;
@@ -65,11 +65,11 @@ mod tests {
 
     #[test]
     fn a_small_disk_is_low_later() {
-        let low = |free, total| Room { free, total }.is_low();
+        let low = |free, total| FreeSpace { free, total }.is_low();
         assert!(low(LEAST - 1, LEAST * 1000) && !low(LEAST, LEAST * 1000));
         assert!(low(9, 200) && !low(10, 200));
         assert!(!low(0, 0), "a file system that does not say");
-        let room = Room::of(&std::env::temp_dir()).unwrap();
+        let room = FreeSpace::of(&std::env::temp_dir()).unwrap();
         assert!(room.free <= room.total && room.total > 0, "{room:?}");
     }
 }

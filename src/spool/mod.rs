@@ -5,7 +5,7 @@ mod disk;
 mod file;
 
 pub use beside::Beside;
-pub use disk::{Gauge, Room};
+pub use disk::{FreeSpace, Gauge};
 pub use file::check_writable;
 use file::{part_beside, seal};
 
@@ -61,7 +61,7 @@ impl Spool {
     }
 
     /// How much room there is.
-    pub fn room(&self) -> io::Result<Room> {
+    pub fn room(&self) -> io::Result<FreeSpace> {
         self.gauge.read()
     }
 

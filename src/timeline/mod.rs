@@ -57,14 +57,14 @@ const SECOND: i128 = 1_000_000_000;
 
 /// What a track carries, which fixes its RTP clock: 48 000 a second for audio (RFC 7587), 90 000 for frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MediaKind {
     /// Opus.
     Audio,
     /// Any video codec.
     Video,
 }
 
-impl Kind {
+impl MediaKind {
     /// RTP ticks in a second.
     pub const fn rate(self) -> i64 {
         match self {
@@ -76,7 +76,7 @@ impl Kind {
 
 /// Names a track within a [`Timeline`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(u64);
+pub struct TrackKey(u64);
 
 /// All tracks of a recording, on one clock. `P` names a participant.
 #[derive(Debug)]
@@ -87,9 +87,9 @@ pub struct Timeline<P> {
 
 #[derive(Debug)]
 struct Track<P> {
-    key: Key,
+    key: TrackKey,
     participant: P,
-    kind: Kind,
+    kind: MediaKind,
     /// Recording time minus RTP time, in ticks: whole ones, so that what is contiguous stays so to the sample.
     offset: Option<i64>,
     minimum: SlidingMinimum,
@@ -162,8 +162,8 @@ impl<P: PartialEq> Timeline<P> {
     }
 
     /// A new track of this participant.
-    pub fn add(&mut self, participant: P, kind: Kind) -> Key {
-        let key = Key(self.next);
+    pub fn add(&mut self, participant: P, kind: MediaKind) -> TrackKey {
+        let key = TrackKey(self.next);
         self.next += 1;
         self.tracks.push(Track {
             key,
@@ -183,18 +183,18 @@ impl<P: PartialEq> Timeline<P> {
     }
 
     /// The track is gone.
-    pub fn remove(&mut self, key: Key) {
+    pub fn remove(&mut self, key: TrackKey) {
         self.tracks.retain(|t| t.key != key);
     }
 
     /// Takes notice of a packet of audio, in the order of arrival, before it is placed.
-    pub fn hear(&mut self, key: Key, rtp: u64, arrival: RecordingTime) -> Hearing {
+    pub fn hear(&mut self, key: TrackKey, rtp: u64, arrival: RecordingTime) -> Hearing {
         let track = self.tracks.iter_mut().find(|t| t.key == key);
         track.map_or(Hearing::Sure, |track| track.hear(bounded(rtp), arrival.clamp(-BOUND, BOUND)))
     }
 
     /// Nothing more is waited for: what was heard of this track can be placed.
-    pub fn decide(&mut self, key: Key) {
+    pub fn decide(&mut self, key: TrackKey) {
         if let Some(track) = self.tracks.iter_mut().find(|t| t.key == key) {
             track.decide();
         }
@@ -202,7 +202,7 @@ impl<P: PartialEq> Timeline<P> {
 
     /// When this unit is to be seen or heard; `None` for a track that is not here, and for audio that would lie too far from
     /// its arrival. Units come in decoding order; audio has been [heard](Self::hear).
-    pub fn place(&mut self, key: Key, unit: Placing) -> Option<RecordingTime> {
+    pub fn place(&mut self, key: TrackKey, unit: Placing) -> Option<RecordingTime> {
         let index = self.tracks.iter().position(|t| t.key == key)?;
         let (rtp, ticks, arrival) = (bounded(unit.rtp), i64::from(unit.ticks), unit.arrival.clamp(-BOUND, BOUND));
         let track = self.tracks.get_mut(index)?;
@@ -214,18 +214,18 @@ impl<P: PartialEq> Timeline<P> {
         let target = self.target(index)?;
         let track = self.tracks.get_mut(index)?;
         let offset = match (track.kind, track.offset) {
-            (Kind::Audio, Some(old)) => {
+            (MediaKind::Audio, Some(old)) => {
                 let room = if unit.quiet { gap.max(ticks) } else { gap };
                 track.settle(old, target, gap, room, arrival)
             }
-            (Kind::Audio, None) | (Kind::Video, _) => target,
+            (MediaKind::Audio, None) | (MediaKind::Video, _) => target,
         };
         track.offset = Some(offset);
         Some(track.time(rtp + offset).clamp(arrival - FAR_NS, arrival + FAR_NS))
     }
 
     /// A sender report of this track: that RTP time is that moment of the publisher's clock (nanoseconds since 1970).
-    pub fn report(&mut self, key: Key, rtp: u64, ntp_ns: i64) {
+    pub fn report(&mut self, key: TrackKey, rtp: u64, ntp_ns: i64) {
         if let Some(track) = self.tracks.iter_mut().find(|t| t.key == key) {
             track.sender_report(bounded(rtp), ntp_ns.clamp(-2 * BOUND, 2 * BOUND));
         }
@@ -243,10 +243,9 @@ impl<P: PartialEq> Timeline<P> {
     /// The offset that puts this track where its participant's first audio track has the same moment of the publisher's clock.
     fn synced(&self, track: &Track<P>) -> Option<Synced> {
         let own = track.report?;
-        let master = self
-            .tracks
-            .iter()
-            .find(|t| t.kind == Kind::Audio && t.participant == track.participant && t.placed_report().is_some())?;
+        let master = self.tracks.iter().find(|t| {
+            t.kind == MediaKind::Audio && t.participant == track.participant && t.placed_report().is_some()
+        })?;
         let (report, offset) = master.placed_report()?;
         if master.key == track.key || (own.ntp_ns - report.ntp_ns).abs() > STALE_REPORT_NS {
             return None;
@@ -338,7 +337,7 @@ impl<P> Track<P> {
 
     /// Remembers a unit; a new RTP clock forgets what was known of the old one. Audio was judged when it was heard.
     fn note(&mut self, rtp: i64, ticks: i64, arrival: RecordingTime) {
-        if let (Kind::Video, Some(last)) = (self.kind, self.last) {
+        if let (MediaKind::Video, Some(last)) = (self.kind, self.last) {
             let apart = self.ns(rtp - last.rtp) - (arrival - last.arrival);
             if apart.abs() > JUMP_NS {
                 self.forget();
@@ -358,7 +357,7 @@ impl<P> Track<P> {
     /// Frames are not kept waiting for a decision: each is shown when it comes, and after a while they have a new usual delay.
     fn stays_late(&mut self, observed: i64, arrival: RecordingTime) -> Option<i64> {
         let late = self.minimum.get().map_or(0, |usual| self.ns(observed - usual));
-        if self.kind == Kind::Audio || late <= LATE_FRAME_NS {
+        if self.kind == MediaKind::Audio || late <= LATE_FRAME_NS {
             self.late = None;
             return None;
         }
@@ -370,7 +369,7 @@ impl<P> Track<P> {
     /// Audio so far from what is around it that nobody can have said it then.
     fn is_stray(&self, rtp: i64, arrival: RecordingTime) -> bool {
         let late = |offset| self.ns(self.observed(rtp, arrival) - offset);
-        self.kind == Kind::Audio && self.offset.is_some_and(|offset| !(-JUMP_NS..=FAR_NS).contains(&late(offset)))
+        self.kind == MediaKind::Audio && self.offset.is_some_and(|offset| !(-JUMP_NS..=FAR_NS).contains(&late(offset)))
     }
 
     /// The offset audio goes on with: the old one, unless there is a pause to hide a correction in, or it is far off. `gap` is the

@@ -13,7 +13,7 @@ struct Publisher {
 
 impl Publisher {
     /// RTP time of what is captured at `t` (our clock).
-    fn rtp(&self, kind: Kind, t: i64) -> u64 {
+    fn rtp(&self, kind: MediaKind, t: i64) -> u64 {
         let own = t + (i128::from(t) * i128::from(self.ppm) / 1_000_000) as i64;
         (1_000_000 + i128::from(own) * i128::from(kind.rate()) / SECOND) as u64
     }
@@ -26,12 +26,12 @@ impl Publisher {
 /// Where this is placed when it has arrived. Audio that has to wait is decided at once.
 fn place(
     timeline: &mut Timeline<&'static str>,
-    key: Key,
+    key: TrackKey,
     rtp: u64,
     ticks: u32,
     arrival: RecordingTime,
 ) -> Option<RecordingTime> {
-    let audio = timeline.tracks.iter().any(|t| t.key == key && t.kind == Kind::Audio);
+    let audio = timeline.tracks.iter().any(|t| t.key == key && t.kind == MediaKind::Audio);
     if audio && timeline.hear(key, rtp, arrival) != Hearing::Sure {
         timeline.decide(key);
     }
@@ -46,7 +46,7 @@ fn jitter(n: i64, max: i64) -> i64 {
 #[test]
 fn audio_is_contiguous_to_the_sample_whatever_the_jitter() {
     let mut timeline = Timeline::new();
-    let key = timeline.add("ann", Kind::Audio);
+    let key = timeline.add("ann", MediaKind::Audio);
     let mut end = None;
     for n in 0..500 {
         let time =
@@ -62,14 +62,14 @@ fn audio_is_contiguous_to_the_sample_whatever_the_jitter() {
 #[test]
 fn early_jitter_does_not_stick() {
     let mut timeline = Timeline::new();
-    let key = timeline.add("ann", Kind::Audio);
+    let key = timeline.add("ann", MediaKind::Audio);
     let p = Publisher { ppm: 0, delay: 0 };
     for n in 0..14 {
         let (t, late) = (n * 20 * MS, [60, 45, 0, 20].get(n as usize).unwrap_or(&10));
-        let heard = timeline.hear(key, p.rtp(Kind::Audio, t), t + late * MS);
+        let heard = timeline.hear(key, p.rtp(MediaKind::Audio, t), t + late * MS);
         assert_eq!(heard == Hearing::Sure, t + late * MS >= 260 * MS, "{n}");
     }
-    let first = Placing { rtp: p.rtp(Kind::Audio, 0), ticks: 960, arrival: 60 * MS, quiet: false };
+    let first = Placing { rtp: p.rtp(MediaKind::Audio, 0), ticks: 960, arrival: 60 * MS, quiet: false };
     let first = timeline.place(key, first).unwrap();
     assert!(first.abs() < MS, "{first}");
 }
@@ -79,16 +79,16 @@ fn eight_hours_of_drift_are_followed() {
     for ppm in [-100, 100] {
         let p = Publisher { ppm, delay: 30 * MS };
         let mut timeline = Timeline::new();
-        let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("bob", Kind::Video));
+        let (audio, video) = (timeline.add("ann", MediaKind::Audio), timeline.add("bob", MediaKind::Video));
         let (mut jumps, mut last) = (0, None);
         for n in 0..(8 * 3600 * 10) {
             let t = n * 100 * MS;
             let arrival = t + p.delay + jitter(n, 20 * MS);
             // One long "packet" of 100 ms each, without any pause.
-            let rtp = p.rtp(Kind::Audio, t);
-            let ticks = (p.rtp(Kind::Audio, t + 100 * MS) - rtp) as u32;
+            let rtp = p.rtp(MediaKind::Audio, t);
+            let ticks = (p.rtp(MediaKind::Audio, t + 100 * MS) - rtp) as u32;
             let heard = place(&mut timeline, audio, rtp, ticks, arrival).unwrap();
-            let seen = place(&mut timeline, video, p.rtp(Kind::Video, t), 0, arrival).unwrap();
+            let seen = place(&mut timeline, video, p.rtp(MediaKind::Video, t), 0, arrival).unwrap();
             if n > 100 {
                 assert!((heard - t - p.delay).abs() < 85 * MS, "sound {ppm} {n} {}", heard - t);
                 assert!((seen - t - p.delay).abs() < 5 * MS, "picture {ppm} {n} {}", seen - t);
@@ -106,7 +106,7 @@ fn eight_hours_of_drift_are_followed() {
 #[test]
 fn drift_is_put_right_at_a_pause() {
     let mut timeline = Timeline::new();
-    let key = timeline.add("ann", Kind::Audio);
+    let key = timeline.add("ann", MediaKind::Audio);
     let p = Publisher { ppm: 100, delay: 0 };
     let mut worst = 0;
     for n in 0..(600 * 50) {
@@ -115,7 +115,7 @@ fn drift_is_put_right_at_a_pause() {
         if t % (10 * S) >= 9 * S {
             continue;
         }
-        let heard = place(&mut timeline, key, p.rtp(Kind::Audio, t), 960, t).unwrap();
+        let heard = place(&mut timeline, key, p.rtp(MediaKind::Audio, t), 960, t).unwrap();
         worst = worst.max((heard - t).abs());
     }
     assert!(worst <= 8 * MS, "{worst}");
@@ -125,17 +125,18 @@ fn drift_is_put_right_at_a_pause() {
 fn lip_sync(late: i64) {
     let p = Publisher { ppm: 20, delay: 40 * MS };
     let mut timeline = Timeline::new();
-    let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
+    let (audio, video) = (timeline.add("ann", MediaKind::Audio), timeline.add("ann", MediaKind::Video));
     let mut end: Option<i64> = None;
     for n in 0..1000 {
         let t = n * 20 * MS;
-        let heard = place(&mut timeline, audio, p.rtp(Kind::Audio, t), 960, t + p.delay + late.min(0).abs()).unwrap();
-        let seen = place(&mut timeline, video, p.rtp(Kind::Video, t), 0, t + p.delay + late.max(0)).unwrap();
+        let heard =
+            place(&mut timeline, audio, p.rtp(MediaKind::Audio, t), 960, t + p.delay + late.min(0).abs()).unwrap();
+        let seen = place(&mut timeline, video, p.rtp(MediaKind::Video, t), 0, t + p.delay + late.max(0)).unwrap();
         if t == 3 * S {
-            timeline.report(audio, p.rtp(Kind::Audio, t), p.ntp(t));
+            timeline.report(audio, p.rtp(MediaKind::Audio, t), p.ntp(t));
         }
         if t == 6 * S {
-            timeline.report(video, p.rtp(Kind::Video, t), p.ntp(t));
+            timeline.report(video, p.rtp(MediaKind::Video, t), p.ntp(t));
         }
         let off = seen - heard;
         if t <= 6 * S {
@@ -159,7 +160,7 @@ fn reports_shift_the_picture_to_the_audio() {
 #[test]
 fn absurd_reports_are_not_believed() {
     let mut timeline = Timeline::new();
-    let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
+    let (audio, video) = (timeline.add("ann", MediaKind::Audio), timeline.add("ann", MediaKind::Video));
     place(&mut timeline, audio, 0, 960, 0).unwrap();
     timeline.report(audio, 0, 0);
     timeline.report(video, 0, 50 * S);
@@ -169,7 +170,7 @@ fn absurd_reports_are_not_believed() {
 #[test]
 fn other_participants_keep_their_arrival() {
     let mut timeline = Timeline::new();
-    let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("bob", Kind::Video));
+    let (audio, video) = (timeline.add("ann", MediaKind::Audio), timeline.add("bob", MediaKind::Video));
     place(&mut timeline, audio, 0, 960, 0).unwrap();
     timeline.report(audio, 0, 0);
     timeline.report(video, 0, 300 * MS);
@@ -179,7 +180,7 @@ fn other_participants_keep_their_arrival() {
 #[test]
 fn a_restarted_clock_is_anchored_again() {
     let mut timeline = Timeline::new();
-    for kind in [Kind::Audio, Kind::Video] {
+    for kind in [MediaKind::Audio, MediaKind::Video] {
         let key = timeline.add("ann", kind);
         place(&mut timeline, key, 1_000_000_000, 960, S).unwrap();
         assert_eq!(place(&mut timeline, key, 77, 960, 2 * S), Some(2 * S), "{kind:?}");
@@ -191,9 +192,9 @@ fn a_restarted_clock_is_anchored_again() {
 #[test]
 fn late_joiners_and_times_before_the_start() {
     let mut timeline = Timeline::new();
-    let early = timeline.add("ann", Kind::Video);
+    let early = timeline.add("ann", MediaKind::Video);
     assert_eq!(place(&mut timeline, early, 0, 0, -20 * MS), Some(-20 * MS));
-    let late = timeline.add("bob", Kind::Audio);
+    let late = timeline.add("bob", MediaKind::Audio);
     let joined = 7 * 3600 * S;
     assert_eq!(place(&mut timeline, late, u64::from(u32::MAX) * 3, 960, joined), Some(joined));
     timeline.remove(late);
@@ -204,20 +205,20 @@ fn late_joiners_and_times_before_the_start() {
 /// `stopped`, and says so in its reports. How far the frames are from where they belong at worst.
 fn pulled_by(stopped: i64, from: i64) -> i64 {
     let mut timeline = Timeline::new();
-    let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
+    let (audio, video) = (timeline.add("ann", MediaKind::Audio), timeline.add("ann", MediaKind::Video));
     let p = Publisher { ppm: 0, delay: 40 * MS };
     let own = |t: i64| if t < from { t } else { from.max(t - stopped) };
     let mut worst = 0;
     for n in 0..2000 {
         let t = n * 20 * MS;
         if !(from..from + stopped).contains(&t) {
-            place(&mut timeline, audio, p.rtp(Kind::Audio, own(t)), 960, t + p.delay);
+            place(&mut timeline, audio, p.rtp(MediaKind::Audio, own(t)), 960, t + p.delay);
         }
-        let seen = place(&mut timeline, video, p.rtp(Kind::Video, t), 0, t + p.delay).unwrap();
+        let seen = place(&mut timeline, video, p.rtp(MediaKind::Video, t), 0, t + p.delay).unwrap();
         worst = worst.max((seen - t - p.delay).abs());
         if t % (5 * S) == 0 {
-            timeline.report(audio, p.rtp(Kind::Audio, own(t)), p.ntp(t));
-            timeline.report(video, p.rtp(Kind::Video, t), p.ntp(t));
+            timeline.report(audio, p.rtp(MediaKind::Audio, own(t)), p.ntp(t));
+            timeline.report(video, p.rtp(MediaKind::Video, t), p.ntp(t));
         }
     }
     worst
@@ -242,17 +243,17 @@ fn a_doubted_clock_moves_frames_by_little() {
     for (late, believed) in [(200, true), (800, false)] {
         let p = Publisher { ppm: 0, delay: 40 * MS };
         let mut timeline = Timeline::new();
-        let (audio, video) = (timeline.add("ann", Kind::Audio), timeline.add("ann", Kind::Video));
+        let (audio, video) = (timeline.add("ann", MediaKind::Audio), timeline.add("ann", MediaKind::Video));
         let mut last = 0;
         for n in 0..1500 {
             let t = n * 20 * MS;
             // The audio began a new clock after ten seconds, which makes it doubted from then on.
-            let rtp = p.rtp(Kind::Audio, t) + if t < 10 * S { 0 } else { 1 << 30 };
+            let rtp = p.rtp(MediaKind::Audio, t) + if t < 10 * S { 0 } else { 1 << 30 };
             place(&mut timeline, audio, rtp, 960, t + p.delay);
-            last = place(&mut timeline, video, p.rtp(Kind::Video, t), 0, t + p.delay).unwrap() - t - p.delay;
+            last = place(&mut timeline, video, p.rtp(MediaKind::Video, t), 0, t + p.delay).unwrap() - t - p.delay;
             if t == 15 * S {
                 timeline.report(audio, rtp, p.ntp(t));
-                timeline.report(video, p.rtp(Kind::Video, t), p.ntp(t) + late * MS);
+                timeline.report(video, p.rtp(MediaKind::Video, t), p.ntp(t) + late * MS);
             }
         }
         let wanted = if believed { late * MS } else { 0 };

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use greffier::egress::rpc;
 use greffier::error::ErrorKind;
-use greffier::psrpc::frame::{ClaimRequest, ClaimResponse, Request, open, seal};
-use greffier::psrpc::{Bus, Client, Options, Settings, Subscription, channel};
+use greffier::psrpc::frame::{ClaimRequest, ClaimResponse, RequestFrame, open, seal};
+use greffier::psrpc::{Bus, CallOptions, PsrpcClient, Settings, Subscription, channel};
 use livekit_protocol as proto;
 use prost::Message as _;
 use serde_json::json;
@@ -58,10 +58,10 @@ async fn a_start_that_is_repeated_and_a_redis_that_restarts_change_nothing() {
     let room = "again";
     world.server.create_room(room);
     let bus = bus(&world);
-    let client = Client::new(&bus, "EgressInternal");
+    let client = PsrpcClient::new(&bus, "EgressInternal");
     let id = "EG_testAgain001".to_owned();
     let raw = start_of(&world, &id, room, "recordings/again.ogg");
-    let options = Options::best(Duration::from_secs(10));
+    let options = CallOptions::best(Duration::from_secs(10));
     let start = || client.call("StartEgress", "", raw.clone(), &options);
     // As the server does when it waits in vain: the same again, the second time while the first is on its way.
     let (first, second) = tokio::join!(start(), start());
@@ -114,12 +114,12 @@ impl Caller {
 
     async fn ask(&self, request_id: &str, raw: Bytes) {
         let expiry = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(10);
-        let request = Request {
+        let request = RequestFrame {
             request_id: request_id.into(),
             client_id: Self::ID.into(),
             expiry: i64::try_from(expiry.as_nanos()).unwrap(),
             raw_request: raw,
-            ..Request::default()
+            ..RequestFrame::default()
         };
         self.bus.publish(channel::request("EgressInternal", "StartEgress", ""), seal(&request)).await.unwrap();
     }
@@ -166,8 +166,8 @@ async fn an_answer_that_is_lost_or_late_is_given_again_by_whoever_has_the_record
     let room = "lost";
     world.server.create_room(room);
     let bus = bus(&world);
-    let client = Client::new(&bus, "EgressInternal");
-    let options = Options::best(Duration::from_secs(10));
+    let client = PsrpcClient::new(&bus, "EgressInternal");
+    let options = CallOptions::best(Duration::from_secs(10));
 
     // Nobody hears the answer. The other sidecar is idle, and still the same egress is not recorded twice.
     let lost = start_of(&world, "EG_testLost0001", room, "recordings/lost.ogg");
@@ -184,7 +184,7 @@ async fn an_answer_that_is_lost_or_late_is_given_again_by_whoever_has_the_record
     }
     // The answer comes when it is awaited no more.
     let late = start_of(&world, "EG_testLate0001", room, "recordings/late.ogg");
-    let hurry = Options::best(Duration::from_millis(40));
+    let hurry = CallOptions::best(Duration::from_millis(40));
     let error = client.call("StartEgress", "", late.clone(), &hurry).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::DeadlineExceeded | ErrorKind::Unavailable), "{error:?}");
     let info = client.call("StartEgress", "", late, &options).await.unwrap();

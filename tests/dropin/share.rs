@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use greffier::egress::rpc;
-use greffier::psrpc::{Bus, Client, Settings};
+use greffier::psrpc::{Bus, PsrpcClient, Settings};
 use prost::Message as _;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::{ENDING, WHOLE_LIFE, World, id_of};
 /// Asks every sidecar what it is busy with.
 pub async fn busy(redis: &Redis) -> Vec<BTreeSet<String>> {
     let bus = Bus::start(Settings::at(&redis.address()).unwrap());
-    let client = Client::new(&bus, "EgressInternal");
+    let client = PsrpcClient::new(&bus, "EgressInternal");
     let answers = client.call_all("ListActiveEgress", "", Bytes::new(), Duration::from_secs(2)).await.unwrap();
     let ids = |raw: Bytes| rpc::ListActiveEgressResponse::decode(raw).unwrap().egress_ids.into_iter().collect();
     answers.into_iter().map(|answer| ids(answer.unwrap())).collect()

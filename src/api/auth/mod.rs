@@ -65,7 +65,7 @@ pub struct Caller {
 
 /// Why somebody was not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct Rejected {
     /// In words.
     pub error: Error,
     /// There were too many failures: wait this long.
@@ -74,7 +74,7 @@ pub struct Refused {
 
 /// LiveKit's key, by which access tokens and webhooks are signed.
 #[derive(Clone, Debug)]
-pub struct Key {
+pub struct ApiKey {
     /// Its name.
     pub name: String,
     /// Its secret.
@@ -120,40 +120,40 @@ impl Caller {
 
 impl Guard {
     /// A guard that knows these tokens and those signed by `key`.
-    pub fn new(tokens: Vec<ApiToken>, key: &Key, tokenless: Tokenless) -> Self {
+    pub fn new(tokens: Vec<ApiToken>, key: &ApiKey, tokenless: Tokenless) -> Self {
         let livekit = Verifier::new(&key.name, &key.secret);
         Self { tokens, livekit, tokenless, failures: Arc::default() }
     }
 
     /// Who is it, if the request may pass? Failures are counted: those that come too often are refused without a word about
     /// the token. Who shows a good one passes all the same, so that nobody is shut out by others behind the same proxy.
-    pub fn admit(&self, asker: &Asker, needs: Scope, now: Instant) -> Result<Caller, Refused> {
+    pub fn admit(&self, asker: &Asker, needs: Scope, now: Instant) -> Result<Caller, Rejected> {
         let caller = self.identify(asker).map_err(|error| self.refuse(asker.peer, error, now))?;
-        caller.with(needs).map_err(|error| Refused { error, wait: None })
+        caller.with(needs).map_err(|error| Rejected { error, wait: None })
     }
 
     /// Who is it, if recordings may be seen? Wrong tokens are counted; to come without one, as people do before they sign in, is
     /// no attempt.
-    pub fn look(&self, asker: &Asker, now: Instant) -> Result<Caller, Refused> {
+    pub fn look(&self, asker: &Asker, now: Instant) -> Result<Caller, Rejected> {
         let shown = asker.headers.contains_key(AUTHORIZATION);
-        let caller = self
-            .identify(asker)
-            .map_err(|error| if shown { self.refuse(asker.peer, error, now) } else { Refused { error, wait: None } })?;
-        caller.with(Scope::Read).map_err(|error| Refused { error, wait: None })
+        let caller = self.identify(asker).map_err(|error| {
+            if shown { self.refuse(asker.peer, error, now) } else { Rejected { error, wait: None } }
+        })?;
+        caller.with(Scope::Read).map_err(|error| Rejected { error, wait: None })
     }
 
     /// Counts a failure of this peer.
-    pub fn refuse(&self, peer: IpAddr, error: Error, now: Instant) -> Refused {
+    pub fn refuse(&self, peer: IpAddr, error: Error, now: Instant) -> Rejected {
         let wait = self.failures.lock().unwrap_or_else(PoisonError::into_inner).count(peer, now);
         match wait {
             Some(wait) => {
                 tracing::info!(%peer, "too many refused requests");
                 let error = Error::new(ErrorKind::ResourceExhausted, "too many refused requests; wait");
-                Refused { error, wait: Some(wait) }
+                Rejected { error, wait: Some(wait) }
             }
             None => {
                 tracing::info!(%peer, %error, "a request was refused");
-                Refused { error, wait: None }
+                Rejected { error, wait: None }
             }
         }
     }
@@ -210,7 +210,7 @@ mod tests {
             ApiToken::hashing("api_token", "0123456789abcdef", Scopes::ALL),
             ApiToken::hashing("reader", "fedcba9876543210", Scopes::of([Scope::Read])),
         ];
-        Guard::new(tokens, &Key { name: "key".into(), secret: Secret::new("secret") }, tokenless)
+        Guard::new(tokens, &ApiKey { name: "key".into(), secret: Secret::new("secret") }, tokenless)
     }
 
     fn kind(guard: &Guard, header: &str, needs: Scope) -> Result<Caller, ErrorKind> {

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use warp::http::header::{AUTHORIZATION, COOKIE};
 use warp::http::{HeaderMap, HeaderValue};
 
-use super::{Asker, Caller, Refused};
+use super::{Asker, Caller, Rejected};
 use crate::api::Api;
 use crate::api::phase::Phase;
-use crate::api::share::Refusal;
+use crate::api::share::ShareRefusal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
@@ -37,7 +37,7 @@ pub enum Sight {
     /// For the reason of this name among the page's words.
     Refused(&'static str),
     /// Too many wrong tokens or links were shown.
-    Wait(Refused),
+    Wait(Rejected),
 }
 
 /// What this request, with the token of its query, may see of the recording of this id. Wrong tokens and links are counted.
@@ -59,12 +59,12 @@ pub fn sight(api: &Api, asker: &Asker, id: &RecordingId, share: Option<&str>, no
         (Some(recording), Some(token)) => match api.sharer.check(&recording, token, now) {
             Ok(()) => return Ok(Sight::Seen(recording, Viewer::Guest)),
             // Links end with their recording: then that is what is to be said.
-            Err(Refusal::Expired) if Phase::of(&recording, now) == Phase::Expired => {
+            Err(ShareRefusal::Expired) if Phase::of(&recording, now) == Phase::Expired => {
                 return Ok(Sight::Seen(recording, Viewer::Guest));
             }
-            Err(Refusal::Expired) => "link_expired",
-            Err(Refusal::Revoked) => "revoked",
-            Err(Refusal::Forged) => "forged",
+            Err(ShareRefusal::Expired) => "link_expired",
+            Err(ShareRefusal::Revoked) => "revoked",
+            Err(ShareRefusal::Forged) => "forged",
         },
         // We signed this link once: what it led to is gone.
         (None, Some(token)) if api.sharer.verify(id, token).is_some() => return Ok(Sight::Nothing),
@@ -84,7 +84,7 @@ pub fn sight(api: &Api, asker: &Asker, id: &RecordingId, share: Option<&str>, no
 }
 
 /// Does the REST API let this request in? The cookie stands for the header that browsers cannot send by themselves.
-pub fn member(api: &Api, asker: &Asker) -> std::result::Result<Caller, Refused> {
+pub fn member(api: &Api, asker: &Asker) -> std::result::Result<Caller, Rejected> {
     let bearer = cookie(&asker.headers).and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok());
     match bearer.filter(|_| !asker.headers.contains_key(AUTHORIZATION)) {
         Some(bearer) => {
@@ -97,12 +97,12 @@ pub fn member(api: &Api, asker: &Asker) -> std::result::Result<Caller, Refused> 
 }
 
 /// Like [`member`], of every room.
-pub fn member_of_all(api: &Api, asker: &Asker) -> std::result::Result<(), Refused> {
+pub fn member_of_all(api: &Api, asker: &Asker) -> std::result::Result<(), Rejected> {
     match member(api, asker)?.room {
         None => Ok(()),
         Some(_) => {
             let error = Error::new(ErrorKind::PermissionDenied, "the token is for one room only");
-            Err(Refused { error, wait: None })
+            Err(Rejected { error, wait: None })
         }
     }
 }

@@ -5,7 +5,7 @@ use jiff::Zoned;
 use prost::Message as _;
 
 use super::Egress;
-use crate::capacity::Class;
+use crate::capacity::CostClass;
 use crate::egress::{self, rpc};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -61,7 +61,7 @@ pub fn bid(egress: &Egress, raw: &Bytes) -> f32 {
     let id = request.egress_id.clone();
     match egress::from_server(request, egress.limits, &Zoned::now()) {
         Ok(start) => {
-            let class = Class::of(start.request.output.video().is_some());
+            let class = CostClass::of(start.request.output.video().is_some());
             egress.capacity.bid(&id, class)
         }
         Err(error) if error.kind == ErrorKind::Unimplemented => egress.unsupported.bid(),

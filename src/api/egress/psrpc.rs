@@ -12,7 +12,7 @@ use prost::Message;
 use super::{Egress, bidding};
 use crate::egress::{from_server, rpc};
 use crate::error::{Error, ErrorKind};
-use crate::psrpc::{Bus, Kind, Method, Server, Serving};
+use crate::psrpc::{Bus, Method, PsrpcServer, ServiceKind, Serving};
 use crate::recording::Recording;
 
 /// What clients ask of an egress that has ended is answered this long.
@@ -38,7 +38,7 @@ type Handlers = Arc<Mutex<HashMap<String, Vec<Serving>>>>;
 
 /// Opens the API: bids for starts, answers for what runs. Must be called within a tokio runtime.
 pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
-    let server = Server::new(bus.clone());
+    let server = PsrpcServer::new(bus.clone());
     let handlers = Handlers::default();
     // What an earlier process began is asked for here.
     let recent = egress.control.page(None, 0, RECENT).await.map(|page| page.recordings).unwrap_or_default();
@@ -51,7 +51,7 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
     let (at, of) = (server.clone(), handlers.clone());
     let mut start = server.serve(
         Method::new("EgressInternal", "StartEgress", cluster_id).reads::<rpc::StartEgressRequest>(),
-        Kind::claim_or_lose(move |raw| bidding::bid(&bidder, raw), move |raw| bidding::lost(&loser, raw)),
+        ServiceKind::claim_or_lose(move |raw| bidding::bid(&bidder, raw), move |raw| bidding::lost(&loser, raw)),
         move |raw| {
             let (egress, server, handlers) = (starter.clone(), at.clone(), of.clone());
             async move {
@@ -68,7 +68,7 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
     // Who sees that we listen may start at once; a Redis that is away does not keep the other APIs closed.
     let _ = tokio::time::timeout(HEARD, start.ready()).await;
     let lister = egress.clone();
-    let list = server.serve(Method::new("EgressInternal", "ListActiveEgress", ""), Kind::Multi, move |_| {
+    let list = server.serve(Method::new("EgressInternal", "ListActiveEgress", ""), ServiceKind::Multi, move |_| {
         let egress = lister.clone();
         async move {
             let request = proto::ListEgressRequest { active: true, ..Default::default() };
@@ -96,13 +96,13 @@ impl Drop for Open {
 }
 
 /// Serves what is asked of one egress, by its id.
-async fn register(server: &Server, handlers: &Handlers, egress: &Egress, id: &str) {
+async fn register(server: &PsrpcServer, handlers: &Handlers, egress: &Egress, id: &str) {
     if lock(handlers).contains_key(id) {
         return;
     }
     let stopper = egress.clone();
     let stop = Method::new("EgressHandler", "StopEgress", id).reads::<proto::StopEgressRequest>();
-    let mut stop = server.serve(stop, Kind::Queue, move |raw| {
+    let mut stop = server.serve(stop, ServiceKind::Queue, move |raw| {
         let egress = stopper.clone();
         async move {
             let request = proto::StopEgressRequest::decode(raw).map_err(malformed)?;
@@ -110,7 +110,7 @@ async fn register(server: &Server, handlers: &Handlers, egress: &Egress, id: &st
         }
     });
     let update = Method::new("EgressHandler", "UpdateStream", id).reads::<proto::UpdateStreamRequest>();
-    let mut update = server.serve(update, Kind::Queue, |_| async {
+    let mut update = server.serve(update, ServiceKind::Queue, |_| async {
         Err(Error::new(ErrorKind::InvalidArgument, "UpdateStream called on non-streaming egress"))
     });
     let _ = tokio::time::timeout(HEARD, async {

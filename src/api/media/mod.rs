@@ -29,7 +29,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::Recording;
 use crate::storage::Storage;
-use range::{RangeRequest, Wanted};
+use range::{RangeDecision, RangeRequest};
 
 /// Chunks that wait for a slow client.
 const WAITING: usize = 4;
@@ -75,10 +75,10 @@ async fn answer(api: &Api, id: &RecordingId, method: &Method, asker: &Asker, que
     let range = text(RANGE).filter(|_| *method == Method::GET);
     let requested = RangeRequest { range, if_range: text(IF_RANGE), if_none_match: text(IF_NONE_MATCH) };
     let (status, wanted) = match requested.decide(bytes, &etag) {
-        Wanted::Whole => (StatusCode::OK, 0..bytes),
-        Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Wanted::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
-        Wanted::Unchanged => (StatusCode::NOT_MODIFIED, 0..0),
+        RangeDecision::Whole => (StatusCode::OK, 0..bytes),
+        RangeDecision::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        RangeDecision::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
+        RangeDecision::Unchanged => (StatusCode::NOT_MODIFIED, 0..0),
     };
     let mut response = if *method == Method::HEAD || wanted.is_empty() {
         Response::default()

@@ -23,13 +23,13 @@ use warp::reply::Response;
 use crate::api::auth::{Asker, Guard, Scope, asker};
 use crate::api::egress::renamed;
 use crate::api::reply;
-use crate::capacity::{Capacity, Class, Verdict};
+use crate::capacity::{Capacity, CostClass, Headroom};
 use crate::control::Control;
 use crate::egress::proto;
 use crate::error::{Error, ErrorKind};
 use crate::recording::{Quality, Recording, State};
 use tally::Tally;
-use text::Facts;
+use text::Snapshot;
 
 /// Recordings that are looked through; older ones have ended.
 const LOOKED_AT: usize = 1000;
@@ -74,12 +74,12 @@ impl Metrics {
         let qualities: Vec<Quality> = progress.values().map(|progress| progress.quality).collect();
         let jobs = control.waiting().await.inspect_err(|error| tracing::warn!(%error, "metrics")).unwrap_or_default();
         let closing = self.closing.load(Ordering::Relaxed);
-        let video = capacity.verdict(Class::Video);
+        let video = capacity.verdict(CostClass::Video);
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         tally.take_in(&recordings, &progress);
-        text::text(&Facts {
-            idle: video == Verdict::Idle && !closing,
-            accepts: !closing && !matches!(video, Verdict::Full { .. }),
+        text::text(&Snapshot {
+            idle: video == Headroom::Idle && !closing,
+            accepts: !closing && !matches!(video, Headroom::Full { .. }),
             closing,
             load: capacity.load(),
             count,

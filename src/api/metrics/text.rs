@@ -9,12 +9,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::tally::{Tally, kind};
-use crate::api::Status;
+use crate::api::RestStatus;
 use crate::recording::{Job, Quality, Recording};
 
 /// What is told.
 #[derive(Debug)]
-pub struct Facts<'a> {
+pub struct Snapshot<'a> {
     /// Nothing runs here.
     pub idle: bool,
     /// One more with a picture may begin.
@@ -39,7 +39,7 @@ type Labels = Vec<(&'static str, String)>;
 type Decimal = Gauge<f64, AtomicU64>;
 
 /// As Prometheus reads it.
-pub fn text(facts: &Facts) -> String {
+pub fn text(facts: &Snapshot) -> String {
     let mut registry = Registry::default();
     let figure = |registry: &mut Registry, name: &str, help: &str, yes: bool| {
         let gauge: Gauge = Gauge::default();
@@ -70,7 +70,7 @@ pub fn text(facts: &Facts) -> String {
 
     let states = Family::<Labels, Gauge>::default();
     for recording in facts.recordings {
-        states.get_or_create(&vec![("state", Status::of(recording).name().to_owned())]).inc();
+        states.get_or_create(&vec![("state", RestStatus::of(recording).name().to_owned())]).inc();
     }
     registry.register("greffier_recordings", "The newest 1000 recordings, by status", states);
     let known: Gauge = Gauge::default();
@@ -142,7 +142,7 @@ mod tests {
         let mut tally = Tally::new(now);
         let recordings = [one];
         tally.take_in(&recordings, &Default::default());
-        let text = text(&Facts {
+        let text = text(&Snapshot {
             idle: false,
             accepts: true,
             closing: false,

@@ -12,7 +12,7 @@ use warp::reply::Response;
 
 use super::{Pages, shown};
 use crate::api::auth::COOKIE_NAME;
-use crate::api::auth::{Asker, Refused, asker};
+use crate::api::auth::{Asker, Rejected, asker};
 use crate::api::reply;
 use crate::api::reply::secured;
 use crate::error::Result;
@@ -43,7 +43,7 @@ fn login(
     pages: &Pages,
     asker: &Asker,
     form: &HashMap<String, String>,
-) -> std::result::Result<Result<Response>, Refused> {
+) -> std::result::Result<Result<Response>, Rejected> {
     let token = form.get("token").map_or("", |token| token.trim());
     let next = form.get("next").map(String::as_str).filter(|next| is_ours(next)).unwrap_or("/");
     // The form itself comes from a page: what is to be judged is the token alone.

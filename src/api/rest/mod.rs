@@ -21,11 +21,11 @@ use warp::http::{Method, StatusCode};
 use warp::path::FullPath;
 use warp::reply::Response;
 
-use crate::api::auth::{Asker, Caller, Refused, Scopes, asker};
+use crate::api::auth::{Asker, Caller, Rejected, Scopes, asker};
 use crate::api::body::{self, Body};
 use crate::api::{Api, reply};
 use crate::error::{Error, ErrorKind, Result};
-use route::{Endpoint, Found, Route};
+use route::{Endpoint, Matched, Route};
 
 /// How long control has to answer `/health`.
 const ANSWERS: Duration = Duration::from_secs(1);
@@ -46,9 +46,9 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
     let found =
         warp::method().and(warp::path::full()).and_then(async |method: Method, path: FullPath| {
             match route::find(method.as_str(), path.as_str()) {
-                Found::Nothing => Err(warp::reject::not_found()),
-                Found::Route(route, segment) => Ok(Ok((route, segment.to_owned()))),
-                Found::Methods(methods) => Ok(Err(methods)),
+                Matched::Nothing => Err(warp::reject::not_found()),
+                Matched::Route(route, segment) => Ok(Ok((route, segment.to_owned()))),
+                Matched::Methods(methods) => Ok(Err(methods)),
             }
         });
     found
@@ -126,6 +126,6 @@ fn not_found() -> Error {
 }
 
 /// Refuses who has a check of their own, such as storage and LiveKit.
-fn refuse(api: &Api, call: &Call, error: Error) -> Refused {
+fn refuse(api: &Api, call: &Call, error: Error) -> Rejected {
     api.guard.refuse(call.asker.peer, error, Instant::now())
 }

@@ -5,8 +5,8 @@ use warp::reply::Response;
 
 use crate::api::auth::Caller;
 use crate::api::body::{self, Body};
-use crate::api::dto::Status;
-use crate::api::rest::start::{EXAMPLE, Start};
+use crate::api::dto::RestStatus;
+use crate::api::rest::start::{EXAMPLE, StartBody};
 use crate::api::rest::{Call, enabled};
 use crate::api::{Api, reply};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +20,7 @@ pub(super) async fn start(api: &Api, caller: &Caller, call: &Call, body: Body) -
     caller.enter(&room)?;
     enabled(api)?;
     let header = call.asker.headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default());
-    let start = Start::read(body::fields(body, EXAMPLE).await?)?.with_idempotency_key(header)?;
+    let start = StartBody::read(body::fields(body, EXAMPLE).await?)?.with_idempotency_key(header)?;
     if let Some(mode) = &start.options.original_mode {
         api.modes.of(mode).map_err(|e| e.at("options.original_mode"))?;
     }
@@ -42,7 +42,7 @@ pub(super) async fn start(api: &Api, caller: &Caller, call: &Call, body: Body) -
         return Err(failed(&room, &why));
     }
     let message = format!("Recording successfully started for room {room}");
-    let (id, status) = (recording.id.as_str(), Status::of(&recording).name());
+    let (id, status) = (recording.id.as_str(), RestStatus::of(&recording).name());
     Ok(reply::json(201, &json!({"message": message, "id": id, "mode": recording.mode, "status": status})))
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn stop(api: &Api, caller: &Caller, call: &Call) -> Result<Resp
     caller.enter(&room)?;
     enabled(api)?;
     let recording = api.control.stop(&room).await?;
-    let (id, status) = (recording.id.as_str(), Status::of(&recording).name());
+    let (id, status) = (recording.id.as_str(), RestStatus::of(&recording).name());
     Ok(reply::json(200, &json!({"message": format!("Recording stopped for room {room}."), "id": id, "status": status})))
 }
 
@@ -70,7 +70,7 @@ fn never_began(recording: &Recording) -> Option<String> {
 }
 
 /// A request may ask for less than everybody gets, not for more.
-fn limits(usual: Limits, start: &Start) -> Result<Limits> {
+fn limits(usual: Limits, start: &StartBody) -> Result<Limits> {
     match (start.max_duration, usual.max_duration) {
         (Some(requested), Some(most)) if requested > most => {
             let (requested, most) = (requested.as_secs(), most.as_secs());

@@ -68,7 +68,7 @@ pub const ROUTES: &[Route] = &[
 
 /// What a method and a path lead to.
 #[derive(Clone, Debug)]
-pub enum Found<'a> {
+pub enum Matched<'a> {
     /// This route, with the segment that stands for the name in braces.
     Route(&'static Route, &'a str),
     /// The path is known; these are its methods.
@@ -78,14 +78,14 @@ pub enum Found<'a> {
 }
 
 /// What is asked for.
-pub fn find<'a>(method: &str, path: &'a str) -> Found<'a> {
+pub fn find<'a>(method: &str, path: &'a str) -> Matched<'a> {
     let Some((template, segment)) = ROUTES.iter().find_map(|route| Some((route.path, fit(route.path, path)?))) else {
-        return Found::Nothing;
+        return Matched::Nothing;
     };
     let of_path = || ROUTES.iter().filter(|route| route.path == template);
     match of_path().find(|route| route.method == method) {
-        Some(route) => Found::Route(route, segment),
-        None => Found::Methods(of_path().map(|route| route.method).collect()),
+        Some(route) => Matched::Route(route, segment),
+        None => Matched::Methods(of_path().map(|route| route.method).collect()),
     }
 }
 
@@ -125,23 +125,23 @@ mod tests {
             let path = route.path.replace("{room}", "a%2Fb").replace("{id}", "EG_x");
             for path in [path.as_str(), path.trim_end_matches('/')] {
                 assert!(
-                    matches!(find(route.method, path), Found::Route(found, _) if found.endpoint == route.endpoint),
+                    matches!(find(route.method, path), Matched::Route(found, _) if found.endpoint == route.endpoint),
                     "{path}"
                 );
             }
-            assert!(matches!(find("PATCH", &path), Found::Methods(_)), "{path}");
+            assert!(matches!(find("PATCH", &path), Matched::Methods(_)), "{path}");
         }
     }
 
     #[test]
     fn what_is_near_is_not_it() {
-        assert!(matches!(find("GET", "/api/v1.0/recordings/EG_x/"), Found::Route(_, "EG_x")));
+        assert!(matches!(find("GET", "/api/v1.0/recordings/EG_x/"), Matched::Route(_, "EG_x")));
         for path in
             ["", "/", "//", "/api/v1.0/recordings//", "/api/v1.0/rooms//start-recording/", "/health//", "/Health"]
         {
-            assert!(matches!(find("GET", path), Found::Nothing), "{path}");
+            assert!(matches!(find("GET", path), Matched::Nothing), "{path}");
         }
-        let Found::Methods(methods) = find("PUT", "/api/v1.0/recordings/media-auth/") else { panic!("found") };
+        let Matched::Methods(methods) = find("PUT", "/api/v1.0/recordings/media-auth/") else { panic!("found") };
         assert_eq!(methods, ["GET"], "the name of a route is not an id");
     }
 }

@@ -25,7 +25,7 @@ const MAX_DURATION: u32 = 7 * 86_400;
 
 /// The body of start-recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
+pub struct StartBody {
     /// `mode`.
     pub mode: String,
     /// How to encode, from `options`.
@@ -36,7 +36,7 @@ pub struct Start {
     pub options: Options,
 }
 
-impl Start {
+impl StartBody {
     /// Reads it.
     pub fn read(mut body: Fields) -> Result<Self> {
         let mode = body.text("mode")?.ok_or_else(|| {
@@ -193,8 +193,8 @@ mod tests {
 
     use super::*;
 
-    fn start(body: serde_json::Value) -> Result<Start> {
-        Start::read(Fields::of(body, "")?)
+    fn start(body: serde_json::Value) -> Result<StartBody> {
+        StartBody::read(Fields::of(body, "")?)
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::api::settings::Parser;
 
 /// An object was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredObject {
     /// In this bucket.
     pub bucket: String,
     /// Under one of these keys: storages encode keys, some forget to.
@@ -18,9 +18,9 @@ pub struct Stored {
 
 /// What an event says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum StorageEvent {
     /// Objects were stored.
-    Stored(Vec<Stored>),
+    Stored(Vec<StoredObject>),
     /// Something else happened, such as a test or a removal.
     Other,
     /// It is not an event.
@@ -28,14 +28,14 @@ pub enum Event {
 }
 
 /// Reads an event.
-pub fn read(parser: Parser, body: &[u8]) -> Event {
-    let Ok(event) = serde_json::from_slice::<Value>(body) else { return Event::Malformed };
+pub fn read(parser: Parser, body: &[u8]) -> StorageEvent {
+    let Ok(event) = serde_json::from_slice::<Value>(body) else { return StorageEvent::Malformed };
     // S3 says hello like this when a notification is configured.
     if event["Event"] == "s3:TestEvent" {
-        return Event::Other;
+        return StorageEvent::Other;
     }
     let Some(records) = event["Records"].as_array().filter(|records| !records.is_empty()) else {
-        return Event::Malformed;
+        return StorageEvent::Malformed;
     };
     let created = |record: &&Value| match record["eventName"].as_str() {
         // S3 leaves out the prefix that MinIO writes.
@@ -44,13 +44,13 @@ pub fn read(parser: Parser, body: &[u8]) -> Event {
     };
     let stored: Option<Vec<_>> = records.iter().filter(created).map(|record| stored(parser, record)).collect();
     match stored {
-        None => Event::Malformed,
-        Some(stored) if stored.is_empty() => Event::Other,
-        Some(stored) => Event::Stored(stored),
+        None => StorageEvent::Malformed,
+        Some(stored) if stored.is_empty() => StorageEvent::Other,
+        Some(stored) => StorageEvent::Stored(stored),
     }
 }
 
-fn stored(parser: Parser, record: &Value) -> Option<Stored> {
+fn stored(parser: Parser, record: &Value) -> Option<StoredObject> {
     let bucket = record["s3"]["bucket"]["name"].as_str().filter(|name| !name.is_empty())?;
     let object = &record["s3"]["object"];
     let raw = object["key"].as_str().filter(|key| !key.is_empty())?;
@@ -64,10 +64,10 @@ fn stored(parser: Parser, record: &Value) -> Option<Stored> {
         },
     };
     let is_media = ["video/mp4", "audio/ogg"].contains(&media_type);
-    Some(Stored { bucket: bucket.to_owned(), keys: [decoded, raw.to_owned()], is_media })
+    Some(StoredObject { bucket: bucket.to_owned(), keys: [decoded, raw.to_owned()], is_media })
 }
 
-impl Stored {
+impl StoredObject {
     /// Does the key look as a recording's does in this folder, whether or not there is such a recording?
     pub fn is_in(&self, folder: &str) -> bool {
         self.keys.iter().any(|key| {
@@ -92,9 +92,9 @@ mod tests {
         json!({"Records": [record]}).to_string().into_bytes()
     }
 
-    fn one(parser: Parser, key: &str) -> Stored {
+    fn one(parser: Parser, key: &str) -> StoredObject {
         let read = read(parser, &event("s3:ObjectCreated:Put", key));
-        let Event::Stored(mut stored) = read else { panic!("{read:?}") };
+        let StorageEvent::Stored(mut stored) = read else { panic!("{read:?}") };
         stored.remove(0)
     }
 
@@ -132,15 +132,15 @@ mod tests {
 
     #[test]
     fn what_is_no_event_is_said() {
-        assert_eq!(read(Parser::Minio, &event("s3:ObjectRemoved:Delete", "k.mp4")), Event::Other);
-        assert_eq!(read(Parser::S3, br#"{"Service": "Amazon S3", "Event": "s3:TestEvent"}"#), Event::Other);
+        assert_eq!(read(Parser::Minio, &event("s3:ObjectRemoved:Delete", "k.mp4")), StorageEvent::Other);
+        assert_eq!(read(Parser::S3, br#"{"Service": "Amazon S3", "Event": "s3:TestEvent"}"#), StorageEvent::Other);
         for wrong in ["", "{", "[]", "{}", "null", r#"{"Records": []}"#, r#"{"Records": [{}]}"#, r#"{"Records": "x"}"#]
         {
-            assert_eq!(read(Parser::Minio, wrong.as_bytes()), Event::Malformed, "{wrong}");
+            assert_eq!(read(Parser::Minio, wrong.as_bytes()), StorageEvent::Malformed, "{wrong}");
         }
         let untyped = r#"{"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "recordings/EG_x.mp4"}}}]}"#;
-        assert_eq!(read(Parser::Minio, untyped.as_bytes()), Event::Malformed);
-        assert!(matches!(read(Parser::S3, untyped.as_bytes()), Event::Stored(_)));
+        assert_eq!(read(Parser::Minio, untyped.as_bytes()), StorageEvent::Malformed);
+        assert!(matches!(read(Parser::S3, untyped.as_bytes()), StorageEvent::Stored(_)));
     }
 
     proptest! {
@@ -148,7 +148,7 @@ mod tests {
         fn no_body_panics(bytes: Vec<u8>, key in ".*", name in ".*", folder in "[a-z/]{0,9}") {
             for parser in [Parser::Minio, Parser::S3] {
                 let _ = read(parser, &bytes);
-                if let Event::Stored(stored) = read(parser, &event(&format!("ObjectCreated:{name}"), &key)) {
+                if let StorageEvent::Stored(stored) = read(parser, &event(&format!("ObjectCreated:{name}"), &key)) {
                     let _ = stored.iter().all(|one| one.is_in(&folder));
                 }
             }

@@ -8,7 +8,7 @@ use warp::reply::Response;
 
 use crate::api::auth::{ApiToken, bearer};
 use crate::api::body::{self, Body};
-use crate::api::rest::storage_event::{self, Event, Stored};
+use crate::api::rest::storage_event::{self, StorageEvent, StoredObject};
 use crate::api::rest::{Call, refuse};
 use crate::api::settings::StorageEvents;
 use crate::api::{Api, reply};
@@ -35,9 +35,9 @@ pub(super) async fn post(api: &Api, call: &Call, body: Body) -> Response {
         Err(error) => return reply::error(&error),
     };
     match storage_event::read(api.events.parser, &bytes) {
-        Event::Malformed => reply::detail(403, "Invalid request data."),
-        Event::Other => ignored(),
-        Event::Stored(objects) => {
+        StorageEvent::Malformed => reply::detail(403, "Invalid request data."),
+        StorageEvent::Other => ignored(),
+        StorageEvent::Stored(objects) => {
             let answers: Result<Vec<_>> = objects.iter().map(|stored| about(api, stored)).collect();
             match answers {
                 Err(error) => reply::error(&error),
@@ -57,7 +57,7 @@ enum Answer {
     Ignored,
 }
 
-fn about(api: &Api, stored: &Stored) -> Result<Answer> {
+fn about(api: &Api, stored: &StoredObject) -> Result<Answer> {
     if api.storage.bucket().is_some_and(|bucket| bucket != stored.bucket) {
         return Err(Error::new(ErrorKind::PermissionDenied, "Invalid bucket specified."));
     }

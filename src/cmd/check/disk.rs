@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::finding::Finding;
-use crate::spool::Room;
+use crate::spool::FreeSpace;
 
 /// Below this, recordings fail soon: an hour at 3 Mbit/s is 1.4 GB.
 const LEAST: u64 = 1 << 30;
@@ -16,7 +16,7 @@ pub fn space(folder: &Path) -> Vec<Finding> {
     // The folder may not be there yet.
     let there = folder.ancestors().find(|path| path.is_dir()).filter(|path| !path.as_os_str().is_empty());
     let there = there.unwrap_or(Path::new("."));
-    let free = Room::of(there).ok().map(|room| room.free);
+    let free = FreeSpace::of(there).ok().map(|room| room.free);
     vec![match free {
         None => Finding::skipped(WHAT, "the free space of the file system cannot be read"),
         Some(free) => judge(WHAT, free, &folder.display().to_string()),
@@ -37,12 +37,12 @@ fn judge(what: &'static str, free: u64, folder: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Verdict;
+    use super::super::finding::Grade;
     use super::*;
 
     #[test]
     fn room_is_judged() {
         let verdict = |free| judge("disk", free, "/x").verdict;
-        assert_eq!([verdict(0), verdict(5 << 30), verdict(50 << 30)], [Verdict::Fail, Verdict::Warn, Verdict::Ok]);
+        assert_eq!([verdict(0), verdict(5 << 30), verdict(50 << 30)], [Grade::Fail, Grade::Warn, Grade::Ok]);
     }
 }

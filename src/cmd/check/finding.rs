@@ -4,7 +4,7 @@ use crate::error::Error;
 
 /// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Grade {
     /// As it should be.
     Ok,
     /// Recordings are made, but not as they could be.
@@ -21,7 +21,7 @@ pub struct Finding {
     /// Which thing.
     pub what: &'static str,
     /// How it is.
-    pub verdict: Verdict,
+    pub verdict: Grade,
     /// In words.
     pub text: String,
     /// The field at fault, when one is.
@@ -31,17 +31,17 @@ pub struct Finding {
 impl Finding {
     /// As it should be.
     pub fn ok(what: &'static str, text: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Ok, text: text.into(), field: None }
+        Self { what, verdict: Grade::Ok, text: text.into(), field: None }
     }
 
     /// Not as it should be, but it goes.
     pub fn warning(what: &'static str, text: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Warn, text: text.into(), field: None }
+        Self { what, verdict: Grade::Warn, text: text.into(), field: None }
     }
 
     /// It does not go.
     pub fn failure(what: &'static str, text: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Fail, text: text.into(), field: None }
+        Self { what, verdict: Grade::Fail, text: text.into(), field: None }
     }
 
     /// It does not go, for this reason.
@@ -51,16 +51,16 @@ impl Finding {
 
     /// Not tried.
     pub fn skipped(what: &'static str, text: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Skip, text: text.into(), field: None }
+        Self { what, verdict: Grade::Skip, text: text.into(), field: None }
     }
 
     /// `ok    redis      redis:6379 answers`.
     pub fn line(&self) -> String {
         let verdict = match self.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warn => "warn",
-            Verdict::Fail => "FAIL",
-            Verdict::Skip => "skip",
+            Grade::Ok => "ok",
+            Grade::Warn => "warn",
+            Grade::Fail => "FAIL",
+            Grade::Skip => "skip",
         };
         format!("{verdict:4}  {:9}  {}\n", self.what, self.text.replace('\n', " "))
     }

@@ -67,17 +67,17 @@ pub async fn udp(server: &Server, room: Option<&str>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Verdict;
+    use super::super::finding::Grade;
     use super::*;
 
     #[test]
     fn clocks_are_compared() {
         let now: Timestamp = "2026-11-22T20:00:00Z".parse().unwrap();
         let verdict = |date| clock(Some(date), now).verdict;
-        assert_eq!(verdict("Sun, 22 Nov 2026 20:00:01 GMT"), Verdict::Ok);
-        assert_eq!(verdict("Sun, 22 Nov 2026 20:00:10 GMT"), Verdict::Warn);
-        assert_eq!(verdict("Sun, 22 Nov 2026 19:00:00 GMT"), Verdict::Fail);
-        assert_eq!(verdict("yesterday"), Verdict::Skip);
+        assert_eq!(verdict("Sun, 22 Nov 2026 20:00:01 GMT"), Grade::Ok);
+        assert_eq!(verdict("Sun, 22 Nov 2026 20:00:10 GMT"), Grade::Warn);
+        assert_eq!(verdict("Sun, 22 Nov 2026 19:00:00 GMT"), Grade::Fail);
+        assert_eq!(verdict("yesterday"), Grade::Skip);
         let line = clock(Some("Sun, 22 Nov 2026 19:58:00 GMT"), now).line();
         assert_eq!(line, "FAIL  clock      120 s ahead of the server's: tokens are refused; set both by NTP\n");
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-pub(super) use self::finding::{Finding, Verdict};
+pub(super) use self::finding::{Finding, Grade};
 pub(super) use self::livekit::server as livekit_server;
 use super::{ConfigArgs, show};
 use crate::config::{Config, Warning};
@@ -48,7 +48,7 @@ pub fn run(args: CheckArgs) -> Result<()> {
     // A probe that hangs must not keep us.
     runtime.shutdown_background();
     show(&findings.iter().map(Finding::line).collect::<String>())?;
-    match findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count() {
+    match findings.iter().filter(|finding| finding.verdict == Grade::Fail).count() {
         0 => Ok(()),
         failed => Err(Error::new(ErrorKind::FailedPrecondition, format!("{failed} of these must be put right first"))),
     }

@@ -7,7 +7,7 @@ use super::{Driver, Live};
 use crate::control::fact::Fact;
 use crate::ids::RecordingId;
 use crate::recording::{DiskMarks, Report};
-use crate::spool::Room;
+use crate::spool::FreeSpace;
 
 /// A recording that ended is given so long to leave the disk; only then the next one ends too.
 const LEAVES: Duration = Duration::from_secs(10);
@@ -36,8 +36,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    fn advise(&mut self, room: Room, marks: &DiskMarks, now: Instant) -> Advice {
-        let Room { free, total } = room;
+    fn advise(&mut self, room: FreeSpace, marks: &DiskMarks, now: Instant) -> Advice {
+        let FreeSpace { free, total } = room;
         let reserve = marks.reserve(total);
         if total == 0 {
             // A file system that does not say.
@@ -75,7 +75,7 @@ impl Driver {
     }
 
     /// The disk has answered.
-    pub(super) fn disk(&mut self, room: io::Result<Room>) {
+    pub(super) fn disk(&mut self, room: io::Result<FreeSpace>) {
         self.disk.looking = false;
         let running = self.live.iter().filter(|(_, live)| live.recording.state.holds_room() && !live.salvaging);
         let bytes = |live: &Live| live.running.as_ref().map_or(0, |running| running.progress().bytes);
@@ -93,7 +93,7 @@ impl Driver {
         self.watch_disk();
     }
 
-    fn follow(&mut self, advice: Advice, Room { free, total }: Room, running: Vec<(RecordingId, u64)>) {
+    fn follow(&mut self, advice: Advice, FreeSpace { free, total }: FreeSpace, running: Vec<(RecordingId, u64)>) {
         let (free_mib, percent) = (free >> 20, u128::from(free) * 100 / u128::from(total.max(1)));
         let ended: Vec<_> = match advice {
             Advice::Nothing => return,
@@ -127,7 +127,7 @@ mod tests {
         let (start, marks) = (Instant::now(), DiskMarks { warning: 15, reserve: Some(100) });
         let mut watch = Watch::default();
         let mut advise =
-            |second, free| watch.advise(Room { free, total: 10_000 }, &marks, start + Duration::from_secs(second));
+            |second, free| watch.advise(FreeSpace { free, total: 10_000 }, &marks, start + Duration::from_secs(second));
         let seen = [
             (0, 1500, Advice::Nothing),
             (2, 1499, Advice::Warn),
@@ -146,7 +146,7 @@ mod tests {
         for (second, free, wanted) in seen {
             assert_eq!(advise(second, free), wanted, "{free} free at {second} s");
         }
-        let unknown = Room { free: 0, total: 0 };
+        let unknown = FreeSpace { free: 0, total: 0 };
         assert_eq!(Watch::default().advise(unknown, &DiskMarks::default(), start), Advice::Nothing);
     }
 
@@ -155,7 +155,7 @@ mod tests {
         for total in [64 << 20, 10 << 30, 4 << 40] {
             let reserve = DiskMarks::default().reserve(total);
             assert!(reserve > 0);
-            assert!(Room { free: 2 * reserve, total }.is_low(), "{total}");
+            assert!(FreeSpace { free: 2 * reserve, total }.is_low(), "{total}");
         }
     }
 }

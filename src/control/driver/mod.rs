@@ -19,7 +19,7 @@ use super::effects::Effects;
 use super::fact::Fact;
 use super::pending_writes::{PendingWrite, PendingWrites, Written};
 use crate::capacity::Slot;
-use crate::control::{Admission, ControlCommand, Parts, Running, Timeouts};
+use crate::control::{Admission, ControlCommand, ControlParts, Running, Timeouts};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
@@ -81,9 +81,9 @@ impl Live {
 
 impl Driver {
     /// A driver of nothing yet.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: ControlParts) -> Self {
         let (facts, inbox) = mpsc::unbounded_channel();
-        let Parts { db, spool, launcher, outbox, completions, policy, admission, timeouts } = parts;
+        let ControlParts { db, spool, launcher, outbox, completions, policy, admission, timeouts } = parts;
         let effects = Effects::new(spool, launcher, admission.capacity.clone(), facts);
         let (live, disk) = (HashMap::new(), Watch::default());
         let (writes, closing) = (PendingWrites::default(), None);

@@ -1,6 +1,6 @@
 //! Pure. Which units of a video track its decoder is given, when that decoder is opened anew, and what is told of it.
 
-use super::headers::{Extent, Heading, Refusal, Sizes};
+use super::headers::{Extent, Heading, SizeRefusal, Sizes};
 use super::keyframe_gate::KeyframeGate;
 use super::retry::Retry;
 
@@ -16,7 +16,7 @@ const STUCK_NS: i64 = 15 * SECOND;
 
 /// The admission of one track.
 #[derive(Debug, Default)]
-pub struct Admission {
+pub struct DecoderAdmission {
     gate: KeyframeGate,
     sizes: Sizes,
     retry: Retry,
@@ -38,7 +38,7 @@ struct Waiting {
 
 /// What is known of a unit when it comes. Times are nanoseconds, any zero.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub struct UnitFacts {
     /// What its headers say.
     pub heading: Heading,
     /// Frames of this size, for which the decoders of the other tracks leave no room.
@@ -57,7 +57,7 @@ pub struct Facts {
 
 /// What becomes of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Decision {
     /// The decoder is given it.
     pub pass: bool,
     /// Ask the publisher for a key frame now.
@@ -68,24 +68,24 @@ pub struct Verdict {
     pub undecodable: Option<String>,
 }
 
-impl Admission {
+impl DecoderAdmission {
     /// A unit came.
-    pub fn unit(&mut self, facts: Facts) -> Verdict {
-        let Facts { heading, crowded, contiguous, keyframe, open, decoded, now } = facts;
+    pub fn unit(&mut self, facts: UnitFacts) -> Decision {
+        let UnitFacts { heading, crowded, contiguous, keyframe, open, decoded, now } = facts;
         self.seen(decoded);
-        let refusal = self.sizes.unit(heading, now).err().or(crowded.map(Refusal::Crowded));
+        let refusal = self.sizes.unit(heading, now).err().or(crowded.map(SizeRefusal::Crowded));
         match &refusal {
             // Damaged, as one that breaks its decoder: over with the next key frame.
-            Some(Refusal::Unreadable) => {
+            Some(SizeRefusal::Unreadable) => {
                 self.gate.close();
-                self.broke.get_or_insert_with(|| (now, Refusal::Unreadable.to_string()));
+                self.broke.get_or_insert_with(|| (now, SizeRefusal::Unreadable.to_string()));
             }
-            Some(Refusal::TooLarge(_) | Refusal::TooMany(_) | Refusal::Restless) => {
+            Some(SizeRefusal::TooLarge(_) | SizeRefusal::TooMany(_) | SizeRefusal::Restless) => {
                 self.gate.close();
                 self.refused = Some(now);
             }
             // Nothing is wrong with it: it passes as soon as there is room.
-            Some(Refusal::Crowded(_)) => self.gate.close(),
+            Some(SizeRefusal::Crowded(_)) => self.gate.close(),
             None => {}
         }
         let fit = refusal.is_none() && self.refused.is_none_or(|at| now - at >= CALM_NS);
@@ -95,7 +95,7 @@ impl Admission {
             *waiting = Waiting { since: now, passed: true };
         }
         let (waited, passed) = (now - waiting.since, waiting.passed);
-        let why = if let Some(refusal) = refusal.clone().filter(|refusal| *refusal != Refusal::Unreadable) {
+        let why = if let Some(refusal) = refusal.clone().filter(|refusal| *refusal != SizeRefusal::Unreadable) {
             Some(refusal.to_string())
         } else if let Some((_, why)) = self.broke.as_ref().filter(|(at, _)| now - at >= TOLERANCE_NS) {
             Some(why.clone())
@@ -105,7 +105,7 @@ impl Admission {
             (waited >= STUCK_NS).then(|| "no key frame came that could be decoded".to_owned())
         };
         // What waits for the decoder before a bomb is not worth its memory, and would be told as a return.
-        let bomb = open && (self.refused == Some(now) || matches!(refusal, Some(Refusal::Crowded(_))));
+        let bomb = open && (self.refused == Some(now) || matches!(refusal, Some(SizeRefusal::Crowded(_))));
         let hopeless = open && passed && waited >= HOPELESS_NS;
         let close = bomb || hopeless;
         if bomb {
@@ -117,7 +117,7 @@ impl Admission {
         }
         // While no decoder may be opened, a key frame would be for nothing.
         let request = verdict.request && (open || self.retry.is_due(now)) && crowded.is_none();
-        Verdict { pass: verdict.pass && !close, request, close, undecodable: why.and_then(|why| self.report(why)) }
+        Decision { pass: verdict.pass && !close, request, close, undecodable: why.and_then(|why| self.report(why)) }
     }
 
     /// Whether a decoder is to be opened for a unit, because there is none.
@@ -138,7 +138,7 @@ impl Admission {
     pub fn evicted(&mut self, extent: Extent) -> Option<String> {
         self.gate.close();
         self.waiting = None;
-        self.report(Refusal::Crowded(extent).to_string())
+        self.report(SizeRefusal::Crowded(extent).to_string())
     }
 
     /// The decoder does not take what it is given.
@@ -183,7 +183,7 @@ mod tests {
 
     /// A camera of 30 frames a second; its decoder shows what it is given 20 ms later.
     struct Camera {
-        admission: Admission,
+        admission: DecoderAdmission,
         now: i64,
         open: bool,
         decoded: Option<i64>,
@@ -195,7 +195,7 @@ mod tests {
 
     impl Camera {
         fn new() -> Self {
-            let admission = Admission::default();
+            let admission = DecoderAdmission::default();
             Self {
                 admission,
                 now: 0,
@@ -215,7 +215,7 @@ mod tests {
             }
             let (open, decoded, now) = (self.open, self.decoded, self.now);
             let crowded = self.crowded;
-            let facts = Facts { heading, crowded, contiguous: true, keyframe, open, decoded, now };
+            let facts = UnitFacts { heading, crowded, contiguous: true, keyframe, open, decoded, now };
             let verdict = self.admission.unit(facts);
             self.reported.extend(verdict.undecodable);
             self.requested += usize::from(verdict.request);

@@ -21,7 +21,7 @@ use super::{headers, opus};
 use crate::pipeline::audio::mixer;
 use crate::pipeline::audio::thread::MixerCommand;
 use crate::pipeline::clock::{LATENCY, LEAD, RecordingClock, nanos};
-use crate::pipeline::command::{Command, Generation};
+use crate::pipeline::command::{EngineCommand, Generation};
 use crate::pipeline::launch::{bus, elements, plan, template};
 use crate::pipeline::{Codec, Event};
 
@@ -36,7 +36,7 @@ const FLUSH_SIDE: u32 = 16;
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// Where failures and ends are told.
-    pub commands: Sender<Command>,
+    pub commands: Sender<EngineCommand>,
     /// Where samples go.
     pub mixer: Sender<MixerCommand>,
     /// Where `Decoding` is told.
@@ -98,9 +98,9 @@ impl Decoder {
             limit(&decoder, generation, commands.clone());
         }
         bus::watch(&pipeline, move |message| {
-            if let bus::Message::Error(reason) = message {
+            if let bus::BusMessage::Error(reason) = message {
                 // The engine may be gone already; then nobody cares.
-                let _ = commands.send(Command::InputFailed(generation, reason));
+                let _ = commands.send(EngineCommand::InputFailed(generation, reason));
             }
         });
         pipeline.set_state(gst::State::Playing).map_err(|_| format!("the {codec:?} decoder does not start"))?;
@@ -167,7 +167,7 @@ impl Drop for Decoder {
 
 /// Lets no picture pass that is larger than its headers may say: a decoder that makes one all the same is closed before
 /// anything else is made of it.
-fn limit(decoder: &gst::Element, generation: Generation, commands: Sender<Command>) {
+fn limit(decoder: &gst::Element, generation: Generation, commands: Sender<EngineCommand>) {
     let Some(pad) = decoder.static_pad("src") else { return };
     let too_large = AtomicBool::new(false);
     let kinds = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER;
@@ -180,7 +180,8 @@ fn limit(decoder: &gst::Element, generation: Generation, commands: Sender<Comman
             if headers::fits(width, height) {
                 too_large.store(false, Ordering::Relaxed);
             } else if !too_large.swap(true, Ordering::Relaxed) {
-                let _ = commands.send(Command::InputFailed(generation, format!("its frames are {width}×{height}")));
+                let _ =
+                    commands.send(EngineCommand::InputFailed(generation, format!("its frames are {width}×{height}")));
             }
         }
         if too_large.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
@@ -204,7 +205,7 @@ fn position(time: RecordingTime) -> i64 {
 /// Takes what the decoder gives until it has played out.
 fn callbacks(
     generation: Generation,
-    commands: Sender<Command>,
+    commands: Sender<EngineCommand>,
     mut take: impl FnMut(gst::Sample) + Send + 'static,
 ) -> gst_app::AppSinkCallbacks {
     gst_app::AppSinkCallbacks::builder()
@@ -213,7 +214,7 @@ fn callbacks(
             Ok(gst::FlowSuccess::Ok)
         })
         .eos(move |_| {
-            let _ = commands.send(Command::InputEnded(generation));
+            let _ = commands.send(EngineCommand::InputEnded(generation));
         })
         .build()
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::ids::ParticipantId;
-use crate::timeline::{AUDIO_TOLERANCE_NS, Hearing, Key, Placing, RecordingTime, Timeline};
+use crate::timeline::{AUDIO_TOLERANCE_NS, Hearing, Placing, RecordingTime, Timeline, TrackKey};
 
 use super::opus;
 use crate::pipeline::Unit;
@@ -22,7 +22,7 @@ const EARLY_NS: i64 = 200_000_000;
 /// What is kept of a track's audio between packets.
 #[derive(Debug)]
 pub struct JitterBuffer {
-    key: Key,
+    key: TrackKey,
     /// Audio whose place is not known yet.
     waiting: Vec<(Unit, RecordingTime)>,
     /// When it must be decided.
@@ -37,7 +37,7 @@ pub struct JitterBuffer {
 
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum AudioStep {
     /// Something is said from about here on, but it is not known yet where exactly: the output should wait for it.
     Expect(RecordingTime),
     /// The decoder makes up for this much, from there on.
@@ -50,7 +50,7 @@ pub enum Step {
 
 impl JitterBuffer {
     /// Nothing has come yet.
-    pub const fn new(key: Key) -> Self {
+    pub const fn new(key: TrackKey) -> Self {
         Self { key, waiting: Vec::new(), due: None, expected: None, recent: VecDeque::new(), spoilt: false }
     }
 
@@ -66,7 +66,7 @@ impl JitterBuffer {
         arrival: RecordingTime,
         quiet: bool,
         timeline: &mut Timeline<ParticipantId>,
-    ) -> Vec<Step> {
+    ) -> Vec<AudioStep> {
         // Nothing was said, not even silence.
         if unit.data.is_empty() {
             return Vec::new();
@@ -81,7 +81,7 @@ impl JitterBuffer {
             Hearing::Sure | Hearing::Wait(_) => {}
         }
         if self.waiting.is_empty() && heard != Hearing::Sure {
-            steps.push(Step::Expect(arrival - EARLY_NS));
+            steps.push(AudioStep::Expect(arrival - EARLY_NS));
         }
         self.waiting.push((unit, arrival));
         match heard {
@@ -92,14 +92,14 @@ impl JitterBuffer {
     }
 
     /// What still waits goes its way.
-    pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) -> Vec<Step> {
+    pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) -> Vec<AudioStep> {
         let mut steps = Vec::new();
         timeline.decide(self.key);
         self.release(false, timeline, &mut steps);
         steps
     }
 
-    fn release(&mut self, quiet: bool, timeline: &mut Timeline<ParticipantId>, steps: &mut Vec<Step>) {
+    fn release(&mut self, quiet: bool, timeline: &mut Timeline<ParticipantId>, steps: &mut Vec<AudioStep>) {
         self.due = None;
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.sort_by_key(|(unit, _)| unit.rtp);
@@ -116,37 +116,37 @@ impl JitterBuffer {
         arrival: RecordingTime,
         quiet: bool,
         timeline: &mut Timeline<ParticipantId>,
-        steps: &mut Vec<Step>,
+        steps: &mut Vec<AudioStep>,
     ) {
         let ticks = opus::ticks(&unit.data);
         let length = span(u64::from(ticks.unwrap_or(opus::USUAL)), 48_000);
         let placing = Placing { rtp: unit.rtp, ticks: ticks.unwrap_or(0), arrival, quiet };
         let Some(time) = timeline.place(self.key, placing) else {
-            steps.push(Step::Lost(length.unsigned_abs()));
+            steps.push(AudioStep::Lost(length.unsigned_abs()));
             return;
         };
         let Some(ticks) = ticks else {
             self.spoilt = true;
-            steps.push(Step::Lost(length.unsigned_abs()));
+            steps.push(AudioStep::Lost(length.unsigned_abs()));
             return;
         };
         if let Some((expected, end)) = self.expected {
             // Twice, or behind its successor: the decoder has passed it. A clock that was set back has its audio after it.
             if unit.rtp < expected && time + length <= end {
                 if !self.recent.contains(&unit.rtp) {
-                    steps.push(Step::Lost(length.unsigned_abs()));
+                    steps.push(AudioStep::Lost(length.unsigned_abs()));
                 }
                 return;
             }
             // Cut so that it is in step again: what lies over what was said is not heard. Smaller cuts repair a drift.
             let over = end - time;
             if unit.rtp >= expected && over > AUDIO_TOLERANCE_NS && !quiet {
-                steps.push(Step::Lost(over.unsigned_abs()));
+                steps.push(AudioStep::Lost(over.unsigned_abs()));
             }
             let lost = unit.rtp.saturating_sub(expected);
             if (self.spoilt || !unit.contiguous) && (1..=CONCEALABLE).contains(&lost) && time > end {
                 let length = span(lost, 48_000).min(time - end);
-                steps.push(Step::Conceal(time - length, length));
+                steps.push(AudioStep::Conceal(time - length, length));
             }
         }
         self.spoilt = false;
@@ -155,6 +155,6 @@ impl JitterBuffer {
         }
         self.recent.push_back(unit.rtp);
         self.expected = Some((unit.rtp.saturating_add(u64::from(ticks)), time + length));
-        steps.push(Step::Play(unit.data, time, length));
+        steps.push(AudioStep::Play(unit.data, time, length));
     }
 }

@@ -30,7 +30,7 @@ pub struct KeyframeGate {
 
 /// What to do with a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct GateDecision {
     /// It may be decoded.
     pub pass: bool,
     /// Ask the publisher for a key frame now.
@@ -39,7 +39,7 @@ pub struct Verdict {
 
 impl KeyframeGate {
     /// A unit arrived at `now`; `decoded` is when the last frame left the decoder. Nanoseconds, any zero.
-    pub fn unit(&mut self, contiguous: bool, keyframe: bool, decoded: Option<i64>, now: i64) -> Verdict {
+    pub fn unit(&mut self, contiguous: bool, keyframe: bool, decoded: Option<i64>, now: i64) -> GateDecision {
         if keyframe {
             self.open = true;
             self.lost = false;
@@ -63,7 +63,7 @@ impl KeyframeGate {
             self.requested = Some(now);
             self.requests = self.requests.saturating_add(1);
         }
-        Verdict { pass: self.open, request }
+        GateDecision { pass: self.open, request }
     }
 
     /// The decoder was lost: nothing passes before the next key frame.
@@ -84,9 +84,9 @@ mod tests {
     use super::*;
 
     const MS: i64 = 1_000_000;
-    const PASS: Verdict = Verdict { pass: true, request: false };
-    const HOLD: Verdict = Verdict { pass: false, request: false };
-    const REQUEST: Verdict = Verdict { pass: false, request: true };
+    const PASS: GateDecision = GateDecision { pass: true, request: false };
+    const HOLD: GateDecision = GateDecision { pass: false, request: false };
+    const REQUEST: GateDecision = GateDecision { pass: false, request: true };
 
     #[test]
     fn asks_nothing_at_the_start_for_a_second() {

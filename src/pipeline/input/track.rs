@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::ids::ParticipantId;
-use crate::timeline::{Key, Placing, RecordingTime, Timeline};
+use crate::timeline::{Placing, RecordingTime, Timeline, TrackKey};
 
-use super::admission::{Admission, Facts};
+use super::admission::{DecoderAdmission, UnitFacts};
 use super::budget::{self, Budget, Claim};
 use super::decoder::Decoder;
 use super::frame_queue::FrameQueue;
 use super::headers::{self, Extent, Heading};
-use super::jitter_buffer::{JitterBuffer, Step};
+use super::jitter_buffer::{AudioStep, JitterBuffer};
 use super::retry::Retry;
 use crate::pipeline::command::Generation;
 use crate::pipeline::{Codec, Unit};
@@ -22,14 +22,14 @@ const PAUSE_NS: i64 = 2_000_000_000;
 #[derive(Debug)]
 pub struct TrackState {
     /// Its place in the timeline.
-    pub key: Key,
+    pub key: TrackKey,
     /// What it is encoded with.
     pub codec: Codec,
     /// Its decoder; `None` when that is missing or broke.
     pub decoder: Option<Decoder>,
     frames: Arc<FrameQueue>,
     /// What a decoder of frames is given.
-    admission: Admission,
+    admission: DecoderAdmission,
     /// How large its frames were said to be last.
     extent: Option<Extent>,
     /// When a decoder of audio is opened anew.
@@ -49,7 +49,7 @@ pub struct Arrival {
 
 /// What else is to be done about a unit.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct UnitOutcome {
     /// Ask for a key frame.
     pub request: bool,
     /// The track shows nothing, and why.
@@ -64,13 +64,13 @@ pub struct Outcome {
 
 impl TrackState {
     /// A track without a decoder yet.
-    pub fn new(key: Key, codec: Codec) -> Self {
+    pub fn new(key: TrackKey, codec: Codec) -> Self {
         Self {
             key,
             codec,
             decoder: None,
             frames: Arc::new(FrameQueue::new()),
-            admission: Admission::default(),
+            admission: DecoderAdmission::default(),
             extent: None,
             retry: Retry::default(),
             audio: JitterBuffer::new(key),
@@ -121,7 +121,7 @@ impl TrackState {
         at: Arrival,
         timeline: &mut Timeline<ParticipantId>,
         budget: &mut Budget,
-    ) -> Outcome {
+    ) -> UnitOutcome {
         let paused = self.arrived.is_some_and(|before| at.arrival - before > PAUSE_NS);
         self.arrived = Some(at.arrival);
         if paused {
@@ -150,20 +150,20 @@ impl TrackState {
     }
 
     /// Audio that still waits goes its way.
-    pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) -> Outcome {
+    pub fn flush(&mut self, timeline: &mut Timeline<ParticipantId>) -> UnitOutcome {
         let steps = self.audio.flush(timeline);
         self.heard(steps)
     }
 
-    fn heard(&mut self, steps: Vec<Step>) -> Outcome {
-        let mut outcome = Outcome::default();
+    fn heard(&mut self, steps: Vec<AudioStep>) -> UnitOutcome {
+        let mut outcome = UnitOutcome::default();
         for step in steps {
             match (step, &mut self.decoder) {
-                (Step::Lost(ns), _) => outcome.lost_ns += ns,
-                (Step::Expect(time), Some(decoder)) => decoder.expect(time),
-                (Step::Conceal(time, length), Some(decoder)) => decoder.conceal(time, length),
-                (Step::Expect(_) | Step::Conceal(..), None) => {}
-                (Step::Play(data, time, length), decoder) => {
+                (AudioStep::Lost(ns), _) => outcome.lost_ns += ns,
+                (AudioStep::Expect(time), Some(decoder)) => decoder.expect(time),
+                (AudioStep::Conceal(time, length), Some(decoder)) => decoder.conceal(time, length),
+                (AudioStep::Expect(_) | AudioStep::Conceal(..), None) => {}
+                (AudioStep::Play(data, time, length), decoder) => {
                     let taken = decoder.as_mut().is_some_and(|decoder| decoder.push(data, time, length));
                     outcome.lost_ns += if taken { 0 } else { length.unsigned_abs() };
                 }
@@ -202,12 +202,12 @@ impl TrackState {
         at: Arrival,
         timeline: &mut Timeline<ParticipantId>,
         budget: &mut Budget,
-    ) -> Outcome {
+    ) -> UnitOutcome {
         let placing = Placing { rtp: unit.rtp, ticks: 0, arrival: at.arrival, quiet: false };
-        let Some(time) = timeline.place(self.key, placing) else { return Outcome::default() };
+        let Some(time) = timeline.place(self.key, placing) else { return UnitOutcome::default() };
         let heading = headers::read(self.codec, &unit.data);
         let (crowded, evicted) = self.claim(heading, budget);
-        let facts = Facts {
+        let facts = UnitFacts {
             heading,
             crowded,
             contiguous: unit.contiguous,
@@ -228,6 +228,6 @@ impl TrackState {
             self.admission.overrun();
         }
         let closed = if verdict.close { self.decoder.take() } else { None };
-        Outcome { request: verdict.request, undecodable: verdict.undecodable, closed, evicted, lost_ns: 0 }
+        UnitOutcome { request: verdict.request, undecodable: verdict.undecodable, closed, evicted, lost_ns: 0 }
     }
 }

@@ -5,7 +5,7 @@ use gstreamer::prelude::*;
 
 /// What a pipeline says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
+pub enum BusMessage {
     /// It is broken: the element, and what it says.
     Error(String),
     /// The end of the streams has reached every sink.
@@ -25,16 +25,16 @@ pub fn element<T: IsA<gst::Element>>(pipeline: &gst::Pipeline, name: &str) -> Re
 }
 
 /// Calls `report` for everything that matters, from whichever thread says it.
-pub fn watch(pipeline: &gst::Pipeline, report: impl Fn(Message) + Send + Sync + 'static) {
+pub fn watch(pipeline: &gst::Pipeline, report: impl Fn(BusMessage) + Send + Sync + 'static) {
     let Some(bus) = pipeline.bus() else { return };
     bus.set_sync_handler(move |_, message| {
         let view = message.view();
         if let gst::MessageView::Error(error) = view {
             let from = error.src().map_or_else(String::new, |s| format!("{}: ", s.name()));
             tracing::debug!(from, debug = ?error.debug(), "gstreamer");
-            report(Message::Error(format!("{from}{}", error.error().message())));
+            report(BusMessage::Error(format!("{from}{}", error.error().message())));
         } else if let gst::MessageView::Eos(_) = view {
-            report(Message::End);
+            report(BusMessage::End);
         } else if let gst::MessageView::Warning(warning) = view {
             tracing::debug!(warning = %warning.error().message(), "gstreamer");
         }

@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
     use crate::pipeline::clock;
-    use crate::pipeline::command::Command;
+    use crate::pipeline::command::EngineCommand;
     use crate::pipeline::launch::{bus, plan};
     use crate::pipeline::output::File;
     use crate::recording::{Output, Preset, Profile, VideoSettings};
@@ -159,7 +159,7 @@ mod tests {
         frames.end_of_stream().unwrap();
         audio.end_of_stream().unwrap();
         let end = reported.recv().unwrap();
-        assert!(matches!(end, Command::OutputEnded), "{end:?}");
+        assert!(matches!(end, EngineCommand::OutputEnded), "{end:?}");
         file.close().unwrap();
         let text = ffprobe(&path, &["-select_streams", "v", "-show_entries", "frame=pts_time,key_frame"]);
         let frames: Vec<(bool, f64)> = text

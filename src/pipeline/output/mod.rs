@@ -19,7 +19,7 @@ use crate::recording::{Container, Output};
 
 use encoder::Encoder;
 
-use crate::pipeline::command::Command;
+use crate::pipeline::command::EngineCommand;
 use crate::pipeline::launch::{bus, elements, plan};
 
 /// The running output. Dropping it stops it as it is.
@@ -42,7 +42,7 @@ pub struct File {
 
 impl File {
     /// Opens the file and starts the encoders; what becomes of them is told to `commands`.
-    pub fn open(output: &Output, path: PathBuf, commands: Sender<Command>) -> Result<Self> {
+    pub fn open(output: &Output, path: PathBuf, commands: Sender<EngineCommand>) -> Result<Self> {
         let plan = plan::output(output, elements::installed).map_err(|e| internal(e.to_string()))?;
         if let Some(missing) = elements::missing(&plan.description) {
             return Err(Error::new(ErrorKind::FailedPrecondition, missing));
@@ -62,8 +62,10 @@ impl File {
         bus::watch(&pipeline, move |message| {
             // The engine may be gone already; then nobody cares.
             let _ = commands.send(match message {
-                bus::Message::Error(why) => Command::OutputBroke(format!("writing {}: {why}", written.display())),
-                bus::Message::End => Command::OutputEnded,
+                bus::BusMessage::Error(why) => {
+                    EngineCommand::OutputBroke(format!("writing {}: {why}", written.display()))
+                }
+                bus::BusMessage::End => EngineCommand::OutputEnded,
             });
         });
         if pipeline.set_state(gst::State::Playing).is_err() {

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct TwirpError {
     /// Twirp's name for it.
     pub code: &'static str,
     /// HTTP's status.
@@ -26,7 +26,7 @@ pub struct Failure {
 /// There is no such method; the answer says which one was asked for.
 const BAD_ROUTE: &str = "bad_route";
 
-impl Failure {
+impl TwirpError {
     fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
         Self { code, status, message: message.into(), wait: None }
     }
@@ -67,7 +67,7 @@ impl Failure {
 }
 
 /// The table (Twirp 7, "Error Codes").
-impl From<Error> for Failure {
+impl From<Error> for TwirpError {
     fn from(error: Error) -> Self {
         let (code, status) = match error.kind {
             ErrorKind::InvalidArgument => ("invalid_argument", 400),
@@ -107,14 +107,14 @@ mod tests {
             (ErrorKind::Unavailable, "unavailable", 503),
         ];
         for (kind, code, status) in table {
-            let failure = Failure::from(Error::new(kind, "why"));
+            let failure = TwirpError::from(Error::new(kind, "why"));
             assert_eq!((failure.code, failure.status, failure.response("").status().as_u16()), (code, status, status));
         }
     }
 
     #[test]
     fn who_must_wait_is_told_how_long() {
-        let failure = Failure::wait(Error::new(ErrorKind::ResourceExhausted, "wait"), Duration::from_secs(3));
+        let failure = TwirpError::wait(Error::new(ErrorKind::ResourceExhausted, "wait"), Duration::from_secs(3));
         assert_eq!(failure.response("").headers()[RETRY_AFTER], "3");
     }
 }

@@ -26,7 +26,7 @@ use crate::egress::from_caller;
 use crate::egress::rpc::{self, RpcRequest};
 use crate::error::{Error, ErrorKind};
 use crate::ids::RecordingId;
-use failure::Failure;
+use failure::TwirpError;
 use wire::Wire;
 
 /// Everything below is answered in Twirp's words.
@@ -36,7 +36,7 @@ const SERVICE: &str = "/twirp/livekit.Egress/";
 /// Of a body; credentials of a bucket are the longest thing in it.
 const BYTES: usize = 64 * 1024;
 
-type Result<T> = std::result::Result<T, Failure>;
+type Result<T> = std::result::Result<T, TwirpError>;
 
 /// What the service can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,13 +82,13 @@ async fn answer(
     asker: &Asker,
     body: Body,
 ) -> Result<Response> {
-    let nothing = || Failure::bad_route(format!("no handler for path {path:?}"));
+    let nothing = || TwirpError::bad_route(format!("no handler for path {path:?}"));
     let method = path.strip_prefix(SERVICE).and_then(Method::named).ok_or_else(nothing)?;
     if verb != Verb::POST {
-        return Err(Failure::bad_route(format!("unsupported method \"{verb}\" (only POST is allowed)")));
+        return Err(TwirpError::bad_route(format!("unsupported method \"{verb}\" (only POST is allowed)")));
     }
     let kind = asker.header(CONTENT_TYPE).unwrap_or_default();
-    let wire = Wire::of(kind).ok_or_else(|| Failure::bad_route(format!("unexpected Content-Type: {kind:?}")))?;
+    let wire = Wire::of(kind).ok_or_else(|| TwirpError::bad_route(format!("unexpected Content-Type: {kind:?}")))?;
     let caller = admit(guard, asker)?;
     let body = body::bytes(body, BYTES).await?;
     let requested = match method {
@@ -119,7 +119,7 @@ async fn answer(
             return Ok(wire.info(&egress.stop(&request.egress_id).await.map_err(unknown)?));
         }
     };
-    caller.enter(room(&requested)).map_err(|_| Failure::denied())?;
+    caller.enter(room(&requested)).map_err(|_| TwirpError::denied())?;
     let egress_id = new_id().to_string();
     let request = rpc::StartEgressRequest { egress_id, request: Some(requested), ..Default::default() };
     let start = from_caller(request, caller.room, egress.limits, &Zoned::now())?;
@@ -154,15 +154,15 @@ fn admit(guard: &Guard, asker: &Asker) -> Result<Caller> {
         }
     };
     admitted.map_err(|refused| match refused.wait {
-        Some(wait) => Failure::wait(refused.error, wait),
-        None => Failure::denied(),
+        Some(wait) => TwirpError::wait(refused.error, wait),
+        None => TwirpError::denied(),
     })
 }
 
 /// The caller may know of this egress, and there is one.
 fn known(egress: &Egress, caller: &Caller, id: &str) -> Result<()> {
     let recording = egress.control.get(&RecordingId::new(id)).map_err(unknown)?;
-    caller.enter(&recording.request.room).map_err(|_| Failure::denied())
+    caller.enter(&recording.request.room).map_err(|_| TwirpError::denied())
 }
 
 /// The room it is about; empty when it is about none.

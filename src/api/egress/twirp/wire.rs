@@ -9,7 +9,7 @@ use warp::http::HeaderValue;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use warp::reply::Response;
 
-use super::failure::Failure;
+use super::failure::TwirpError;
 use super::json;
 use crate::api::reply;
 use crate::egress::proto::shown;
@@ -37,13 +37,13 @@ impl Wire {
     }
 
     /// A request. Fields that we do not know are left out, as newer clients expect.
-    pub fn read<M: Message + Default + DeserializeOwned>(self, body: &[u8]) -> Result<M, Failure> {
+    pub fn read<M: Message + Default + DeserializeOwned>(self, body: &[u8]) -> Result<M, TwirpError> {
         match self {
             Self::Protobuf => M::decode(body)
-                .map_err(|e| Failure::malformed(format!("the protobuf request could not be decoded: {e}"))),
+                .map_err(|e| TwirpError::malformed(format!("the protobuf request could not be decoded: {e}"))),
             Self::Json => serde_json::from_slice(body)
                 .and_then(|value| serde_json::from_value(json::without_nulls(value)))
-                .map_err(|e| Failure::malformed(format!("the json request could not be decoded: {e}"))),
+                .map_err(|e| TwirpError::malformed(format!("the json request could not be decoded: {e}"))),
         }
     }
 
@@ -69,7 +69,7 @@ impl Wire {
             }
             Self::Json => {
                 // An enum with a number of its own is what cannot be written.
-                let value = serde_json::to_value(message).map_err(|e| Failure::malformed(e.to_string()));
+                let value = serde_json::to_value(message).map_err(|e| TwirpError::malformed(e.to_string()));
                 value.map_or_else(|failure| failure.response(""), |value| reply::json(200, &as_livekit(value)))
             }
         }

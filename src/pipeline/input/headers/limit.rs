@@ -27,7 +27,7 @@ pub struct Sizes {
 
 /// Why a unit must not reach a decoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum SizeRefusal {
     /// A picture of this size.
     TooLarge(Extent),
     /// Too many reference pictures of this size.
@@ -40,7 +40,7 @@ pub enum Refusal {
     Crowded(Extent),
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for SizeRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TooLarge(Extent { width, height, density: 0..=3, .. }) => {
@@ -73,25 +73,25 @@ pub fn fits(width: u32, height: u32) -> bool {
 
 impl Sizes {
     /// A unit with this heading comes at `now` (nanoseconds, any zero): whether a decoder may have it.
-    pub fn unit(&mut self, heading: Heading, now: i64) -> Result<(), Refusal> {
+    pub fn unit(&mut self, heading: Heading, now: i64) -> Result<(), SizeRefusal> {
         let extent = match heading {
             Heading::Same => return Ok(()),
-            Heading::Unreadable => return Err(Refusal::Unreadable),
+            Heading::Unreadable => return Err(SizeRefusal::Unreadable),
             Heading::Declares(extent) => extent,
         };
         if !fits(extent.width, extent.height) || extent.bytes() > MOST_BYTES {
-            return Err(Refusal::TooLarge(extent));
+            return Err(SizeRefusal::TooLarge(extent));
         }
         let pixels = u64::from(extent.width) * u64::from(extent.height);
         if pixels.saturating_mul(u64::from(extent.kept)) > MOST_KEPT {
-            return Err(Refusal::TooMany(extent));
+            return Err(SizeRefusal::TooMany(extent));
         }
         if self.now == Some(extent) {
             return Ok(());
         }
         self.changed.retain(|at| now - at < WINDOW_NS);
         if self.changed.len() >= CHANGES {
-            return Err(Refusal::Restless);
+            return Err(SizeRefusal::Restless);
         }
         self.changed.push_back(now);
         self.now = Some(extent);
@@ -133,7 +133,7 @@ mod tests {
         let mut sizes = Sizes::default();
         let passed = (0..300).filter(|n| sizes.unit(of(16 + *n, 16), i64::from(*n) * SECOND / 30).is_ok()).count();
         assert_eq!(passed, CHANGES);
-        assert_eq!(sizes.unit(of(640, 360), 10 * SECOND - 1), Err(Refusal::Restless));
+        assert_eq!(sizes.unit(of(640, 360), 10 * SECOND - 1), Err(SizeRefusal::Restless));
         assert_eq!(sizes.unit(of(640, 360), 11 * SECOND), Ok(()));
         for n in 0..60 {
             assert_eq!(sizes.unit(of(640 + n, 360), (12 + i64::from(n)) * SECOND), Ok(()), "one a second");

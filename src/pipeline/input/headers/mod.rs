@@ -10,7 +10,7 @@ mod limit;
 mod vp8;
 mod vp9;
 
-pub use limit::{Refusal, Sizes, fits};
+pub use limit::{SizeRefusal, Sizes, fits};
 pub use vp9::superframe;
 
 use crate::media::Codec;

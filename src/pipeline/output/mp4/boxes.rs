@@ -2,7 +2,7 @@
 
 /// The head of a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct BoxHead {
     /// The four letters.
     pub kind: [u8; 4],
     /// Bytes, with the head.
@@ -12,13 +12,13 @@ pub struct Head {
 }
 
 /// Reads a head.
-pub fn head(bytes: &[u8]) -> Option<Head> {
+pub fn head(bytes: &[u8]) -> Option<BoxHead> {
     let size = u64::from(u32_at(bytes, 0)?);
     let kind = bytes.get(4..8)?.try_into().ok()?;
     if size == 1 {
-        return Some(Head { kind, size: u64_at(bytes, 8)?, length: 16 });
+        return Some(BoxHead { kind, size: u64_at(bytes, 8)?, length: 16 });
     }
-    Some(Head { kind, size, length: 8 })
+    Some(BoxHead { kind, size, length: 8 })
 }
 
 /// A head of sixteen bytes for a box of this size.

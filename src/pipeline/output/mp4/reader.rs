@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-use super::boxes::{self, Head};
+use super::boxes::{self, BoxHead};
 
 /// A box of metadata larger than this is not believed.
 const LARGEST: u64 = 64 << 20;
@@ -38,7 +38,7 @@ impl Reader {
     }
 
     /// The head of the box at `at`; `None` at the end, or when the box is not whole.
-    pub fn head(&mut self, at: u64) -> io::Result<Option<Head>> {
+    pub fn head(&mut self, at: u64) -> io::Result<Option<BoxHead>> {
         let left = self.length.saturating_sub(at);
         if left < 8 {
             return Ok(None);
