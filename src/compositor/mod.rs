@@ -31,6 +31,8 @@ pub struct Compositor {
     theme: Theme,
     slots: Vec<Slot>,
     changed: bool,
+    /// A card lies over the page.
+    card: bool,
     typesetter: Typesetter,
     labels: HashMap<(String, Size), Option<Arc<Overlay>>>,
 }
@@ -58,7 +60,7 @@ enum State {
     /// The initials are there.
     Initials,
     /// A picture fills this part of the tile, bars the rest.
-    Tick(Rect),
+    Painted(Rect),
 }
 
 impl Compositor {
@@ -69,6 +71,7 @@ impl Compositor {
             theme: Theme::Dark,
             slots: Vec::new(),
             changed: true,
+            card: false,
             typesetter: Typesetter::new(fonts),
             labels: HashMap::new(),
         }
@@ -78,7 +81,7 @@ impl Compositor {
     /// be painted, see [`wants`](Self::wants). Tiles of the scene must not overlap; one that leaves the canvas is ignored.
     pub fn show(&mut self, scene: Scene) {
         let mut old = std::mem::take(&mut self.slots);
-        if scene.theme != self.theme {
+        if scene.theme != self.theme || std::mem::take(&mut self.card) {
             self.theme = scene.theme;
             self.canvas.fill(self.canvas.size().rect(), colour::page(self.theme));
             self.changed = true;
@@ -100,6 +103,18 @@ impl Compositor {
             };
             self.slots.push(slot);
         }
+    }
+
+    /// Shows an empty page with this line in its middle, until there is a scene to be shown.
+    pub fn card(&mut self, line: &str) {
+        self.slots.clear();
+        let size = self.canvas.size();
+        self.canvas.fill(size.rect(), colour::page(self.theme));
+        if let Some(label) = label::label(&mut self.typesetter, line, size) {
+            let (x, y) = (label.width.centred_in(size.width), label.height.centred_in(size.height));
+            label.blend(&mut self.canvas, x, y);
+        }
+        (self.card, self.changed) = (true, true);
     }
 
     /// The tracks whose newest frame must be painted again because their tile is new, moved or changed. One that has no
@@ -127,7 +142,7 @@ impl Compositor {
             let target = placement.target;
             let label = slot.label.as_ref().map(|label| (label, label::place(label, tile.rect)));
             // Bars stay on the canvas, but for those under the label: it must not be laid over itself.
-            let fresh = slot.state != State::Tick(target);
+            let fresh = slot.state != State::Painted(target);
             for bar in tile.rect.around(target) {
                 let stale = if fresh { Some(bar) } else { label.and_then(|(_, rect)| bar.intersection(rect)) };
                 if let Some(stale) = stale {
@@ -137,7 +152,7 @@ impl Compositor {
             if let Some((label, rect)) = label {
                 label.blend(&mut self.canvas, rect.x, rect.y);
             }
-            slot.state = State::Tick(target);
+            slot.state = State::Painted(target);
             self.changed = true;
         }
     }

@@ -56,6 +56,11 @@ impl RecordingClock {
     }
 }
 
+/// The instant at which recording time is `time`, if it is zero at `start`.
+pub fn later(start: Instant, time: RecordingTime) -> Instant {
+    start + Duration::from_nanos(time.max(0).unsigned_abs())
+}
+
 /// A duration in nanoseconds.
 pub fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)

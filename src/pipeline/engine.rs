@@ -50,6 +50,8 @@ pub struct Engine {
     pub framerate: Option<u64>,
     /// When recording time zero was.
     pub clock: RecordingClock,
+    /// Recording time at which this take begins: the clock's zero.
+    pub begin: RecordingTime,
     /// The tracks.
     pub tracks: AttachedTracks,
 }
@@ -112,7 +114,8 @@ impl Engine {
     }
 
     fn stood_still(&self, from: RecordingTime, to: RecordingTime) {
-        let (from_ns, to_ns) = (from.max(0).unsigned_abs(), to.max(0).unsigned_abs());
+        let absolute = |time: RecordingTime| (time + self.begin).max(0).unsigned_abs();
+        let (from_ns, to_ns) = (absolute(from), absolute(to));
         let why = "this process, or its machine, stood still".to_owned();
         let _ = self.events.send(Event::Hole { from_ns, to_ns, cause: HoleCause::Frozen, why });
     }
@@ -206,7 +209,7 @@ impl Engine {
             (Some(_) | None, _) => u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(least),
         };
         let _ = self.mixer.send(MixerCommand::Finish(samples));
-        span(samples, rate).unsigned_abs()
+        (self.begin + span(samples, rate)).max(0).unsigned_abs()
     }
 
     /// Ends every decoder; returns those that still play out.

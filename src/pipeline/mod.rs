@@ -14,6 +14,7 @@ mod video;
 pub use clock::{LATENCY, LEAD};
 pub use launch::inventory::{Inventory, inventory};
 pub use output::salvage::{Left, salvage};
+pub use output::take::Take;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::ids::{ParticipantId, TrackId};
 use crate::media::{Codec, SenderReport, Unit};
 use crate::recording::{HoleCause, Output, Quality};
 use crate::scene::Scene;
+use crate::timeline::RecordingTime;
 
 use audio::mixer;
 use audio::thread::MixerThread;
@@ -107,6 +109,8 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Pipeline {
     clock: RecordingClock,
+    /// Recording time at which this take begins.
+    begin: RecordingTime,
     commands: Sender<EngineCommand>,
     painter: Option<Sender<PainterCommand>>,
     counters: Arc<Counters>,
@@ -121,11 +125,36 @@ impl Pipeline {
     /// Fails with a line naming the missing GStreamer element or the unwritable path. `path` is the file being written
     /// (the caller renames it once `Drained` has come). Recording time zero is `start`.
     pub fn start(output: &Output, path: PathBuf, start: Instant, events: UnboundedSender<Event>) -> Result<Self> {
+        Self::open(output, path, start, None, events)
+    }
+
+    /// Goes on with a recording that was interrupted, in its file: `take` says where it ends. Recording time zero is `start`, long
+    /// ago. The time between is silence, and a card with a line of text.
+    pub fn resume(
+        output: &Output,
+        path: PathBuf,
+        start: Instant,
+        (take, card): (Take, String),
+        events: UnboundedSender<Event>,
+    ) -> Result<Self> {
+        Self::open(output, path, start, Some((take, card)), events)
+    }
+
+    fn open(
+        output: &Output,
+        path: PathBuf,
+        start: Instant,
+        further: Option<(Take, String)>,
+        events: UnboundedSender<Event>,
+    ) -> Result<Self> {
         gst::init().map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("GStreamer does not start: {e}")))?;
-        let clock = RecordingClock::new(start);
+        let (take, card) = further.unzip();
+        let begin = take.as_ref().map_or(0, Take::begin);
+        // The threads below have a time of their own: zero is where the take begins.
+        let clock = RecordingClock::new(clock::later(start, begin));
         let (commands, to_engine) = channel();
-        let file = output::File::open(output, path.clone(), commands.clone())?;
-        Self::with(file, output, path, clock, (commands, to_engine), events)
+        let file = output::File::open(output, path.clone(), take.as_ref(), commands.clone())?;
+        Self::with(file, output, path, (clock, begin, card), (commands, to_engine), events)
     }
 
     /// Writes into this file.
@@ -133,12 +162,12 @@ impl Pipeline {
         file: output::File,
         output: &Output,
         path: PathBuf,
-        clock: RecordingClock,
+        (clock, begin, card): (RecordingClock, RecordingTime, Option<String>),
         (commands, to_engine): (Sender<EngineCommand>, Receiver<EngineCommand>),
         events: UnboundedSender<Event>,
     ) -> Result<Self> {
         let (to_mixer, receiver) = channel();
-        let counters = Arc::new(Counters::new(events.clone()));
+        let counters = Arc::new(Counters::new(events.clone(), begin));
         let mut painter = None;
         if let (Some(video), Some(sink)) = (output.video(), file.video.clone()) {
             let (to_painter, receiver) = channel();
@@ -146,7 +175,7 @@ impl Pipeline {
             let (broke, outlet) = (commands.clone(), Outlet { sink, encoder: file.encoder.clone() });
             guard::spawn("painter", guard::ends(&commands), move || {
                 match Painter::new(receiver, outlet, clock, counters, size, framerate) {
-                    Ok(painter) => painter.run(),
+                    Ok(painter) => painter.after(card).run(),
                     Err(e) => drop(broke.send(EngineCommand::OutputBroke(format!("the painter does not start: {e}")))),
                 }
             })?;
@@ -155,8 +184,8 @@ impl Pipeline {
         // Without audio nobody listens, and what is said to the mixer is lost.
         let sounding = file.audio.is_some();
         if let Some(sink) = file.audio.clone() {
-            let (priming, counters) = (file.priming, Arc::clone(&counters));
-            let mixer = MixerThread { commands: receiver, sink, clock, priming, counters };
+            let (priming, lead, counters) = (file.priming, file.audio_lead, Arc::clone(&counters));
+            let mixer = MixerThread { commands: receiver, sink, clock, priming, lead, counters };
             guard::spawn("mixer", guard::ends(&commands), move || mixer.run())?;
         }
         let around =
@@ -174,12 +203,13 @@ impl Pipeline {
             file,
             framerate,
             clock,
+            begin,
             tracks,
         };
         // Nobody reads commands any more when it is the engine that stops.
         let owner = events.clone();
         guard::spawn("engine", move |why| drop(owner.send(Event::Broke(why))), move || engine.run())?;
-        Ok(Self { clock, commands, painter, counters, path, framerate, sounding, steps })
+        Ok(Self { clock, begin, commands, painter, counters, path, framerate, sounding, steps })
     }
 
     /// From now on units of this track are accepted. AttachedTracks of one participant are kept in lip-sync. Video is not accepted by
@@ -224,7 +254,8 @@ impl Pipeline {
         let behind = self.clock.time(Instant::now()) - clock::nanos(LATENCY) - clock::span(samples, mixer::RATE as u64);
         let waiting_ns = if self.sounding { behind.max(0).unsigned_abs() } else { 0 };
         let (bytes, steps) = (output::length(&self.path), self.steps.load(Ordering::Relaxed));
-        Stats { duration_ns: duration.unsigned_abs(), frames, dropped, bytes, waiting_ns, steps }
+        let duration = duration + self.begin;
+        Stats { duration_ns: duration.max(0).unsigned_abs(), frames, dropped, bytes, waiting_ns, steps }
     }
 
     /// What counts the steps of making the file whole.

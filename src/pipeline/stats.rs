@@ -22,18 +22,21 @@ pub struct Counters {
     /// Frames left out because they were too late.
     pub dropped: AtomicU64,
     flowing: AtomicBool,
+    /// Recording time at which the take begins whose times are counted here.
+    begin: RecordingTime,
     events: UnboundedSender<Event>,
 }
 
 impl Counters {
     /// Nothing yet.
-    pub const fn new(events: UnboundedSender<Event>) -> Self {
+    pub const fn new(events: UnboundedSender<Event>, begin: RecordingTime) -> Self {
         Self {
             samples: AtomicU64::new(0),
             frames: AtomicU64::new(0),
             ticks: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             flowing: AtomicBool::new(false),
+            begin,
             events,
         }
     }
@@ -46,7 +49,8 @@ impl Counters {
 
     /// The output took nothing in this time, and what was made meanwhile is lost.
     pub fn hole(&self, from: RecordingTime, to: RecordingTime, why: &str) {
-        let (from_ns, to_ns) = (from.max(0).unsigned_abs(), to.max(0).unsigned_abs());
+        let absolute = |time: RecordingTime| (time + self.begin).max(0).unsigned_abs();
+        let (from_ns, to_ns) = (absolute(from), absolute(to));
         let _ = self.events.send(Event::Hole { from_ns, to_ns, cause: HoleCause::Output, why: why.to_owned() });
     }
 

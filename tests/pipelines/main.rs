@@ -4,6 +4,7 @@
 mod judge;
 mod material;
 mod shapes;
+mod takes;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -48,7 +48,12 @@ pub struct Mixer {
 impl Mixer {
     /// Silence, from sample zero on.
     pub const fn new() -> Self {
-        Self { sum: VecDeque::new(), cursor: 0, gain: 1.0 }
+        Self::from(0)
+    }
+
+    /// Silence, from this sample on.
+    pub const fn from(cursor: i64) -> Self {
+        Self { sum: VecDeque::new(), cursor, gain: 1.0 }
     }
 
     /// The next sample that will be taken.

@@ -17,6 +17,8 @@ use crate::pipeline::stats::Counters;
 
 /// How often it is looked whether what is waited for has come, or the output takes something again.
 const AGAIN: Duration = Duration::from_millis(20);
+/// A take that begins later than this after the one before writes the time in between before it listens.
+const MISSED: Duration = Duration::from_secs(30);
 /// How often losses are told.
 const TELLING: Duration = Duration::from_secs(1);
 
@@ -53,6 +55,8 @@ pub struct MixerThread {
     pub clock: RecordingClock,
     /// Samples left out at the start for the encoder's own silence.
     pub priming: usize,
+    /// Samples by which its audio begins before time zero.
+    pub lead: i64,
     /// Figures.
     pub counters: Arc<Counters>,
 }
@@ -60,23 +64,30 @@ pub struct MixerThread {
 impl MixerThread {
     /// Runs until the end.
     pub fn run(self) {
-        let mut mixer = Mixer::new();
+        let begin = -self.lead;
+        let mut mixer = Mixer::from(begin);
         let mut attendance = Attendance::default();
         let mut out = Vec::new();
         let mut end = None;
         let mut written = 0;
         let mut reported = Instant::now();
+        let mut missed = true;
         loop {
-            if !self.listen(&mut attendance, &mut mixer, &mut end) {
+            let now = Instant::now();
+            // What is missed is written first; what is said meanwhile would lie too far ahead.
+            let due = self.clock.due(span(mixer.cursor().max(0).unsigned_abs(), RATE as u64));
+            missed &= now.saturating_duration_since(due) > MISSED;
+            if !missed && !self.listen(&mut attendance, &mut mixer, &mut end) {
                 return;
             }
-            let now = Instant::now();
             if now.duration_since(reported) >= TELLING || end.is_some() {
                 reported = now;
                 attendance.lost().into_iter().for_each(|lost| self.lost(lost));
             }
-            let cursor = mixer.cursor().unsigned_abs();
-            let left = end.map_or(BLOCK as u64, |end: u64| end.saturating_sub(cursor));
+            let cursor = mixer.cursor();
+            let left = end.map_or(BLOCK, |end: u64| {
+                usize::try_from(i64::try_from(end).unwrap_or(i64::MAX) - cursor).unwrap_or(0)
+            });
             if left == 0 {
                 let _ = self.sink.end_of_stream();
                 return;
@@ -93,8 +104,8 @@ impl MixerThread {
                 continue;
             }
             // At the start the encoder's own silence stands for our first samples.
-            let skipped = self.priming.saturating_sub(usize::try_from(cursor).unwrap_or(usize::MAX));
-            let frames = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+            let skipped = self.priming.saturating_sub(usize::try_from(cursor - begin).unwrap_or(usize::MAX));
+            let frames = left.min(BLOCK);
             let frames = if skipped > 0 { frames.min(skipped) } else { frames };
             mixer.take(frames, &mut out);
             if skipped > 0 {
@@ -106,7 +117,7 @@ impl MixerThread {
             }
             written += frames as u64;
             self.counters.flowing();
-            self.counters.samples.store(mixer.cursor().unsigned_abs(), Ordering::Relaxed);
+            self.counters.samples.store(mixer.cursor().max(0).unsigned_abs(), Ordering::Relaxed);
         }
     }
 
@@ -132,7 +143,7 @@ impl MixerThread {
     /// How long to wait before the block at `cursor` is looked at again; `None`: it is to be written now.
     fn wait(&self, attendance: &mut Attendance, cursor: i64, now: Instant) -> Option<Duration> {
         let end = cursor + BLOCK as i64;
-        let due = self.clock.due(span(end.unsigned_abs(), RATE as u64));
+        let due = self.clock.due(span(end.max(0).unsigned_abs(), RATE as u64));
         if due > now {
             return Some(due.duration_since(now));
         }
@@ -180,12 +191,13 @@ mod tests {
         pipeline.set_state(gst::State::Playing).unwrap();
         let ((give, commands), (events, mut reported)) = (channel(), unbounded_channel());
         let start = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
-        let counters = Arc::new(Counters::new(events));
+        let counters = Arc::new(Counters::new(events, 0));
         let audio = MixerThread {
             commands,
             sink: sink.clone(),
             clock: RecordingClock::new(start),
             priming: 0,
+            lead: 0,
             counters: Arc::clone(&counters),
         };
         let track = TrackId::new("TR_ann");

@@ -25,7 +25,7 @@ use crate::pipeline::command::{EngineCommand, Generation};
 use crate::pipeline::launch::{bus, elements, plan, template};
 use crate::pipeline::{Codec, Event};
 
-/// GStreamer knows no negative times: recording time zero is this moment of a decoder.
+/// GStreamer knows no negative times: the recording time at which a decoder is opened is this moment of its own.
 const ZERO_NS: i64 = 10_000_000_000;
 /// Encoded bytes that may wait for a decoder that cannot keep up.
 const BACKLOG: u64 = 6_000_000;
@@ -53,6 +53,7 @@ pub struct Decoder {
     sink: gst_app::AppSink,
     /// Its name.
     pub generation: Generation,
+    zero: Zero,
     last: Option<gst::ClockTime>,
     mixer: Sender<MixerCommand>,
     /// When the piece of audio begins that was decoded last, if it is quiet.
@@ -76,20 +77,25 @@ impl Decoder {
         let source: gst_app::AppSrc = bus::element(&pipeline, "in")?;
         let sink: gst_app::AppSink = bus::element(&pipeline, "out")?;
         let clock = gst::SystemClock::obtain();
-        let elapsed = around.clock.time(Instant::now()).max(0).unsigned_abs();
+        let zero = Zero(around.clock.time(Instant::now()));
         pipeline.use_clock(Some(&clock));
         pipeline.set_start_time(gst::ClockTime::NONE);
-        pipeline.set_base_time(clock.time().saturating_sub(gst::ClockTime::from_nseconds(elapsed)));
+        pipeline.set_base_time(clock.time());
         pipeline.set_latency(gst::ClockTime::ZERO);
         let quiet_at = Arc::new(AtomicI64::new(i64::MIN));
         if codec != Codec::Opus {
             sink.set_ts_offset(nanos(LATENCY) - nanos(LEAD) - ZERO_NS);
-            let take = take_frames(track.clone(), Arc::clone(frames), around.clone());
+            let take = take_frames(track.clone(), Arc::clone(frames), around.clone(), zero);
             sink.set_callbacks(callbacks(generation, around.commands.clone(), take));
         } else {
             let _ = around.mixer.send(MixerCommand::Voice(generation, track.clone()));
-            let take =
-                take_samples(track.clone(), generation, Arc::clone(frames), Arc::clone(&quiet_at), around.clone());
+            let take = take_samples(
+                track.clone(),
+                generation,
+                (Arc::clone(frames), Arc::clone(&quiet_at)),
+                around.clone(),
+                zero,
+            );
             sink.set_callbacks(callbacks(generation, around.commands.clone(), take));
         }
         let commands = around.commands.clone();
@@ -104,7 +110,7 @@ impl Decoder {
             }
         });
         pipeline.set_state(gst::State::Playing).map_err(|_| format!("the {codec:?} decoder does not start"))?;
-        Ok(Self { pipeline, source, sink, generation, last: None, mixer: around.mixer.clone(), quiet_at })
+        Ok(Self { pipeline, source, sink, generation, zero, last: None, mixer: around.mixer.clone(), quiet_at })
     }
 
     /// One unit to be seen or heard at `time`. False when the decoder is too far behind to take it.
@@ -112,7 +118,7 @@ impl Decoder {
         if self.source.current_level_bytes() > BACKLOG {
             return false;
         }
-        let mut pts = clock_time(time);
+        let mut pts = self.zero.pts(time);
         if length_ns == 0 {
             // Decoders take frames that step back in time for reordered ones; a correction must not look like that.
             pts = self.last.map_or(pts, |last| pts.max(last));
@@ -133,7 +139,7 @@ impl Decoder {
     pub fn is_quiet(&self) -> bool {
         let decoded = self.quiet_at.load(Ordering::Relaxed);
         // Decoders round times.
-        self.last.is_some_and(|last| decoded.abs_diff(recording_time(last)) < 1_000_000)
+        self.last.is_some_and(|last| decoded.abs_diff(self.zero.time(last)) < 1_000_000)
     }
 
     /// Lets the mixer wait for what is said from `time` on.
@@ -144,7 +150,7 @@ impl Decoder {
     /// Lets the decoder make up for audio that was lost.
     pub fn conceal(&self, time: RecordingTime, length_ns: i64) {
         let length = gst::ClockTime::from_nseconds(length_ns.unsigned_abs());
-        let gap = gst::event::Gap::builder(clock_time(time)).duration(length).build();
+        let gap = gst::event::Gap::builder(self.zero.pts(time)).duration(length).build();
         self.source.send_event(gap);
     }
 
@@ -184,16 +190,23 @@ fn limit(decoder: &gst::Element, generation: Generation, commands: Sender<Engine
                     commands.send(EngineCommand::InputFailed(generation, format!("its frames are {width}×{height}")));
             }
         }
-        if too_large.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+        if too_large.load(Ordering::Relaxed) { gst::PadProbeReturn::Handled } else { gst::PadProbeReturn::Ok }
     });
 }
 
-fn clock_time(time: RecordingTime) -> gst::ClockTime {
-    gst::ClockTime::from_nseconds(time.saturating_add(ZERO_NS).max(0).unsigned_abs())
-}
+/// The recording time at which a decoder was opened, from which its own times count. (They do not count from recording time zero,
+/// which may lie before the machine was started.)
+#[derive(Clone, Copy, Debug)]
+struct Zero(RecordingTime);
 
-fn recording_time(pts: gst::ClockTime) -> RecordingTime {
-    i64::try_from(pts.nseconds()).unwrap_or(i64::MAX) - ZERO_NS
+impl Zero {
+    fn pts(self, time: RecordingTime) -> gst::ClockTime {
+        gst::ClockTime::from_nseconds(time.saturating_sub(self.0).saturating_add(ZERO_NS).max(0).unsigned_abs())
+    }
+
+    fn time(self, pts: gst::ClockTime) -> RecordingTime {
+        i64::try_from(pts.nseconds()).unwrap_or(i64::MAX).saturating_sub(ZERO_NS).saturating_add(self.0)
+    }
 }
 
 /// The nearest sample of the mixer.
@@ -224,11 +237,12 @@ fn take_frames(
     track: TrackId,
     frames: Arc<FrameQueue>,
     around: Surroundings,
+    zero: Zero,
 ) -> impl FnMut(gst::Sample) + Send + 'static {
     move |sample| {
         let info = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok());
         let small = info.is_none_or(|i| i.width() <= FLUSH_SIDE || i.height() <= FLUSH_SIDE);
-        if let (false, Some(time)) = (small, sample.buffer().and_then(|buffer| buffer.pts()).map(recording_time))
+        if let (false, Some(time)) = (small, sample.buffer().and_then(|buffer| buffer.pts()).map(|pts| zero.time(pts)))
             && frames.push(time, around.clock.time(Instant::now()), sample)
         {
             let _ = around.events.send(Event::Decoding(track.clone()));
@@ -240,13 +254,13 @@ fn take_frames(
 fn take_samples(
     track: TrackId,
     generation: Generation,
-    frames: Arc<FrameQueue>,
-    quiet_at: Arc<AtomicI64>,
+    (frames, quiet_at): (Arc<FrameQueue>, Arc<AtomicI64>),
     around: Surroundings,
+    zero: Zero,
 ) -> impl FnMut(gst::Sample) + Send + 'static {
     move |sample| {
         let Some(buffer) = sample.buffer() else { return };
-        let (Some(time), Ok(map)) = (buffer.pts().map(recording_time), buffer.map_readable()) else { return };
+        let (Some(time), Ok(map)) = (buffer.pts().map(|pts| zero.time(pts)), buffer.map_readable()) else { return };
         let samples: Vec<i16> = map.as_slice().chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
         quiet_at.store(if mixer::is_quiet(&samples) { time } else { i64::MIN }, Ordering::Relaxed);
         let position = position(time) - opus::ENCODER_DELAY;

@@ -134,7 +134,7 @@ mod tests {
         let (commands, reported) = channel();
         let video =
             VideoSettings { size: Size::new(320, 180).unwrap(), ..VideoSettings::preset(Layout::from_name("speaker")) };
-        let file = File::open(&output(video), path.clone(), commands).unwrap();
+        let file = File::open(&output(video), path.clone(), None, commands).unwrap();
         let (frames, encoder) = (file.video.clone().unwrap(), file.encoder.clone().unwrap());
         let audio = file.audio.clone().unwrap();
         let at = |n| gst::ClockTime::from_nseconds(clock::span(n, 30).unsigned_abs());

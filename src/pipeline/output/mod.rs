@@ -4,6 +4,7 @@ pub mod encoder;
 mod mp4;
 mod ogg;
 pub mod salvage;
+pub mod take;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::recording::{Container, Output};
 
 use encoder::Encoder;
+use take::Take;
 
 use crate::pipeline::command::EngineCommand;
 use crate::pipeline::launch::{bus, elements, plan};
@@ -36,18 +38,24 @@ pub struct File {
     pub encoder: Option<Encoder>,
     /// Samples (of the mixer) that the audio encoder puts before the audio.
     pub priming: usize,
+    /// Samples (of the mixer) by which audio begins before time zero of this take.
+    pub audio_lead: i64,
     /// Steps of making the file whole: it goes on as long as they grow.
     pub steps: Arc<AtomicU64>,
 }
 
 impl File {
-    /// Opens the file and starts the encoders; what becomes of them is told to `commands`.
-    pub fn open(output: &Output, path: PathBuf, commands: Sender<EngineCommand>) -> Result<Self> {
+    /// Opens the file and starts the encoders; what becomes of them is reported to `commands`. A further `take` is appended to the
+    /// file that is there.
+    pub fn open(output: &Output, path: PathBuf, take: Option<&Take>, commands: Sender<EngineCommand>) -> Result<Self> {
         let plan = plan::output(output, elements::installed).map_err(|e| internal(e.to_string()))?;
         if let Some(missing) = elements::missing(&plan.description) {
             return Err(Error::new(ErrorKind::FailedPrecondition, missing));
         }
-        std::fs::File::create(&path)
+        let mut options = std::fs::File::options();
+        options.write(true).create(true).truncate(take.is_none());
+        options
+            .open(&path)
             .map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("cannot write {}: {e}", path.display())))?;
         let pipeline = bus::parse(&plan.description).map_err(internal)?;
         let source = |name| bus::element(&pipeline, name).map_err(internal);
@@ -58,6 +66,10 @@ impl File {
             Error::new(ErrorKind::InvalidArgument, format!("{}: the path is not UTF-8", path.display()))
         })?;
         sink.set_property("location", location);
+        if let Some(take) = take {
+            sink.set_property("append", true);
+            take.append(&sink, commands.clone()).ok_or_else(|| internal("the sink has no pad".to_owned()))?;
+        }
         let written = path.clone();
         bus::watch(&pipeline, move |message| {
             // The engine may be gone already; then nobody cares.
@@ -83,6 +95,7 @@ impl File {
             audio,
             encoder,
             priming: plan.priming,
+            audio_lead: take.map_or(0, Take::audio_lead),
             steps: Arc::default(),
         })
     }
@@ -171,7 +184,7 @@ mod tests {
     fn an_unwritable_path_is_named() {
         gst::init().unwrap();
         let (commands, _kept) = std::sync::mpsc::channel();
-        let error = File::open(&mp4(), "/nowhere/at/all.mp4".into(), commands).unwrap_err();
+        let error = File::open(&mp4(), "/nowhere/at/all.mp4".into(), None, commands).unwrap_err();
         assert_eq!(error.kind, ErrorKind::FailedPrecondition);
         assert!(error.message.contains("/nowhere/at/all.mp4"), "{error}");
     }

@@ -31,15 +31,21 @@ pub fn salvage(container: Container, path: &Path, steps: &AtomicU64) -> io::Resu
         }
         // A decoder stops at a page that is not whole; the pages before it need no index.
         Container::Ogg => {
-            let mut file = File::open(path)?;
-            let bytes = file.metadata()?.len();
-            let mut tail = Vec::new();
-            file.seek(SeekFrom::Start(bytes.saturating_sub(TAIL)))?;
-            file.read_to_end(&mut tail)?;
+            let (tail, bytes) = tail(path)?;
             let media = Media { bytes, duration_ns: ogg::duration_ns(&tail) };
             Ok(Left { media, finished: ogg::has_ended(&tail) })
         }
     }
+}
+
+/// The end of an Ogg file, with its last whole page in it, and the length of the file.
+pub(super) fn tail(path: &Path) -> io::Result<(Vec<u8>, u64)> {
+    let mut file = File::open(path)?;
+    let bytes = file.metadata()?.len();
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(bytes.saturating_sub(TAIL)))?;
+    file.read_to_end(&mut tail)?;
+    Ok((tail, bytes))
 }
 
 #[cfg(test)]

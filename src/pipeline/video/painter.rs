@@ -18,7 +18,7 @@ use crate::scene::{Face, Scene, Size};
 use crate::timeline::RecordingTime;
 
 use super::overload::Overload;
-use crate::pipeline::clock::{MOST_LATE, RecordingClock, nanos, span};
+use crate::pipeline::clock::{LATENCY, MOST_LATE, RecordingClock, nanos, span};
 use crate::pipeline::command::Generation;
 use crate::pipeline::input::frame_queue::FrameQueue;
 use crate::pipeline::output::encoder::Encoder;
@@ -66,7 +66,7 @@ pub struct Painter {
     compositor: Compositor,
     tracks: HashMap<TrackId, Track>,
     visible: HashSet<TrackId>,
-    /// Scenes whose time has not come, in command.
+    /// Scenes whose time has not come, in their order.
     coming: VecDeque<(RecordingTime, Scene)>,
     /// The next tick.
     tick: u64,
@@ -80,6 +80,8 @@ pub struct Painter {
     overload: Overload,
     /// The least lateness so far, while the painter catches up with a late beginning: nothing is to be done less for that.
     head: Option<Duration>,
+    /// What is shown of the time that nobody recorded, until the first frame of a further take is made.
+    card: Option<String>,
 }
 
 #[derive(Default)]
@@ -126,7 +128,15 @@ impl Painter {
             complained: None,
             overload: Overload::new(),
             head: Some(Duration::MAX),
+            card: None,
         })
+    }
+
+    /// Begins with a card that says this, if there is one, and goes on now: the time in between was missed.
+    #[must_use]
+    pub fn after(mut self, card: Option<String>) -> Self {
+        self.card = card;
+        self
     }
 
     /// Runs until the end.
@@ -137,6 +147,9 @@ impl Painter {
 
     fn step(&mut self) -> Result<(), Stop> {
         self.wait()?;
+        if let Some(card) = self.card.take() {
+            return self.begin_with(&card);
+        }
         if self.last.is_none() {
             self.await_frames()?;
         }
@@ -155,6 +168,19 @@ impl Painter {
         self.counters.ticks.store(self.done, Ordering::Relaxed);
         let every = self.overload.quality().every();
         self.tick += every - self.tick % every;
+        self.hold_end();
+        Ok(())
+    }
+
+    /// The first frame of a further take stands for the time that was missed.
+    fn begin_with(&mut self, card: &str) -> Result<(), Stop> {
+        self.compositor.card(card);
+        self.paint()?;
+        let now = self.clock.time(Instant::now()) - nanos(LATENCY);
+        let now = u128::from(now.max(0).unsigned_abs()) * u128::from(self.framerate) / 1_000_000_000;
+        self.done = 1;
+        self.tick = u64::try_from(now).unwrap_or(u64::MAX).max(1);
+        self.counters.ticks.store(self.tick, Ordering::Relaxed);
         self.hold_end();
         Ok(())
     }
@@ -427,9 +453,9 @@ mod tests {
         let size = Size::new(320, 180).unwrap();
         let video = VideoSettings { size, framerate: 30, ..VideoSettings::preset(Layout::from_name("speaker")) };
         let output = Output::mp4(video).unwrap();
-        let (commands, to_conductor) = channel();
+        let (commands, to_engine) = channel();
         let (report, mut events) = tokio::sync::mpsc::unbounded_channel();
-        let file = output::File::open(&output, path.clone(), commands.clone()).unwrap();
+        let file = output::File::open(&output, path.clone(), None, commands.clone()).unwrap();
         // The encoder takes this many milliseconds longer for each picture.
         let load = Arc::new(AtomicU64::new(80));
         let slow = Arc::clone(&load);
@@ -440,7 +466,7 @@ mod tests {
         });
         let clock = RecordingClock::new(Instant::now());
         let mut pipeline =
-            Pipeline::with(file, &output, path.clone(), clock, (commands, to_conductor), report).unwrap();
+            Pipeline::with(file, &output, path.clone(), (clock, 0, None), (commands, to_engine), report).unwrap();
         let mut way = Vec::new();
         let last = loop {
             let event = tokio::time::timeout(AT_MOST, events.recv()).await.expect("an event").unwrap();

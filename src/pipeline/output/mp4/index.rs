@@ -1,5 +1,6 @@
 //! Pure. The samples that fragments name, and the ordinary `moov` that names them all.
 
+use super::append::TrackEnd;
 use super::boxes::{boxed, child, children, set_duration, u32_at, u64_at};
 
 /// `sample_is_non_sync_sample` (ISO/IEC 14496-12, 8.8.3.1).
@@ -82,6 +83,18 @@ impl Index {
         let ticks = if mvhd.first() == Some(&1) { u64_at(mvhd, 24) } else { u32_at(mvhd, 16).map(u64::from) };
         let ns = u128::from(ticks.unwrap_or(0)) * 1_000_000_000 / u128::from(self.timescale.max(1));
         u64::try_from(ns).unwrap_or(u64::MAX)
+    }
+
+    /// Where each track ends, and how it is encoded.
+    pub fn ends(&self) -> Vec<TrackEnd> {
+        let traks = children(&self.moov).filter(|(kind, _, _)| kind == b"trak");
+        let ends = self.tracks.iter().zip(traks).map(|(track, (_, _, trak))| {
+            let mdia = child(trak, b"mdia")?;
+            let handler = child(mdia, b"hdlr")?.get(8..12)?.try_into().ok()?;
+            let description = child(child(child(mdia, b"minf")?, b"stbl")?, b"stsd")?.to_vec();
+            Some(TrackEnd { id: track.id, timescale: track.timescale, end: track.end, handler, description })
+        });
+        ends.collect::<Option<_>>().unwrap_or_default()
     }
 
     /// Takes in a whole `moof` box that begins at `offset` in the file; so many bytes of media follow it.

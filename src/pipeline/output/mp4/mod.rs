@@ -6,6 +6,7 @@
 //! (GStreamer 1.22 has `fragment-mode=first-moov-then-finalise` for this, but killed in between it leaves a file that
 //! ffmpeg refuses.)
 
+mod append;
 mod boxes;
 mod index;
 mod reader;
@@ -15,6 +16,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use append::{Append, FileEnd, TrackEnd};
 use index::Index;
 use reader::Reader;
 
@@ -27,42 +29,20 @@ pub struct Finalised {
     pub before: bool,
 }
 
+/// What was found in a file.
+enum Found {
+    /// Fragments up to `whole`; the `moov` that describes them begins at `moov_at`.
+    Fragmented { reader: Reader, index: Index, moov_at: u64, whole: u64, fragments: u32 },
+    /// An ordinary file, or one that is not understood, of so many bytes.
+    Other { bytes: u64, ordinary: bool },
+}
+
 /// Makes an ordinary, seekable MP4 of a fragmented one; an incomplete fragment at its end is cut off. `steps` counts what is
 /// done: a long file on a slow disk takes minutes, and whoever waits sees that it goes on.
 pub fn finalise(path: &Path, steps: &AtomicU64) -> io::Result<Finalised> {
-    let file = File::options().read(true).write(true).open(path)?;
-    let length = file.metadata()?.len();
-    let mut reader = Reader::new(file, length);
-    let mut at = 0;
-    let mut found: Option<(u64, Index)> = None;
-    // Where the last whole fragment ends, and where its `moof` begins while its `mdat` has not been seen.
-    let mut whole = 0;
-    let mut open: Option<(u64, Vec<u8>)> = None;
-    while let Some(head) = reader.head(at)? {
-        steps.fetch_add(1, Ordering::Relaxed);
-        match (&head.kind, &mut found) {
-            (b"moov", None) => {
-                let bytes = reader.read(at, head.size)?;
-                let Some(index) = Index::new(bytes) else { return Ok(Finalised { bytes: length, before: false }) };
-                if !index.is_fragmented() {
-                    return Ok(Finalised { bytes: length, before: true });
-                }
-                found = Some((at, index));
-                whole = at + head.size;
-            }
-            (b"moof", Some(_)) => open = Some((at, reader.read(at, head.size)?.to_vec())),
-            (b"mdat", Some((_, index))) => {
-                if let Some((offset, moof)) = open.take() {
-                    index.fragment(&moof, offset, head.size);
-                    whole = at + head.size;
-                }
-            }
-            _ => {}
-        }
-        at += head.size;
-    }
-    let Some((moov_at, index)) = found else {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "no moov box"));
+    let (reader, index, moov_at, whole) = match find(path, steps)? {
+        Found::Fragmented { reader, index, moov_at, whole, .. } => (reader, index, moov_at, whole),
+        Found::Other { bytes, ordinary } => return Ok(Finalised { bytes, before: ordinary }),
     };
     let mut file = reader.into_file();
     file.set_len(whole)?;
@@ -80,6 +60,58 @@ pub fn finalise(path: &Path, steps: &AtomicU64) -> io::Result<Finalised> {
     file.write_all(&boxes::large_head(*b"mdat", whole - moov_at))?;
     file.sync_data()?;
     Ok(Finalised { bytes: whole + moov.len() as u64, before: false })
+}
+
+/// Where a fragmented file ends that a further take is to be appended to; an incomplete fragment is cut off. `None` when nothing
+/// can be appended: it is an ordinary file, or has no fragment yet.
+pub fn reopen(path: &Path, steps: &AtomicU64) -> io::Result<Option<FileEnd>> {
+    match find(path, steps)? {
+        Found::Fragmented { reader, index, whole, fragments, .. } if fragments > 0 => {
+            let (file, tracks) = (reader.into_file(), index.ends());
+            file.set_len(whole)?;
+            Ok((!tracks.is_empty()).then_some(FileEnd { bytes: whole, fragments, tracks }))
+        }
+        Found::Fragmented { .. } | Found::Other { .. } => Ok(None),
+    }
+}
+
+fn find(path: &Path, steps: &AtomicU64) -> io::Result<Found> {
+    let file = File::options().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    let mut reader = Reader::new(file, length);
+    let (mut at, mut fragments) = (0, 0);
+    let mut found: Option<(u64, Index)> = None;
+    // Where the last whole fragment ends, and where its `moof` begins while its `mdat` has not been seen.
+    let mut whole = 0;
+    let mut open: Option<(u64, Vec<u8>)> = None;
+    while let Some(head) = reader.head(at)? {
+        steps.fetch_add(1, Ordering::Relaxed);
+        match (&head.kind, &mut found) {
+            (b"moov", None) => {
+                let bytes = reader.read(at, head.size)?;
+                let Some(index) = Index::new(bytes) else { return Ok(Found::Other { bytes: length, ordinary: false }) };
+                if !index.is_fragmented() {
+                    return Ok(Found::Other { bytes: length, ordinary: true });
+                }
+                found = Some((at, index));
+                whole = at + head.size;
+            }
+            (b"moof", Some(_)) => open = Some((at, reader.read(at, head.size)?.to_vec())),
+            (b"mdat", Some((_, index))) => {
+                if let Some((offset, moof)) = open.take() {
+                    index.fragment(&moof, offset, head.size);
+                    whole = at + head.size;
+                    fragments += 1;
+                }
+            }
+            _ => {}
+        }
+        at += head.size;
+    }
+    let Some((moov_at, index)) = found else {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no moov box"));
+    };
+    Ok(Found::Fragmented { reader, index, moov_at, whole, fragments })
 }
 
 /// How long an ordinary MP4 plays, in nanoseconds.

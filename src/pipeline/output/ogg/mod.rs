@@ -1,4 +1,10 @@
-//! Pure. What the end of an OGG file says of the whole.
+//! Pure. What the end of an OGG file says of the whole, and how a further take is appended to it.
+
+mod append;
+mod page;
+
+pub use append::{Append, StreamEnd};
+use page::{NO_PACKET, Page};
 
 /// Granule positions of Opus count samples of 48 kHz, whatever went in (RFC 7845, section 4).
 const GRANULE_RATE: u128 = 48_000;
@@ -18,6 +24,21 @@ pub fn duration_ns(tail: &[u8]) -> u64 {
         positions.filter_map(|page| page[6..].try_into().ok().map(u64::from_le_bytes)).filter(|p| *p != u64::MAX);
     let ns = samples.max().map_or(0, |samples| u128::from(samples) * 1_000_000_000 / GRANULE_RATE);
     u64::try_from(ns).unwrap_or(u64::MAX)
+}
+
+/// Where the stream ends that a further take is to be appended to: behind the last undamaged page of `tail`, the end of a file
+/// of `length` bytes. `None` without one, or when the stream has ended.
+pub fn reopen(tail: &[u8], length: u64) -> Option<StreamEnd> {
+    let starts =
+        (0..tail.len().saturating_sub(4)).filter(|at| tail.get(*at..).is_some_and(|rest| rest.starts_with(b"OggS\0")));
+    let pages = starts.filter_map(|at| Some((at, Page::read(tail.get(at..)?)?))).filter(|(_, page)| page.is_valid());
+    let (at, page) = pages.filter(|(_, page)| page.granule() != NO_PACKET).last()?;
+    let (whole, granule) = (at + page.bytes().len(), page.granule());
+    if granule == 0 || page.is_first() || has_ended(tail.get(..whole)?) {
+        return None;
+    }
+    let bytes = length.checked_sub((tail.len() - whole) as u64)?;
+    Some(StreamEnd { bytes, serial: page.serial(), sequence: page.sequence(), granule })
 }
 
 #[cfg(test)]
