@@ -228,7 +228,7 @@ async fn expire(control: Control) {
 
 /// Starts real recorders in the rooms of this server.
 pub fn livekit(server: Server) -> Launcher {
-    Box::new(move |Launch { id, request, path, reports }| {
-        Box::new(Recorder::start(id, request, server.clone(), path, reports))
+    Box::new(move |Launch { id, request, path, resume, reports }| {
+        Box::new(Recorder::start(id, request, server.clone(), path, resume, reports))
     })
 }

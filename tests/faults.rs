@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use livekit_api::access_token::VideoGrants;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use support::content::{Area, Colour, Recording};
 use support::proxy::{Proxy, TlsFront};
@@ -214,7 +214,69 @@ fn a_killed_recorder_leaves_a_file_that_plays() {
 }
 
 #[test]
-fn a_killed_sidecar_finishes_its_recordings_at_the_next_start() {
+fn a_killed_sidecar_goes_on_with_its_recordings_at_the_next_start() {
+    let server = LiveKit::start();
+    let rooms = [("screen_recording", "seen"), ("transcript", "heard")];
+    let _people = rooms.map(|(_, room)| Publisher::start(Kind::SampleRoom, &server, room, 1, &[]));
+    let mut sidecar = Sidecar::start(&server);
+    let recordings = rooms.map(|(mode, room)| (mode, room, sidecar.record(room, mode)));
+    for (_, _, id) in &recordings {
+        sidecar.until_recorded(id, 6.0);
+    }
+    let mut away = Vec::new();
+    for recorded in [16.0, 26.0] {
+        let killed = Instant::now();
+        sidecar.kill_and_restart();
+        away.push(killed.elapsed().as_secs_f64());
+        for (_, _, id) in &recordings {
+            sidecar.until_recorded(id, recorded);
+        }
+    }
+    let elapsed = |item: &Value| item["progress"]["duration"].as_f64().unwrap();
+    for (mode, room, id) in recordings {
+        let before = elapsed(&sidecar.until_recorded(&id, 0.1));
+        sidecar.stop(room);
+        let item = sidecar.until(&id, "saved");
+        assert!(item["error"].is_null(), "{item}");
+        let recording = Recording::open(Path::new(item["path"].as_str().unwrap()));
+        assert!(
+            recording.duration >= before && recording.duration < before + 3.0,
+            "{before} s, then {}",
+            recording.duration
+        );
+        let told = item["duration"].as_f64().unwrap();
+        assert!((told - recording.duration).abs() < 0.2, "{told} s of {} s", recording.duration);
+        let holes: Vec<(f64, f64)> = item["health"]["holes"]
+            .as_array()
+            .expect("what is missing is told")
+            .iter()
+            .filter(|hole| hole["cause"] == "interrupted")
+            .map(|hole| (hole["from"].as_f64().unwrap(), hole["to"].as_f64().unwrap()))
+            .collect();
+        println!("{mode}: away {away:.2?} s, holes {holes:.2?}");
+        assert_eq!(holes.len(), 2, "{item}");
+        for ((from, to), away) in holes.iter().zip(&away) {
+            assert!(to - from < away + 4.0, "{holes:?} for {away:?}");
+        }
+        // Every beep of a second that is not missing is in the file, where it was said.
+        let beeps = recording.audio().beeps(TONE);
+        let phase = beeps.first().unwrap() % 1.0;
+        let inside = |at: &f64| holes.iter().any(|(from, to)| (from - 0.1..to + 1.0).contains(at));
+        let due: Vec<f64> =
+            (1..).map(|n| phase + f64::from(n)).take_while(|at| *at < recording.duration - 0.5).collect();
+        for at in due.iter().filter(|at| !inside(at)) {
+            assert!(beeps.iter().any(|beep| (beep - at).abs() < 0.05), "no beep at {at}: {beeps:.2?}, {holes:.2?}");
+        }
+        if recording.video.is_some() {
+            let picture = recording.picture();
+            assert_eq!(picture.who_is_at(picture.whole(), recording.duration - 1.0), Some(Colour::Red));
+            assert_eq!(picture.who_is_at(picture.whole(), 3.0), Some(Colour::Red));
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_sidecar_recorded_is_finished_when_its_room_is_gone() {
     let server = LiveKit::start();
     let rooms = [("screen_recording", "seen"), ("transcript", "heard")];
     let _people = rooms.map(|(_, room)| Publisher::start(Kind::SampleRoom, &server, room, 1, &[]));
@@ -223,7 +285,11 @@ fn a_killed_sidecar_finishes_its_recordings_at_the_next_start() {
     for (_, _, id) in &recordings {
         sidecar.until_recorded(id, 7.0);
     }
-    sidecar.kill_and_restart();
+    sidecar.kill();
+    for (_, room) in rooms {
+        server.ask("DeleteRoom", admin(room), &json!({ "room": room }));
+    }
+    sidecar.start_again();
     for (mode, room, id) in recordings {
         let item = sidecar.until(&id, "saved");
         assert!(item["error"].as_str().is_some_and(|error| error.contains("interrupted")), "{item}");
@@ -236,6 +302,7 @@ fn a_killed_sidecar_finishes_its_recordings_at_the_next_start() {
             assert!(video.is_cfr(30.0), "{:?}", video.times);
             assert_eq!(recording.picture().times().len(), video.times.len());
         }
+        let _again = Publisher::start(Kind::SampleRoom, &server, room, 1, &[]);
         let next = sidecar.record(room, mode);
         assert_ne!(next, id, "the room is free again");
     }

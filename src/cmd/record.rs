@@ -134,7 +134,7 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let (reports, mut queue) = mpsc::unbounded_channel();
     let room = request.room.clone();
-    let recorder = Recorder::start(control::new_id(), request, server, file.part().to_owned(), reports);
+    let recorder = Recorder::start(control::new_id(), request, server, file.part().to_owned(), None, reports);
     let mut progress = recorder.progress();
     let mut line = StatusLine::new();
     let mut lost = None;

@@ -13,6 +13,7 @@ use crate::capacity::Capacity;
 use crate::control::{Launch, Launcher, Running};
 use crate::error::{Error, ErrorKind};
 use crate::ids::RecordingId;
+use crate::recorder::Resume;
 use crate::recording::{Failure, Recording, Report};
 use crate::spool::Spool;
 
@@ -35,14 +36,14 @@ impl Effects {
         Self { spool, facts, launcher, capacity }
     }
 
-    /// Starts a recorder. When there is no place for its file, a report says so instead.
-    pub fn record(&self, recording: &Recording) -> Option<Box<dyn Running>> {
+    /// Starts a recorder, or another one that goes on where one was interrupted. When there is no place for its file, a report says so instead.
+    pub fn record(&self, recording: &Recording, resume: Option<Resume>) -> Option<Box<dyn Running>> {
         let id = &recording.id;
         match self.spool.create(id, recording.extension()) {
             Ok(path) => {
                 let reservation = self.capacity.reserve(id.as_str(), class_of(&recording.request));
                 let (request, reports) = (recording.request.clone(), self.listen(id));
-                let running = (self.launcher)(Launch { id: id.clone(), request, path, reports });
+                let running = (self.launcher)(Launch { id: id.clone(), request, path, resume, reports });
                 Some(Box::new(Metered { running, _reservation: reservation }))
             }
             Err(e) => {
@@ -166,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (effects, mut facts) = effects(folder.path());
         let one = recording();
-        let running = effects.record(&one).unwrap();
+        let running = effects.record(&one, None).unwrap();
         assert_ne!(effects.capacity.verdict(CostClass::Audio), Headroom::Idle);
         drop(running);
         assert_eq!(effects.capacity.verdict(CostClass::Audio), Headroom::Idle);
@@ -179,7 +180,7 @@ mod tests {
         let (effects, mut facts) = effects(folder.path());
         std::fs::remove_dir(folder.path().join("spool")).unwrap();
         std::fs::write(folder.path().join("spool"), b"").unwrap();
-        assert!(effects.record(&recording()).is_none());
+        assert!(effects.record(&recording(), None).is_none());
         let Some(Fact::Report(_, Report::Broke { failure, salvaged: None })) = facts.recv().await else { panic!() };
         assert!(failure.to_string().starts_with("data_dir: cannot make a directory in the spool"), "{failure}");
         assert_eq!(effects.capacity.verdict(CostClass::Audio), Headroom::Idle, "no place is kept for it");

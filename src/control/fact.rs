@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use crate::error::Result;
 use crate::ids::RecordingId;
+use crate::recorder::Take;
 use crate::recording::Report;
 use crate::spool::FreeSpace;
 
@@ -22,6 +23,8 @@ pub(super) enum Fact {
     Silence(RecordingId),
     /// What it left is as whole as it can be: this is to be reported.
     Salvaged(RecordingId, Report),
+    /// Its file can be appended to.
+    Reopened(RecordingId, Take),
     /// What became of the first change that was owed.
     Written(Result<()>),
     /// The store did not take a change a while ago.

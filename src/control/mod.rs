@@ -28,7 +28,7 @@ use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{Completion, Outbox};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Resume};
 use crate::recording::{Event, Policy, Recording, Report, Request, Start, State, Target};
 use crate::scene::Layout;
 use crate::spool::Spool;
@@ -45,6 +45,8 @@ pub struct Launch {
     pub request: Request,
     /// The file that grows.
     pub path: PathBuf,
+    /// How to go on in the file that is there.
+    pub resume: Option<Resume>,
     /// Where to report; the last report is `Drained` or `Broke`.
     pub reports: mpsc::UnboundedSender<(RecordingId, Report)>,
 }

@@ -12,7 +12,7 @@ use super::parts;
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Checkpoint, Part, Recording, State};
+use crate::recording::{Checkpoint, HoleCause, Part, Recording, State};
 use crate::spool::Spool;
 use crate::storage::Storage;
 
@@ -315,6 +315,8 @@ impl Upload<'_> {
     async fn forget_changed(&self, file: &Path, size: u64, sent: &mut Checkpoint) -> Result<()> {
         let mut next = sent.clone();
         parts::keep_fitting(&mut next.parts, sent.part, size);
+        // What was not whole at the end of a take was cut off, and may have been sent.
+        let cut = self.recording.health.holes.iter().any(|hole| hole.cause == HoleCause::Interrupted);
         let mut alike = 0;
         for part in parts::suspects(&next.parts) {
             let Some(bytes) = read(file, parts::range_in(part.index, sent.part, size)).await? else {
@@ -326,7 +328,7 @@ impl Upload<'_> {
             } else if part.index > 0 {
                 alike += 1;
             }
-            if alike == COMPARED {
+            if alike == COMPARED && !cut {
                 break;
             }
         }

@@ -58,11 +58,22 @@ pub(super) struct Driver {
 
 impl Driver {
     pub fn start(job: Job, room: Room, progress: watch::Sender<Progress>, reports: Reports) -> Result<Self, Failure> {
-        // Recording time zero: we have joined, media is about to come.
-        let start = Instant::now();
+        let (now, wall) = (Instant::now(), Timestamp::now());
+        // Recording time zero: we have joined, media is about to come. Or it was long ago, and nobody recorded since.
+        let start = job.resume.as_ref().map_or(now, |resume| resume.start(wall, now));
         let (event_sender, events) = mpsc::unbounded_channel();
         let output = job.request.output;
-        let pipeline = Pipeline::start(&output, job.path.clone(), start, event_sender)?;
+        let mut losses = Losses::default();
+        let (pipeline, started_at) = match job.resume {
+            None => (Pipeline::start(&output, job.path.clone(), start, event_sender)?, wall),
+            Some(resume) => {
+                let so_far = u64::try_from(now.duration_since(start).as_nanos()).unwrap_or(u64::MAX);
+                losses.health = resume.health(wall, so_far);
+                let (started_at, further) = (resume.started_at, (resume.card(wall), resume.take));
+                let further = (further.1, further.0);
+                (Pipeline::resume(&output, job.path.clone(), start, further, event_sender)?, started_at)
+            }
+        };
         Ok(Self {
             id: job.id,
             room,
@@ -75,9 +86,9 @@ impl Driver {
             director: Director::new(output.video().map(|v| (v.layout, v.size))),
             attached: HashMap::new(),
             wanted: Vec::new(),
-            vigil: Vigil::new(start),
+            vigil: Vigil::new(now),
             watcher: Watcher::new(job.request.limits, &output, start),
-            started_at: Timestamp::now(),
+            started_at,
             flowing: false,
             progress,
             reports,
@@ -85,7 +96,7 @@ impl Driver {
             connection: Connection::default(),
             quality: Quality::default(),
             start,
-            losses: Losses::default(),
+            losses,
         })
     }
 

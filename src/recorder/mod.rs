@@ -5,12 +5,15 @@ mod driver;
 mod limits;
 mod losses;
 mod metadata;
+mod resume;
 mod subscription;
 mod task;
 mod vigil;
 
 /// Makes what a killed recorder has left whole and measures it; see [`crate::pipeline::salvage`].
-pub use crate::pipeline::{Left, salvage as finish_interrupted};
+pub use crate::pipeline::{Left, Take, salvage as finish_interrupted};
+
+pub use resume::Resume;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -74,19 +77,22 @@ pub struct Recorder {
 
 impl Recorder {
     /// Starts a task that joins the room and records into `path` (a name of its own; the caller seals it after `Drained`).
+    /// A recording that was interrupted goes on in the file that is there, by `resume`; when its room is gone, the file is finished.
     /// Everything that happens is reported with `id`; the last report is `Drained` or `Broke`. Must be called within a tokio runtime.
     pub fn start(
         id: RecordingId,
         request: Request,
         server: Server,
         path: PathBuf,
+        resume: Option<Resume>,
         reports: mpsc::UnboundedSender<(RecordingId, Report)>,
     ) -> Self {
         let (drain, drained) = watch::channel(false);
         let (layout, layouts) = mpsc::unbounded_channel();
         let (progress_sender, progress) = watch::channel(Progress::default());
         let span = tracing::info_span!("recording", %id, room = request.room);
-        let task = task::run(task::Job { id, request, server, path }, drained, layouts, progress_sender, reports);
+        let task =
+            task::run(task::Job { id, request, server, path, resume }, drained, layouts, progress_sender, reports);
         tokio::spawn(tracing::Instrument::instrument(task, span));
         Self { drain, layout, progress }
     }
@@ -132,7 +138,7 @@ mod tests {
         let (reports, mut heard) = mpsc::unbounded_channel();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.ogg.part");
-        let recorder = Recorder::start(RecordingId::new("EG_1"), request, server, path.clone(), reports);
+        let recorder = Recorder::start(RecordingId::new("EG_1"), request, server, path.clone(), None, reports);
         recorder.drain();
         assert_eq!(heard.recv().await.map(|(_, said)| said), Some(Report::Drained { bytes: 0, duration_ns: 0 }));
         assert!(!path.exists());

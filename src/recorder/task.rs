@@ -1,14 +1,19 @@
 //! The life of a recorder's task: join, record, report the last word.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
-use super::Progress;
 use super::driver::Driver;
+use super::resume::{Resume, again};
+use super::{Progress, finish_interrupted};
+use crate::error::ErrorKind;
 use crate::ids::RecordingId;
 use crate::livekit::Server;
-use crate::recording::{Failure, Report, Request};
+use crate::pipeline::Left;
+use crate::recording::{Container, Failure, Report, Request};
 use crate::room::Room;
 use crate::scene::Layout;
 
@@ -18,6 +23,7 @@ pub(super) struct Job {
     pub request: Request,
     pub server: Server,
     pub path: PathBuf,
+    pub resume: Option<Resume>,
 }
 
 pub(super) type Reports = mpsc::UnboundedSender<(RecordingId, Report)>;
@@ -44,8 +50,9 @@ pub(super) async fn run(
     reports: Reports,
 ) {
     let id = job.id.clone();
+    let file = job.resume.as_ref().map(|_| (job.request.output.container(), job.path.clone()));
     let last = match join(&job, &mut drain).await {
-        // There is no file yet.
+        // There is no file yet, but for what an earlier take left.
         Ok(None) => Report::Drained { bytes: 0, duration_ns: 0 },
         Ok(Some(room)) => match Driver::start(job, room, progress, reports.clone()) {
             Ok(driver) => driver.run(drain, layouts).await,
@@ -53,14 +60,47 @@ pub(super) async fn run(
         },
         Err(failure) => Report::Broke { failure, salvaged: None },
     };
+    let last = match (last, file) {
+        (last @ Report::Broke { salvaged: None, .. } | last @ Report::Drained { bytes: 0, .. }, Some(file)) => {
+            finish(last, file).await
+        }
+        (last, _) => last,
+    };
     tracing::debug!(?last, "recorder done");
     let _ = reports.send((id, last));
 }
 
-/// The room; none when it was told to drain before.
+/// The room; none when it was told to drain before. To go on, a server that does not answer is asked again for a while.
 async fn join(job: &Job, drain: &mut watch::Receiver<bool>) -> Result<Option<Room>, Failure> {
+    let since = Instant::now();
+    let attempts = async {
+        loop {
+            let room = Room::join(&job.server, &job.request.room, job.id.as_str()).await.map_err(Failure::from);
+            let pause = match (&room, &job.resume) {
+                (Err(failure), Some(_)) => again(failure, since, Instant::now()),
+                (Ok(_), _) | (Err(_), None) => None,
+            };
+            let Some(pause) = pause else { return room };
+            tokio::time::sleep(pause).await;
+        }
+    };
     tokio::select! {
-        room = Room::join(&job.server, &job.request.room, job.id.as_str()) => room.map(Some).map_err(Failure::from),
+        room = attempts => room.map(Some),
         _ = drain.wait_for(|drain| *drain) => Ok(None),
+    }
+}
+
+/// It does not go on: what the takes before have left is made whole.
+async fn finish(last: Report, (container, path): (Container, PathBuf)) -> Report {
+    let work = move || finish_interrupted(container, &path, &AtomicU64::new(0));
+    let Ok(Ok(Left { media, .. })) = tokio::task::spawn_blocking(work).await else { return last };
+    match last {
+        Report::Broke { failure, .. } => {
+            tracing::warn!(why = failure.words, "an interrupted recording does not go on; its file is finished");
+            let why = "interrupted: greffier was stopped while recording, and the room did not go on".to_owned();
+            let failure = Failure::new(ErrorKind::DataLoss, why);
+            Report::Broke { failure, salvaged: Some((media.bytes, media.duration_ns)) }
+        }
+        _ => Report::Drained { bytes: media.bytes, duration_ns: media.duration_ns },
     }
 }

@@ -48,6 +48,8 @@ pub enum HoleCause {
     Frozen,
     /// The file could not be written, and what was kept meanwhile did not suffice.
     Output,
+    /// The process that recorded had ended; another one went on.
+    Interrupted,
 }
 
 /// A track that was not recorded as it was sent.
@@ -86,7 +88,7 @@ impl Hole {
         let length = self.to_ns - self.from_ns;
         match self.cause {
             HoleCause::Frozen => length.saturating_mul(2),
-            HoleCause::Connection | HoleCause::Output => length,
+            HoleCause::Connection | HoleCause::Output | HoleCause::Interrupted => length,
         }
     }
 }
@@ -98,12 +100,13 @@ impl HoleCause {
             Self::Connection => "connection",
             Self::Frozen => "frozen",
             Self::Output => "output",
+            Self::Interrupted => "interrupted",
         }
     }
 
     /// The cause of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Connection, Self::Frozen, Self::Output].into_iter().find(|cause| cause.name() == name)
+        [Self::Connection, Self::Frozen, Self::Output, Self::Interrupted].into_iter().find(|cause| cause.name() == name)
     }
 }
 

@@ -45,6 +45,6 @@ async fn what_is_missing_is_told_and_kept() {
     assert_eq!(status, 200);
     let page = page.to_string();
     assert!(page.contains("3.0 s are missing from this recording"), "{page}");
-    assert!(page.contains("Some of the sound of Ann is missing."), "{page}");
+    assert!(page.contains("Some of Ann&#x27;s audio is missing."), "{page}");
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }

@@ -218,7 +218,7 @@ async fn interrupted_hours_keep_nobody_waiting() {
         let (db, spool) = (Db::open(folder.path()).unwrap(), Spool::open(folder.path()).unwrap());
         let layout = greffier::recording::layout_named("layout", "grid").unwrap();
         for name in &names {
-            let mut recording = row(name, State::Active);
+            let mut recording = row(name, State::Ending { then: Outcome::Complete(Reason::Stopped) });
             recording.request.output = Output::mp4(greffier::recording::VideoSettings::preset(layout)).unwrap();
             recording.key = format!("recordings/{name}.mp4");
             db.commit(Change { recordings: &[&recording], ..Change::default() }).unwrap();

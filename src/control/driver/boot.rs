@@ -1,19 +1,21 @@
 //! The first thing the driver does: what an earlier process left behind is taken up. Files are made whole one after the
 //! other while new recordings go on: nothing about one of them keeps the process from starting.
 
+use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::left::make_whole;
-use super::recovery;
+use super::recovery::{self, goes_on};
 use super::{Driver, Live};
 use crate::control::fact::Fact;
 use crate::db::Db;
 use crate::error::Result;
-use crate::recorder::Left;
-use crate::recording::Recording;
+use crate::ids::RecordingId;
+use crate::recorder::{Left, Take};
+use crate::recording::{Recording, State};
 use crate::spool::{Found, Spool};
 
 impl Driver {
@@ -34,7 +36,7 @@ impl Driver {
             let salvaging = recovery::is_interrupted(&recording.state);
             self.live.insert(recording.id.clone(), Live { salvaging, ..Live::new(recording.clone()) });
             if salvaging {
-                tracing::warn!(recording = %recording.id, "was not ended by the last run; finishing it");
+                tracing::warn!(recording = %recording.id, "was not ended by the last run");
                 interrupted.push(recording);
             } else {
                 self.resume(&recording);
@@ -43,7 +45,8 @@ impl Driver {
         let strays: Vec<_> = found.into_iter().filter(|found| !self.live.contains_key(&found.id)).collect();
         let (db, spool, facts) = (self.db.clone(), self.effects.spool.clone(), self.effects.facts.clone());
         tokio::spawn(async move {
-            salvage(interrupted, &spool, &facts).await;
+            let ended = reopen(interrupted, &spool, &facts).await;
+            salvage(ended, &spool, &facts).await;
             let swept = tokio::task::spawn_blocking(move || strays.iter().for_each(|found| sweep(&db, &spool, found)));
             if let Err(error) = swept.await {
                 tracing::error!(%error, "the spool was not swept");
@@ -51,6 +54,54 @@ impl Driver {
         });
         Ok(())
     }
+
+    /// A file that can be appended to: its recording goes on, unless it was stopped meanwhile, or another one of its room began.
+    pub(super) fn reopened(&mut self, id: &RecordingId, take: Take) {
+        let Some(live) = self.live.get(id) else { return };
+        let recording = live.recording.clone();
+        let (room, others) = (&recording.request.room, self.live.iter().filter(|(other, _)| *other != id));
+        let taken = others.filter(|(_, other)| other.holds(room)).count() > 0;
+        match goes_on(&recording, &take, Timestamp::now()).filter(|_| !taken) {
+            Some(resume) => {
+                tracing::info!(recording = %id, room, "going on with a recording that was interrupted");
+                if let Some(live) = self.live.get_mut(id) {
+                    live.salvaging = false;
+                    live.recording.ended_at = None;
+                }
+                self.record(&recording, Some(resume));
+            }
+            None => {
+                let (spool, facts) = (self.effects.spool.clone(), self.effects.facts.clone());
+                tokio::spawn(async move { salvage(vec![recording], &spool, &facts).await });
+            }
+        }
+    }
+}
+
+/// First those that can go on: people are talking. Returns those that cannot, and are to be made whole.
+async fn reopen(interrupted: Vec<Recording>, spool: &Spool, facts: &mpsc::UnboundedSender<Fact>) -> Vec<Recording> {
+    let mut ended = Vec::new();
+    for recording in interrupted {
+        match take(&recording, spool).await.filter(|take| goes_on(&recording, take, Timestamp::now()).is_some()) {
+            Some(take) => drop(facts.send(Fact::Reopened(recording.id, take))),
+            None => ended.push(recording),
+        }
+    }
+    ended
+}
+
+/// Where the file of this one ends, if it can be appended to. One that was declared whole cannot.
+async fn take(recording: &Recording, spool: &Spool) -> Option<Take> {
+    let (id, extension) = (&recording.id, recording.extension());
+    if recording.state != State::Active
+        || spool.sealed(id, extension).is_some()
+        || spool.forget_copy(id, extension).is_err()
+    {
+        return None;
+    }
+    let (container, file) = (recording.request.output.container(), spool.part(id, extension));
+    let work = move || Take::reopen(container, &file, &AtomicU64::new(0));
+    tokio::task::spawn_blocking(work).await.ok()?.ok()?
 }
 
 /// One after the other: they share a disk, and recordings that run need it more.

@@ -24,6 +24,7 @@ use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::outbox::{Completion, Outbox};
+use crate::recorder::Resume;
 use crate::recording::{
     Command, Effect, Failure, Health, Job, Outcome, Policy, Recording, Refused, Report, State, Step, Task,
 };
@@ -119,6 +120,7 @@ impl Driver {
             Fact::Stalled { id, before, file } => self.stalled(&id, before, file),
             Fact::Silence(id) => self.silence(&id),
             Fact::Salvaged(id, report) => self.salvaged(&id, report),
+            Fact::Reopened(id, take) => self.reopened(&id, take),
             Fact::Written(written) => self.written(written),
             Fact::WriteAgain => self.write_next(),
             Fact::Disk(room) => self.disk(room),
@@ -309,7 +311,7 @@ impl Driver {
                 Effect::Upload | Effect::Remove { .. } | Effect::Notify(_) => {}
                 // That was done with the change, or before it.
                 Effect::Forget | Effect::Drain => {}
-                Effect::Record => self.record(recording),
+                Effect::Record => self.record(recording, None),
                 Effect::Seal(_) => {
                     if let Some(live) = self.live.get_mut(id) {
                         live.running = None;
@@ -323,10 +325,10 @@ impl Driver {
     }
 
     /// Starts its recorder, unless it was stopped while the store hung.
-    fn record(&mut self, recording: &Recording) {
+    fn record(&mut self, recording: &Recording, resume: Option<Resume>) {
         let id = &recording.id;
         let Some(live) = self.live.get_mut(id) else { return };
-        let Some(running) = self.effects.record(recording) else { return };
+        let Some(running) = self.effects.record(recording, resume) else { return };
         if !live.recording.state.holds_room() {
             running.drain();
         }

@@ -1,8 +1,13 @@
 //! Pure. What is reported of a recording that an earlier process left behind.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::error::ErrorKind;
-use crate::recorder::Left;
-use crate::recording::{Failure, Report, State};
+use crate::recorder::{Left, Resume, Take};
+use crate::recording::{Failure, Recording, Report, State};
+
+/// A hole longer than this is not recorded over: a clock that was set wrongly looks like that too.
+const MOST_MISSED: SignedDuration = SignedDuration::from_hours(4);
 
 /// It had not ended, and nobody is at work on it.
 pub fn is_interrupted(state: &State) -> bool {
@@ -11,6 +16,15 @@ pub fn is_interrupted(state: &State) -> bool {
         // What is to be done is in the store.
         State::Saving { .. } | State::Ended(_) | State::Notified(_) | State::Removing { .. } => false,
     }
+}
+
+/// Whether a recording whose file can be appended to goes on: media was flowing, and it ended not too long ago for the silence in
+/// between to be written. What it lacks so far goes with it.
+pub fn goes_on(recording: &Recording, take: &Take, now: Timestamp) -> Option<Resume> {
+    let started_at = recording.started_at.filter(|_| recording.state == State::Active)?;
+    let missed = now.duration_since(started_at).saturating_sub(SignedDuration::from_nanos(take.begin()));
+    let resume = || Resume { take: take.clone(), started_at, health: recording.health.clone() };
+    (missed <= MOST_MISSED).then(resume)
 }
 
 /// What its recorder would have said. A file that was finished lacks nothing: the store alone had not heard of it.
