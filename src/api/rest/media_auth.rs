@@ -76,11 +76,12 @@ fn may_be_fetched(recording: &Recording, now: Timestamp) -> Result<()> {
 
 /// The key of a URL, or of its path alone: what follows the media path, decoded once; `None` for what no key can be.
 fn key_of(url: &str, media_url: &str) -> Option<String> {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    // A path may contain what looks like the beginning of a URL; the proxy serves the path as a whole.
     let path = match url.split_once("://") {
-        Some((_, rest)) => &rest[rest.find('/')?..],
-        None => url,
+        Some((_, rest)) if !url.starts_with('/') => &rest[rest.find('/')?..],
+        Some(_) | None => url,
     };
-    let path = path.split(['?', '#']).next().unwrap_or_default();
     let key = body::decode(path.strip_prefix(media_url)?)?;
     let climbs = key.split('/').any(|segment| segment.is_empty() || segment == "." || segment == "..");
     (!climbs && !key.chars().any(char::is_control)).then_some(key)
@@ -116,6 +117,9 @@ mod tests {
             ("https://h.example/media/recordings/EG_a.mp4?download=1#x", "recordings/EG_a.mp4"),
             ("/media/recordings/EG_a.mp4", "recordings/EG_a.mp4"),
             ("/media/a%20b/%C3%A9.mp4", "a b/é.mp4"),
+            // Leave for one file is not leave for another one.
+            ("/media/recordings/EG_b.mp4?x=://h/media/recordings/EG_a.mp4", "recordings/EG_b.mp4"),
+            ("/media/recordings/EG_b.mp4#://h/media/recordings/EG_a.mp4", "recordings/EG_b.mp4"),
         ] {
             assert_eq!(key(url).as_deref(), Some(wanted), "{url}");
         }
@@ -133,6 +137,8 @@ mod tests {
             "/media/a%0Ab.mp4",
             "/media/%",
             "/media/%ff.mp4",
+            "/media/recordings/EG_b.mp4://h/media/recordings/EG_a.mp4",
+            "https://h?x=/media/recordings/EG_a.mp4",
         ] {
             assert_eq!(key(wrong), None, "{wrong}");
         }
