@@ -14,7 +14,7 @@ CARGO_DENY_VERSION := 0.20.2
 DEBIAN_BUILD := $(shell sed -n 's/^build *//p' docker/packages.txt)
 DEBIAN_RUN := gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly \
 	gstreamer1.0-libav fonts-dejavu-core fonts-noto-core fonts-noto-color-emoji fonts-droid-fallback ca-certificates
-DEBIAN_TEST := gstreamer1.0-tools ffmpeg chromium python3-venv curl procps redis-server
+DEBIAN_TEST := gstreamer1.0-tools ffmpeg chromium python3-venv curl procps redis-server nginx-light
 
 # These tests do little but wait: they run side by side, and the others do not run beside them.
 WAITING := network
