@@ -70,6 +70,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("warp", &["api"]),
     ("hyper", &["api"]),
     ("hyper_util", &["api"]),
+    ("ipnet", &["api"]),
     ("cosmic_text", &["compositor"]),
     ("yuv_sys", &["compositor"]),
     ("ureq", &[]),

@@ -81,7 +81,8 @@ impl Api {
     /// An API; `settings` say who may pass.
     pub fn new(parts: ApiParts, settings: &Settings) -> Self {
         let ApiParts { control, egress, metrics, stores, modes, policy, limits, key, sharer } = parts;
-        let guard = auth::Guard::new(settings.tokens.clone(), &key, settings.tokenless);
+        let guard =
+            auth::Guard::new(settings.tokens.clone(), &key, settings.tokenless, settings.trusted_proxies.clone());
         let (enabled, events) = (settings.enabled, settings.events.clone());
         let (public_url, media_url) = (settings.public_url.clone(), settings.media_url.clone());
         let storage = stores.usual().clone();

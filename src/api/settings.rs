@@ -2,22 +2,24 @@
 
 use std::net::SocketAddr;
 
-use crate::api::auth::{ApiToken, Scopes, Tokenless};
+use crate::api::auth::{ApiToken, Scopes, Tokenless, TrustedProxies};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::secret::Secret;
 
-/// `listen`, `api_token`, `api_tokens`, `public_url`, `media_url` and what `recording` says about the API.
+/// `listen`, `api_token`, `api_tokens`, `public_url`, `trusted_proxies`, `media_url` and what `recording` says about the API.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
     /// `api_tokens` and `api_token`: what a client may show as `Authorization: Bearer …`, besides LiveKit's access tokens.
     pub tokens: Vec<ApiToken>,
-    /// What those get who show no token, by `allow_unauthenticated_loopback` and `public_url`.
+    /// What those get who show no token, by `allow_unauthenticated_loopback`, `public_url` and `trusted_proxies`.
     pub tokenless: Tokenless,
     /// `public_url`: where people reach the pages, without a slash at the end.
     pub public_url: Option<String>,
+    /// `trusted_proxies`: for whom requests of theirs are is believed.
+    pub trusted_proxies: TrustedProxies,
     /// `media_url`: the path below which a proxy serves the files it asks `media-auth` about; with slashes around.
     pub media_url: String,
     /// `recording.enabled`: `RECORDING_ENABLE`.
@@ -90,11 +92,13 @@ impl Settings {
         // The letters want it too: it is not taken away.
         let public_url = root.clone().text("public_url")?.filter(|url| !url.is_empty());
         let public_url = public_url.map(|url| crate::api::public_url(&url)).transpose()?;
+        let trusted_proxies = TrustedProxies::read(root)?;
         Ok(Self {
             listen: address,
             tokens,
-            tokenless: Tokenless::of(open, public_url.as_deref()),
+            tokenless: Tokenless::of(open, public_url.as_deref(), &trusted_proxies),
             public_url,
+            trusted_proxies,
             media_url: media_url(root.text("media_url")?)?,
             enabled: true,
             events: StorageEvents::default(),
@@ -127,6 +131,7 @@ mod tests {
         let tokenless = |listen, root| read(listen, root).unwrap().tokenless;
         assert_eq!(tokenless("127.0.0.1:1", Value::Null), Tokenless::Local);
         assert_eq!(tokenless("127.0.0.1:1", json!({"public_url": "https://r.example.org"})), Tokenless::Published);
+        assert_eq!(tokenless("127.0.0.1:1", json!({"trusted_proxies": ["10.0.0.0/8"]})), Tokenless::Published);
         assert_eq!(tokenless("127.0.0.1:1", tokens.clone()), Tokenless::Refused);
         assert_eq!(tokenless("0.0.0.0:1", tokens), Tokenless::Refused);
         let closed = json!({"allow_unauthenticated_loopback": false});

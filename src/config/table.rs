@@ -129,6 +129,7 @@ pub const TABLE: &[Entry] = &[
     Entry::new("media_url", Text, "/media/", "path below which a reverse proxy serves files after asking media-auth"),
     Entry::new("data_dir", Text, "greffier-data", "store, spool and local recordings").flag("--data-dir"),
     Entry::new("public_url", Text, "", "address at which people reach the pages").unset("none"),
+    Entry::new("trusted_proxies", List, "", "addresses and networks of reverse proxies whose X-Forwarded-For names the client, for counting failed attempts and for the log").unset("none"),
     Entry::new("health_port", Number, "0", "port that answers every path with 200 and the load; 0 turns it off"),
     Entry::new("prometheus_port", Number, "0", "port for Prometheus; 0 turns it off"),
     Entry::new("logging.level", Text, "info", "debug, info, warn or error; GREFFIER_LOG is finer"),

@@ -442,3 +442,39 @@ async fn other_names_and_plain_http_lead_nowhere() {
     assert_eq!((moved.status, moved.header("location")), (301, "https://record.example.org/recording/EG_x?s=1"));
     site.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_attacker_behind_the_proxy_shuts_nobody_else_out() {
+    let (attacker, other) = ("127.0.0.66".parse().unwrap(), "127.0.0.67".parse().unwrap());
+    for (yaml, apart) in
+        [("trusted_proxies: [127.0.0.1]\n", true), ("trusted_proxies: [10.0.0.0/8]\n", false), ("", false)]
+    {
+        let site = Site::with(Some(TOKEN), &format!("{BESIDE}{yaml}")).await;
+        let mut statuses = Vec::new();
+        for n in 0..30 {
+            // Another name each time, as which nginx appends the address that it sees.
+            let claimed = format!("203.0.113.{n}");
+            let headers = [FORM, ("X-Forwarded-For", claimed.as_str()), ("X-Real-IP", claimed.as_str())];
+            let answer = site.front.send_from(attacker, "POST", "/login", &headers, "token=wrong").await;
+            statuses.push(answer.status);
+        }
+        assert_eq!((statuses[0], statuses[29]), (401, 429), "{yaml:?} {statuses:?}");
+        // Somebody mistypes the token, and then does not.
+        let mistyped = site.front.send_from(other, "POST", "/login", &[FORM], "token=mistyped").await;
+        assert_eq!(mistyped.status, if apart { 401 } else { 429 }, "{yaml:?}");
+        let form = format!("token={TOKEN}");
+        assert_eq!(site.front.send_from(other, "POST", "/login", &[FORM], &form).await.status, 303, "{yaml:?}");
+        assert_eq!(site.front.send_from(attacker, "GET", LIST, &[BEARER], "").await.status, 200, "{yaml:?}");
+        site.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_trusts_a_proxy_is_not_open_to_it() {
+    let site = Site::with(None, "trusted_proxies: [127.0.0.1]\n").await;
+    for headers in [&[][..], &[("X-Forwarded-For", "127.0.0.1")]] {
+        assert_eq!(site.front.get(LIST, headers).await.status, 401, "{headers:?}");
+        assert_eq!(site.front.silently("GET", LIST, headers).await.status, 401, "{headers:?}");
+    }
+    site.end().await;
+}

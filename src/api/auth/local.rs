@@ -5,7 +5,7 @@ use warp::http::header::{HOST, ORIGIN};
 
 use core::net::IpAddr;
 
-use super::{Asker, text, unauthenticated};
+use super::{Asker, TrustedProxies, text, unauthenticated};
 use crate::error::{Error, ErrorKind};
 
 /// What proxies add to what they pass on, besides all that begins with `x-forwarded`.
@@ -37,7 +37,7 @@ const FORWARDED: &[&str] = &[
 pub enum Tokenless {
     /// Nothing.
     Refused,
-    /// Nothing: `public_url` says that people come from elsewhere, so a proxy stands before us.
+    /// Nothing: `public_url` or `trusted_proxies` says that a proxy stands before us.
     Published,
     /// Everything, as long as they are programs on this machine.
     Local,
@@ -45,11 +45,12 @@ pub enum Tokenless {
 
 impl Tokenless {
     /// What the configuration wants; `public_url` is where people reach the pages.
-    pub fn of(open: bool, public_url: Option<&str>) -> Self {
-        let published = public_url.is_some_and(|url| {
-            let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-            !is_this_machine(host.split('/').next().unwrap_or_default())
-        });
+    pub fn of(open: bool, public_url: Option<&str>, proxies: &TrustedProxies) -> Self {
+        let published = !proxies.is_empty()
+            || public_url.is_some_and(|url| {
+                let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+                !is_this_machine(host.split('/').next().unwrap_or_default())
+            });
         match (open, published) {
             (false, _) => Self::Refused,
             (true, true) => Self::Published,
@@ -62,7 +63,7 @@ impl Tokenless {
     pub fn check(self, asker: &Asker) -> Result<(), Error> {
         let why = match self {
             Self::Refused => return Err(unauthenticated("missing; send `Bearer <token>`")),
-            Self::Published => "public_url: a proxy stands before this".to_owned(),
+            Self::Published => "public_url or trusted_proxies: a proxy stands before this".to_owned(),
             Self::Local => match fault(asker) {
                 None => return Ok(()),
                 Some(why) => why,
@@ -165,13 +166,14 @@ mod tests {
 
     #[test]
     fn a_published_address_is_not_open() {
+        let none = TrustedProxies::default();
         for url in ["https://record.example.org", "http://10.0.0.1:7990", "https://localhost.example.org", "http://h"] {
-            assert_eq!(Tokenless::of(true, Some(url)), Tokenless::Published, "{url}");
+            assert_eq!(Tokenless::of(true, Some(url), &none), Tokenless::Published, "{url}");
         }
         for url in ["http://127.0.0.1:7990", "http://localhost", "http://[::1]:7990"] {
-            assert_eq!(Tokenless::of(true, Some(url)), Tokenless::Local, "{url}");
+            assert_eq!(Tokenless::of(true, Some(url), &none), Tokenless::Local, "{url}");
         }
-        assert_eq!(Tokenless::of(true, None), Tokenless::Local);
-        assert_eq!(Tokenless::of(false, Some("http://localhost")), Tokenless::Refused);
+        assert_eq!(Tokenless::of(true, None, &none), Tokenless::Local);
+        assert_eq!(Tokenless::of(false, Some("http://localhost"), &none), Tokenless::Refused);
     }
 }

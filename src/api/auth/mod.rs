@@ -2,11 +2,13 @@
 //! web pages.
 
 mod failures;
+mod forwarded;
 mod local;
 mod scope;
 mod token;
 mod viewer;
 
+pub use forwarded::TrustedProxies;
 pub use local::Tokenless;
 pub use scope::{Scope, Scopes};
 pub use token::ApiToken;
@@ -88,6 +90,8 @@ pub struct Guard {
     livekit: Verifier,
     /// What those get who show none.
     tokenless: Tokenless,
+    /// Who says truly for whom a request is.
+    proxies: TrustedProxies,
     failures: Arc<Mutex<Failures>>,
 }
 
@@ -120,15 +124,15 @@ impl Caller {
 
 impl Guard {
     /// A guard that knows these tokens and those signed by `key`.
-    pub fn new(tokens: Vec<ApiToken>, key: &ApiKey, tokenless: Tokenless) -> Self {
+    pub fn new(tokens: Vec<ApiToken>, key: &ApiKey, tokenless: Tokenless, proxies: TrustedProxies) -> Self {
         let livekit = Verifier::new(&key.name, &key.secret);
-        Self { tokens, livekit, tokenless, failures: Arc::default() }
+        Self { tokens, livekit, tokenless, proxies, failures: Arc::default() }
     }
 
     /// Who is it, if the request may pass? Failures are counted: those that come too often are refused without a word about
     /// the token. Who shows a good one passes all the same, so that nobody is shut out by others behind the same proxy.
     pub fn admit(&self, asker: &Asker, needs: Scope, now: Instant) -> Result<Caller, Rejected> {
-        let caller = self.identify(asker).map_err(|error| self.refuse(asker.peer, error, now))?;
+        let caller = self.identify(asker).map_err(|error| self.refuse(asker, error, now))?;
         caller.with(needs).map_err(|error| Rejected { error, wait: None })
     }
 
@@ -136,23 +140,24 @@ impl Guard {
     /// no attempt.
     pub fn look(&self, asker: &Asker, now: Instant) -> Result<Caller, Rejected> {
         let shown = asker.headers.contains_key(AUTHORIZATION);
-        let caller = self.identify(asker).map_err(|error| {
-            if shown { self.refuse(asker.peer, error, now) } else { Rejected { error, wait: None } }
-        })?;
+        let caller = self
+            .identify(asker)
+            .map_err(|error| if shown { self.refuse(asker, error, now) } else { Rejected { error, wait: None } })?;
         caller.with(Scope::Read).map_err(|error| Rejected { error, wait: None })
     }
 
-    /// Counts a failure of this peer.
-    pub fn refuse(&self, peer: IpAddr, error: Error, now: Instant) -> Rejected {
-        let wait = self.failures.lock().unwrap_or_else(PoisonError::into_inner).count(peer, now);
+    /// Counts a failure of this client.
+    pub fn refuse(&self, asker: &Asker, error: Error, now: Instant) -> Rejected {
+        let client = self.proxies.client(asker.peer, &asker.headers);
+        let wait = self.failures.lock().unwrap_or_else(PoisonError::into_inner).count(client, now);
         match wait {
             Some(wait) => {
-                tracing::info!(%peer, "too many refused requests");
+                tracing::info!(%client, "too many refused requests");
                 let error = Error::new(ErrorKind::ResourceExhausted, "too many refused requests; wait");
                 Rejected { error, wait: Some(wait) }
             }
             None => {
-                tracing::info!(%peer, %error, "a request was refused");
+                tracing::info!(%client, %error, "a request was refused");
                 Rejected { error, wait: None }
             }
         }
@@ -197,8 +202,10 @@ pub fn bearer(header: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use livekit_api::access_token::{AccessToken, VideoGrants};
+    use serde_json::json;
 
     use super::*;
+    use crate::fields::Fields;
 
     fn asker(pairs: &[(&'static str, &str)]) -> Asker {
         let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
@@ -210,7 +217,12 @@ mod tests {
             ApiToken::hashing("api_token", "0123456789abcdef", Scopes::ALL),
             ApiToken::hashing("reader", "fedcba9876543210", Scopes::of([Scope::Read])),
         ];
-        Guard::new(tokens, &ApiKey { name: "key".into(), secret: Secret::new("secret") }, tokenless)
+        Guard::new(
+            tokens,
+            &ApiKey { name: "key".into(), secret: Secret::new("secret") },
+            tokenless,
+            TrustedProxies::default(),
+        )
     }
 
     fn kind(guard: &Guard, header: &str, needs: Scope) -> Result<Caller, ErrorKind> {
@@ -278,5 +290,23 @@ mod tests {
         let waits = (0..30).filter(|_| guard.admit(&wrong, Scope::Read, now).unwrap_err().wait.is_some()).count();
         assert_eq!(waits, 10);
         assert!(guard.admit(&asker(&[("authorization", "Bearer 0123456789abcdef")]), Scope::Read, now).is_ok());
+    }
+
+    #[test]
+    fn clients_behind_a_trusted_proxy_are_counted_apart_and_never_local() {
+        let read = |value| TrustedProxies::read(&mut Fields::of(value, "").unwrap()).unwrap();
+        let trusting = Guard { proxies: read(json!({"trusted_proxies": ["127.0.0.1"]})), ..guard(Tokenless::Local) };
+        let now = Instant::now();
+        let wrong = |client: &str| asker(&[("authorization", "Bearer wrong"), ("x-forwarded-for", client)]);
+        let waits =
+            |guard: &Guard, client: &str| guard.admit(&wrong(client), Scope::Read, now).unwrap_err().wait.is_some();
+        // One who says of himself that he is somebody else each time.
+        assert_eq!((0..30).filter(|n| waits(&trusting, &format!("192.0.2.{n}, 203.0.113.9"))).count(), 10);
+        assert!(!waits(&trusting, "203.0.113.10"), "another one");
+        // Nobody is believed unless told so: all are the proxy.
+        let believing_nobody = guard(Tokenless::Local);
+        assert_eq!((0..30).filter(|n| waits(&believing_nobody, &format!("203.0.113.{n}"))).count(), 10);
+        let local = asker(&[("host", "localhost"), ("x-forwarded-for", "127.0.0.1")]);
+        assert!(trusting.admit(&local, Scope::Read, now).is_err());
     }
 }

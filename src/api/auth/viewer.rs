@@ -73,7 +73,7 @@ pub fn sight(api: &Api, asker: &Asker, id: &RecordingId, share: Option<&str>, no
     };
     if refused == "forged" {
         let error = Error::new(ErrorKind::Unauthenticated, "a link that is not ours");
-        let refused = api.guard.refuse(asker.peer, error, Instant::now());
+        let refused = api.guard.refuse(asker, error, Instant::now());
         if refused.wait.is_some() {
             return Ok(Sight::Wait(refused));
         }

@@ -127,5 +127,5 @@ fn not_found() -> Error {
 
 /// Refuses who has a check of their own, such as storage and LiveKit.
 fn refuse(api: &Api, call: &Call, error: Error) -> Rejected {
-    api.guard.refuse(call.asker.peer, error, Instant::now())
+    api.guard.refuse(&call.asker, error, Instant::now())
 }

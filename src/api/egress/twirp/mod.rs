@@ -150,7 +150,7 @@ fn admit(guard: &Guard, asker: &Asker) -> Result<Caller> {
         Some(_) => guard.admit(asker, Scope::Record, Instant::now()),
         None => {
             let error = Error::new(ErrorKind::Unauthenticated, "Authorization: missing");
-            Err(guard.refuse(asker.peer, error, Instant::now()))
+            Err(guard.refuse(asker, error, Instant::now()))
         }
     };
     admitted.map_err(|refused| match refused.wait {
