@@ -50,6 +50,47 @@ pub struct Error {
 /// `Result` with our [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// Why one attempt to notify somebody or to store something failed, and whether there will be another. Only what says so itself is
+/// given up: an error that becomes one of these by `?` is tried again, whatever its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// Another attempt may succeed.
+    Retry(Error),
+    /// No attempt ever will.
+    Never(Error),
+}
+
+/// What one attempt came to.
+pub type Attempt<T = ()> = std::result::Result<T, Undelivered>;
+
+impl Undelivered {
+    /// What went wrong.
+    pub const fn error(&self) -> &Error {
+        match self {
+            Self::Retry(error) | Self::Never(error) => error,
+        }
+    }
+
+    /// What went wrong, for whom it does not matter whether there is another attempt.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Retry(error) | Self::Never(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Undelivered {
+    fn from(error: Error) -> Self {
+        Self::Retry(error)
+    }
+}
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error().fmt(f)
+    }
+}
+
 impl Error {
     /// An error of this kind with this sentence.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -175,5 +216,15 @@ mod tests {
         assert_eq!(chain(&error), "storage: away: inner: disk");
         assert_eq!(chain(&error.clone().at("backup")), "backup: away: inner: disk");
         assert_eq!(error, Error::of_field(ErrorKind::Unavailable, "storage", "away"), "people read the same");
+    }
+
+    #[test]
+    fn no_kind_of_error_gives_anything_up() {
+        for kind in [ErrorKind::InvalidArgument, ErrorKind::Unimplemented, ErrorKind::DataLoss, ErrorKind::NotFound] {
+            let error = || Error::new(kind, "why").not_before(Some(Duration::from_secs(1)));
+            let attempt = || -> Attempt { Err(error())? };
+            let Err(Undelivered::Retry(kept)) = attempt() else { panic!("{kind:?}") };
+            assert_eq!((&kept, kept.retry_after), (&error(), error().retry_after));
+        }
     }
 }

@@ -7,7 +7,7 @@ use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode, redirect};
 
-use crate::error::{Error, ErrorKind, Result, chain};
+use crate::error::{Attempt, Error, ErrorKind, Result, Undelivered, chain};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(30);
@@ -66,18 +66,22 @@ pub async fn send(request: RequestBuilder, whom: &str) -> Result<Answer> {
 }
 
 impl Answer {
-    /// Was it taken? A refusal of the content itself will be repeated for ever: `InvalidArgument`. Everything else may be
-    /// otherwise the next time, after somebody corrected a token or started a server: `Unavailable`.
-    pub fn taken(self, whom: &str) -> Result<Self> {
-        let kind = match self.status.as_u16() {
-            200..=299 => return Ok(self),
-            400 | 405 | 406 | 410 | 413 | 415 | 422 => ErrorKind::InvalidArgument,
-            _ => ErrorKind::Unavailable,
-        };
+    /// Was it taken? A refusal of the content itself will be repeated for ever. Everything else may be otherwise the next time,
+    /// after somebody corrected a token or started a server.
+    pub fn taken(self, whom: &str) -> Attempt<Self> {
+        let status = self.status.as_u16();
+        if let 200..=299 = status {
+            return Ok(self);
+        }
         let hint =
             if self.status.is_redirection() { " (redirections are not followed; give the final URL)" } else { "" };
         let message = format!("{whom}: answered {}{hint}: {}", self.status, self.excerpt());
-        Err(Error::new(kind, message).not_before(self.retry_after))
+        Err(match status {
+            400 | 405 | 406 | 410 | 413 | 415 | 422 => {
+                Undelivered::Never(Error::new(ErrorKind::InvalidArgument, message))
+            }
+            _ => Undelivered::Retry(Error::new(ErrorKind::Unavailable, message).not_before(self.retry_after)),
+        })
     }
 
     /// Its beginning, on one line.

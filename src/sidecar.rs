@@ -165,7 +165,7 @@ fn notifier(config: &Config, sharer: Sharer, stores: Stores, bus: Option<&Bus>) 
     };
     let links = links.with_sign(Arc::new(move |about| {
         let (storage, key) = (stores.of(about.options.sealed_store(), about.storing_mode()), about.key.clone());
-        Box::pin(async move { storage?.sign_get(&key, SIGNED).await.map(String::from) })
+        Box::pin(async move { Ok(storage?.sign_get(&key, SIGNED).await?.into()) })
     }));
     Notifier::new(config.notify.clone(), &config.data_dir, config.server.clone(), links, bus)
 }

@@ -14,9 +14,9 @@ use std::time::Duration;
 use greffier::capacity::Capacity;
 use greffier::control::{Admission, AtClose, Control, ControlParts, Timeouts};
 use greffier::db::Db;
-use greffier::error::{Error, ErrorKind};
+use greffier::error::{Attempt, Error, ErrorKind, Undelivered};
 use greffier::ids::RecordingId;
-use greffier::outbox::{Outbox, Perform, Verdict};
+use greffier::outbox::{Outbox, Perform};
 use greffier::recording::{
     EgressRequest, Event, Job, Limits, Options, Origin, Outcome, Output, Owner, Policy, Recording, Report, Request,
     Start, State, Target, Task,
@@ -54,25 +54,25 @@ struct House {
 }
 
 impl House {
-    async fn open(folder: &Path, verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static, tried: &Tried) -> Self {
-        Self::patient(folder, verdict, tried, Duration::from_secs(1)).await
+    async fn open(folder: &Path, attempt: impl Fn(&Job) -> Attempt + Send + Sync + 'static, tried: &Tried) -> Self {
+        Self::patient(folder, attempt, tried, Duration::from_secs(1)).await
     }
 
     /// One that takes so long to leave.
     async fn patient(
         folder: &Path,
-        verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static,
+        attempt: impl Fn(&Job) -> Attempt + Send + Sync + 'static,
         tried: &Tried,
         grace: Duration,
     ) -> Self {
-        Self::on(Spool::open(folder).unwrap(), folder, verdict, tried, grace).await
+        Self::on(Spool::open(folder).unwrap(), folder, attempt, tried, grace).await
     }
 
     /// One whose files grow there.
     async fn on(
         spool: Spool,
         folder: &Path,
-        verdict: impl Fn(&Job) -> Verdict + Send + Sync + 'static,
+        attempt: impl Fn(&Job) -> Attempt + Send + Sync + 'static,
         tried: &Tried,
         grace: Duration,
     ) -> Self {
@@ -81,8 +81,8 @@ impl House {
         let tried = tried.clone();
         let perform: Perform = Arc::new(move |job: Job| {
             tried.lock().unwrap().push(name(&job));
-            let verdict = verdict(&job);
-            Box::pin(async move { verdict })
+            let attempt = attempt(&job);
+            Box::pin(async move { attempt })
         });
         let (outbox, post) = Outbox::start(db.clone(), perform, completions_sender).unwrap();
         let policy = Policy {
@@ -174,8 +174,8 @@ async fn reopened(folder: &Path) -> Db {
     tokio::time::timeout(Duration::from_secs(10), free).await.expect("the store is free again")
 }
 
-fn busy() -> Verdict {
-    Verdict::Again(Error::new(ErrorKind::Unavailable, "not now"))
+fn busy() -> Attempt {
+    Err(Error::new(ErrorKind::Unavailable, "not now").into())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +183,7 @@ async fn what_was_ordered_is_done_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
     let tried = Tried::default();
     // The store is there, nobody who is told is.
-    let refuse = |job: &Job| if is_storing(job) { Verdict::Done } else { busy() };
+    let refuse = |job: &Job| if is_storing(job) { Ok(()) } else { busy() };
     let house = House::open(folder.path(), refuse, &tried).await;
     let id = house.record().await.id;
     house.until(&id, |recording| recording.is_some_and(|recording| recording.state.is_final())).await;
@@ -191,7 +191,7 @@ async fn what_was_ordered_is_done_by_the_next_process() {
     house.abandon().await;
     tried.lock().unwrap().clear();
 
-    let house = House::open(folder.path(), |_| Verdict::Done, &tried).await;
+    let house = House::open(folder.path(), |_| Ok(()), &tried).await;
     house
         .until(&id, |recording| recording.is_some_and(|recording| matches!(recording.state, State::Notified(_))))
         .await;
@@ -210,7 +210,7 @@ async fn what_was_ordered_is_done_by_the_next_process() {
 async fn what_has_expired_is_gone_with_its_object() {
     let folder = tempfile::tempdir().unwrap();
     let tried = Tried::default();
-    let house = House::open(folder.path(), |_| Verdict::Done, &tried).await;
+    let house = House::open(folder.path(), |_| Ok(()), &tried).await;
     let recording = house.record().await;
     house.until(&recording.id, |recording| recording.is_some_and(|one| matches!(one.state, State::Notified(_)))).await;
     let hours = |n: i64| recording.created_at + SignedDuration::from_hours(n);
@@ -249,7 +249,7 @@ async fn nothing_is_forgotten_while_it_is_on_its_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_another_room_is_not_written_over() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(folder.path(), |_| Verdict::Done, &Tried::default()).await;
+    let house = House::open(folder.path(), |_| Ok(()), &Tried::default()).await;
     let first = house.requested("a", "daily.ogg").await.unwrap();
     house.control.finish(&first.id).await.unwrap();
     house.until(&first.id, |recording| recording.is_some_and(|one| one.state.is_final())).await;
@@ -279,7 +279,7 @@ async fn a_stop_is_for_the_one_that_holds_the_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_start_is_tried_again_and_one_that_began_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(folder.path(), |_| Verdict::Done, &Tried::default()).await;
+    let house = House::open(folder.path(), |_| Ok(()), &Tried::default()).await;
     let start = |room: &str| {
         let request = Request { room: room.into(), output: Output::ogg(), limits: Limits::default() };
         let options = Options { idempotency_key: Some("once".into()), ..Options::default() };
@@ -306,7 +306,7 @@ async fn nobody_leaves_before_people_are_told_and_nobody_waits_for_ever() {
         let tried = tried.clone();
         move |job: &Job| {
             let before = tried.lock().unwrap().iter().filter(|of| **of == name(job)).count();
-            if is_storing(job) || before > 1 { Verdict::Done } else { busy() }
+            if is_storing(job) || before > 1 { Ok(()) } else { busy() }
         }
     };
     let house = House::patient(folder.path(), once, &tried, Duration::from_secs(60)).await;
@@ -334,7 +334,7 @@ async fn a_file_appears_once_livekits_server_knows_of_the_end_and_the_stop_is_se
         let tried = tried.clone();
         move |job: &Job| {
             let before = tried.lock().unwrap().iter().filter(|of| **of == name(job)).count();
-            if is_storing(job) || before > 1 { Verdict::Done } else { busy() }
+            if is_storing(job) || before > 1 { Ok(()) } else { busy() }
         }
     };
     let house = House::open(folder.path(), second, &tried).await;
@@ -362,7 +362,7 @@ async fn before_the_disk_is_full_recordings_end_whole_and_say_why() {
         Gauge::new(move || Ok(FreeSpace { free: free.load(Ordering::Relaxed), total: 100 << 30 }))
     };
     let spool = Spool::open(folder.path()).unwrap().measured_by(gauge);
-    let house = House::on(spool, folder.path(), |_| Verdict::Done, &Tried::default(), Duration::from_secs(1)).await;
+    let house = House::on(spool, folder.path(), |_| Ok(()), &Tried::default(), Duration::from_secs(1)).await;
     let [first, second] = [house.requested("a", "1.ogg").await.unwrap(), house.requested("b", "2.ogg").await.unwrap()];
     free.store(200 << 20, Ordering::Relaxed);
     let ended = |one: Option<&Recording>| one.is_some_and(|one| one.state.is_final());
@@ -394,10 +394,11 @@ async fn before_the_disk_is_full_recordings_end_whole_and_say_why() {
 async fn what_was_given_up_shows_in_the_row() {
     let folder = tempfile::tempdir().unwrap();
     let never = |job: &Job| match &job.task {
+        // Whatever its kind is.
         Task::Notify { to: Target::Mail, .. } => {
-            Verdict::Never(Error::new(ErrorKind::InvalidArgument, "550 no such user"))
+            Err(Undelivered::Never(Error::new(ErrorKind::Unavailable, "550 no such user")))
         }
-        Task::Notify { .. } | Task::Upload | Task::Publish | Task::Remove { .. } => Verdict::Done,
+        Task::Notify { .. } | Task::Upload | Task::Publish | Task::Remove { .. } => Ok(()),
     };
     let house = House::open(folder.path(), never, &Tried::default()).await;
     let id = house.record().await.id;
@@ -408,7 +409,7 @@ async fn what_was_given_up_shows_in_the_row() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorder_that_gets_on_is_waited_for_and_its_last_word_counts() {
     let folder = tempfile::tempdir().unwrap();
-    let house = House::open(folder.path(), |_| Verdict::Done, &Tried::default()).await;
+    let house = House::open(folder.path(), |_| Ok(()), &Tried::default()).await;
     let recording = house.requested("hangs", "1.ogg").await.unwrap();
     house.control.finish(&recording.id).await.unwrap();
     let launch = house.cast.lock().unwrap()["hangs"].clone();

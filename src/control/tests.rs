@@ -4,7 +4,6 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::outbox::Verdict;
 use crate::recording::{Job, Limits, Options, Output};
 
 /// Tells when it is to end.
@@ -43,7 +42,7 @@ async fn a_stop_means_its_moment_though_the_disk_hangs() {
         std::mem::forget(launch);
         Box::new(Fake(Mutex::new(ends.clone())))
     });
-    let perform = Arc::new(|_: Job| -> std::pin::Pin<Box<dyn Future<Output = Verdict> + Send>> {
+    let perform = Arc::new(|_: Job| -> std::pin::Pin<Box<dyn Future<Output = crate::error::Attempt> + Send>> {
         Box::pin(std::future::pending())
     });
     let (completions_sender, completions) = mpsc::unbounded_channel();

@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::server::Server;
 use super::{token, trust};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Attempt, Error, ErrorKind, Result};
 use crate::http;
 
 /// The rooms of one server. Cheap to clone.
@@ -40,7 +40,7 @@ impl RoomService {
     }
 
     /// The room, if there is one of this name.
-    pub async fn room(&self, room: &str) -> Result<Option<proto::Room>> {
+    pub async fn room(&self, room: &str) -> Attempt<Option<proto::Room>> {
         let answer = self.list(room).await?.taken(self.whom)?;
         let list = proto::ListRoomsResponse::decode(answer.body.as_slice())
             .map_err(|e| Error::new(ErrorKind::Unavailable, format!("{}: not a list of rooms: {e}", self.whom)))?;
@@ -48,14 +48,14 @@ impl RoomService {
     }
 
     /// Sets a room's metadata. False when the room is gone.
-    pub async fn set_metadata(&self, room: &str, metadata: String) -> Result<bool> {
+    pub async fn set_metadata(&self, room: &str, metadata: String) -> Attempt<bool> {
         let request = proto::UpdateRoomMetadataRequest { room: room.to_owned(), metadata };
         self.change("UpdateRoomMetadata", room, &request).await
     }
 
     /// Sends `data` to everybody in the room, reliably and without a topic; a client that knows the nonce (16 bytes) takes a
     /// repetition for the same message. False when the room is gone.
-    pub async fn send_data(&self, room: &str, data: Vec<u8>, nonce: Vec<u8>) -> Result<bool> {
+    pub async fn send_data(&self, room: &str, data: Vec<u8>, nonce: Vec<u8>) -> Attempt<bool> {
         let request = proto::SendDataRequest {
             room: room.to_owned(),
             data,
@@ -66,7 +66,7 @@ impl RoomService {
         self.change("SendData", room, &request).await
     }
 
-    async fn change(&self, method: &str, room: &str, request: &impl Message) -> Result<bool> {
+    async fn change(&self, method: &str, room: &str, request: &impl Message) -> Attempt<bool> {
         let answer = self.call(method, token::room_admin(&self.server, room)?, request).await?;
         // It was there a moment ago.
         if answer.status == reqwest::StatusCode::NOT_FOUND && answer.excerpt().contains("not_found") {

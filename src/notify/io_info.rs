@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use crate::egress;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Attempt, Error, ErrorKind, Undelivered};
 use crate::psrpc::{Bus, CallOptions, PsrpcClient};
 use crate::recording::{Event, Recording};
 
@@ -31,7 +31,7 @@ impl IoInfo {
     }
 
     /// `CreateEgress` once we are in its room, `UpdateEgress` for everything after that. `location` is where the object is.
-    pub async fn notify(&self, event: Event, about: &Recording, location: &str) -> Result<()> {
+    pub async fn notify(&self, event: Event, about: &Recording, location: &str) -> Attempt {
         let (method, timeout) = match event {
             Event::Joined => ("CreateEgress", CREATE),
             // LiveKit has no word for them.
@@ -41,25 +41,24 @@ impl IoInfo {
         let info = Bytes::from(egress::proto::info(about, location).encode_to_vec());
         match self.client.call(method, "", info, &CallOptions::patient(timeout, BID)).await {
             Ok(_) => Ok(()),
-            Err(e) => match e.kind {
-                // The server has understood and does not want it: it will not want it later.
-                ErrorKind::InvalidArgument
-                | ErrorKind::NotFound
-                | ErrorKind::AlreadyExists
-                | ErrorKind::PermissionDenied
-                | ErrorKind::FailedPrecondition
-                | ErrorKind::Unimplemented => {
-                    Err(Error::new(ErrorKind::InvalidArgument, format!("IOInfo.{method}: {}", e.message)))
-                }
-                ErrorKind::Unauthenticated
-                | ErrorKind::ResourceExhausted
-                | ErrorKind::Unavailable
-                | ErrorKind::DeadlineExceeded
-                | ErrorKind::DataLoss
-                | ErrorKind::Internal => {
-                    Err(Error::new(ErrorKind::Unavailable, format!("IOInfo.{method}: {}", e.message)))
-                }
-            },
+            Err(e) => {
+                let error = Error::of_field(e.kind, &format!("IOInfo.{method}"), e.message);
+                Err(match e.kind {
+                    // The server has understood and does not want it: it will not want it later.
+                    ErrorKind::InvalidArgument
+                    | ErrorKind::NotFound
+                    | ErrorKind::AlreadyExists
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::FailedPrecondition
+                    | ErrorKind::Unimplemented => Undelivered::Never(error),
+                    ErrorKind::Unauthenticated
+                    | ErrorKind::ResourceExhausted
+                    | ErrorKind::Unavailable
+                    | ErrorKind::DeadlineExceeded
+                    | ErrorKind::DataLoss
+                    | ErrorKind::Internal => Undelivered::Retry(error),
+                })
+            }
         }
     }
 }

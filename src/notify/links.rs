@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Attempt, Error, ErrorKind, Undelivered};
 use crate::recording::Recording;
 
 /// Makes a link by which whoever has it may read this recording's object for a while.
-pub type Sign = Arc<dyn Fn(&Recording) -> BoxFuture<'static, Result<String>> + Send + Sync>;
+pub type Sign = Arc<dyn Fn(&Recording) -> BoxFuture<'static, Attempt<String>> + Send + Sync>;
 
 /// Answers from other parts of the sidecar.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ impl Links {
             page: Arc::new(move |about| format!("{base}/recording/{}", about.id)),
             sign: Arc::new(|about| {
                 let why = format!("{}: this storage cannot sign links; use S3, GCS or Azure", about.key);
-                Box::pin(async move { Err(Error::new(ErrorKind::Unimplemented, why)) })
+                Box::pin(async move { Err(Undelivered::Never(Error::new(ErrorKind::Unimplemented, why))) })
             }),
         }
     }
@@ -54,7 +54,7 @@ impl Links {
     }
 
     /// A link that opens this recording's object without further ado.
-    pub async fn sign(&self, about: &Recording) -> Result<String> {
+    pub async fn sign(&self, about: &Recording) -> Attempt<String> {
         (self.sign)(about).await
     }
 }

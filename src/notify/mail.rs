@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::email::{Email, Setting, mask};
 use super::settings::{Mail, Transport};
 use super::smtp::Server;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Attempt, Error, ErrorKind, Result, Undelivered};
 use crate::recording::{Event, Owner, Recording};
 
 /// Sends emails, each once.
@@ -41,13 +41,15 @@ impl Mailer {
         Ok(Self { settings: settings.clone(), way })
     }
 
-    /// Writes to the owner. `InvalidArgument` when the address is none, or the mail server refuses it for good.
-    pub async fn send(&self, event: Event, about: &Recording, link: &str) -> Result<()> {
+    /// Writes to the owner. Never again when the address is none, or the mail server refuses it for good.
+    pub async fn send(&self, event: Event, about: &Recording, link: &str) -> Attempt {
         let Some(owner) = &about.options.owner else { return Ok(()) };
         let message = self.message(event, about, owner, link)?;
         let to = mask(&owner.email);
         match &self.way {
-            Way::Nowhere => return Err(Error::invalid("mail.transport", "none; no email is sent")),
+            Way::Nowhere => {
+                return Err(Undelivered::Never(Error::invalid("mail.transport", "none; no email is sent")));
+            }
             Way::Folder(folder) => {
                 let name = format!("{}-{}.eml", about.id, event.name());
                 write(folder.clone(), name, message.formatted()).await?;
@@ -62,7 +64,7 @@ impl Mailer {
         Ok(())
     }
 
-    fn message(&self, event: Event, about: &Recording, owner: &Owner, link: &str) -> Result<Message> {
+    fn message(&self, event: Event, about: &Recording, owner: &Owner, link: &str) -> Attempt<Message> {
         let from = &self.settings.from;
         let support = self.settings.support.as_ref().map(ToString::to_string);
         let setting = Setting {
@@ -74,7 +76,8 @@ impl Mailer {
         };
         let email = Email::write(event, about, owner, &setting)?;
         let address = owner.email.parse().map_err(|e| {
-            Error::invalid("options.owner.email", format!("{} is no mail address ({e})", mask(&owner.email)))
+            let why = format!("{} is no mail address ({e})", mask(&owner.email));
+            Undelivered::Never(Error::invalid("options.owner.email", why))
         })?;
         let parts = MultiPart::builder()
             .kind(MultiPartKind::Alternative)
@@ -91,7 +94,7 @@ impl Mailer {
             .header(AutoSubmitted)
             .header(ContentLanguage(email.language))
             .multipart(parts)
-            .map_err(|e| Error::invalid("mail", format!("the email cannot be composed: {e}")))
+            .map_err(|e| Undelivered::Never(Error::invalid("mail", format!("the email cannot be composed: {e}"))))
     }
 }
 

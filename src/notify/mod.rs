@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Attempt, Error, ErrorKind, Result, Undelivered};
 use crate::http;
 use crate::livekit::Server;
 use crate::psrpc::Bus;
@@ -58,8 +58,8 @@ impl Notifier {
         Ok(Self { parts: Arc::new(Parts { settings, livekit, links, web, mailer, rooms, io_info }) })
     }
 
-    /// Tells one of them, once. `InvalidArgument` when another try cannot succeed; `Unavailable` when one may.
-    pub async fn notify(&self, event: Event, to: &Target, about: &Recording) -> Result<()> {
+    /// Tells one of them, once.
+    pub async fn notify(&self, event: Event, to: &Target, about: &Recording) -> Attempt {
         let Parts { settings, livekit, links, web, mailer, rooms, io_info } = &*self.parts;
         match to {
             Target::Mail => mailer.send(event, about, &links.page(about)).await,
@@ -86,7 +86,8 @@ impl Notifier {
                 Some(io_info) => io_info.notify(event, about, &about.key).await,
                 // It will be, or was, configured.
                 None => {
-                    Err(Error::new(ErrorKind::Unavailable, "redis: not configured; the LiveKit server is not notified"))
+                    Err(Error::new(ErrorKind::Unavailable, "redis: not configured; the LiveKit server is not notified")
+                        .into())
                 }
             },
         }?;
@@ -102,6 +103,7 @@ impl fmt::Debug for Notifier {
 }
 
 /// A job of an earlier configuration.
-fn gone(field: &str, to: &Target) -> Error {
-    Error::invalid(field, format!("{} is no longer configured; nobody is notified", to.shown()))
+fn gone(field: &str, to: &Target) -> Undelivered {
+    let why = format!("{} is no longer configured; nobody is notified", to.shown());
+    Undelivered::Never(Error::invalid(field, why))
 }

@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 
 use super::email::mask;
 use super::settings::{Encryption, Smtp};
-use crate::error::{Error, ErrorKind, Result, chain};
+use crate::error::{Attempt, Error, ErrorKind, Result, Undelivered, chain};
 
 /// The way to the server.
 pub(super) struct Server {
@@ -42,8 +42,8 @@ impl Server {
         Ok(Self { settings: settings.clone(), tls, name: settings.ehlo_name.clone().or_else(usual) })
     }
 
-    /// Sends it. `InvalidArgument` when the server refuses this email or its recipient for good.
-    pub async fn send(&self, email: &Message, recipient: &str) -> Result<()> {
+    /// Sends it. Never again when the server refuses this email or its recipient for good.
+    pub async fn send(&self, email: &Message, recipient: &str) -> Attempt {
         let mut stage = Stage::Before;
         let talk = self.talk(email, &mut stage);
         let late = |_| Error::new(ErrorKind::Unavailable, "mail: the mail server took too long");
@@ -130,16 +130,16 @@ fn tls(smtp: &Smtp) -> Result<TlsParameters> {
 }
 
 /// What the mail server's answer means; it may repeat the address, which logs do not show.
-fn refusal(error: &Refusal, stage: Stage, address: &str) -> Error {
+fn refusal(error: &Refusal, stage: Stage, address: &str) -> Undelivered {
     let text = chain(error);
     let code = error.status().map(u16::from);
-    let kind = if code.is_some_and(|code| is_final(stage, code, &text)) {
-        ErrorKind::InvalidArgument
+    let shown = text.replace(address, &mask(address)).replace(char::is_control, " ");
+    let shown = format!("mail to {}: {shown}", mask(address));
+    if code.is_some_and(|code| is_final(stage, code, &text)) {
+        Undelivered::Never(Error::new(ErrorKind::InvalidArgument, shown))
     } else {
-        ErrorKind::Unavailable
-    };
-    let text = text.replace(address, &mask(address)).replace(char::is_control, " ");
-    Error::new(kind, format!("mail to {}: {text}", mask(address)))
+        Undelivered::Retry(Error::new(ErrorKind::Unavailable, shown))
+    }
 }
 
 /// Only a refusal of this email or its recipient is for ever (RFC 5321, 4.2.1). What a server says before speaks of us, of our

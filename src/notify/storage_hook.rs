@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::settings::StorageHook;
-use crate::error::Result;
+use crate::error::Attempt;
 use crate::http;
 use crate::recording::Recording;
 
@@ -15,7 +15,7 @@ const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').
 const WHOM: &str = "storage hook";
 
 /// Posts it once. A backend that has saved the recording already has heard of it.
-pub(super) async fn post(web: &reqwest::Client, hook: &StorageHook, about: &Recording) -> Result<()> {
+pub(super) async fn post(web: &reqwest::Client, hook: &StorageHook, about: &Recording) -> Attempt {
     let mut request = web.post(&hook.url).json(&body(&hook.bucket, about));
     if let Some(token) = &hook.token {
         request = request.bearer_auth(token.expose());

@@ -6,23 +6,16 @@ use serde_json::{Value, json};
 
 use super::settings::Transcription;
 use super::{Links, http, words};
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Undelivered};
 use crate::recording::{Owner, Recording};
 
 const WHOM: &str = "transcription service";
 
 /// Orders it once.
-pub(super) async fn order(
-    web: &reqwest::Client,
-    service: &Transcription,
-    about: &Recording,
-    links: &Links,
-) -> Result<()> {
+pub(super) async fn order(web: &reqwest::Client, service: &Transcription, about: &Recording, links: &Links) -> Attempt {
     let Some(owner) = &about.options.owner else {
-        return Err(Error::invalid(
-            "options.owner",
-            "missing; the transcription service must know whose transcript it is",
-        ));
+        let why = "missing; the transcription service must know whose transcript it is";
+        return Err(Undelivered::Never(Error::invalid("options.owner", why)));
     };
     let url = links.sign(about).await?;
     let zone = owner.time_zone.as_deref().and_then(|name| TimeZone::get(name).ok());

@@ -7,7 +7,7 @@ use livekit_protocol::WebhookEvent;
 
 use super::settings::Key;
 use crate::egress::proto;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Attempt, Error, ErrorKind};
 use crate::http;
 use crate::livekit;
 use crate::recording::{Event, Recording};
@@ -20,7 +20,7 @@ pub(super) async fn post(
     event: Event,
     about: &Recording,
     location: &str,
-) -> Result<()> {
+) -> Attempt {
     let Some(event) = webhook(event, about, location) else { return Ok(()) };
     let internal = |e: String| Error::new(ErrorKind::Internal, format!("webhook: {e}"));
     let body = serde_json::to_vec(&event).map_err(|e| internal(e.to_string()))?;

@@ -9,9 +9,9 @@ use tokio::task::{Id, JoinSet};
 
 use super::clock::Clock;
 use super::schedule::{Schedule, Settled};
-use super::{Completion, Notice, OutboxCommand, Perform, Verdict};
+use super::{Completion, Notice, OutboxCommand, Perform};
 use crate::db::{Change, Db};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Attempt, Error, ErrorKind, Undelivered};
 use crate::recording::{Job, Report, Task};
 
 pub(super) struct Driver {
@@ -22,7 +22,7 @@ pub(super) struct Driver {
     pub clock: Clock,
     /// What is being performed.
     pub running: HashMap<Id, Job>,
-    pub tasks: JoinSet<Verdict>,
+    pub tasks: JoinSet<Attempt>,
     /// Who wait until everybody is told.
     pub waiting: Vec<oneshot::Sender<()>>,
     /// Who wait for one notice.
@@ -46,12 +46,12 @@ impl Driver {
                     None => break,
                 },
                 Some(done) = self.tasks.join_next_with_id() => {
-                    let (id, verdict) = match done {
-                        Ok((id, verdict)) => (id, verdict),
-                        Err(e) => (e.id(), Verdict::Again(Error::new(ErrorKind::Internal, "it panicked"))),
+                    let (id, attempt) = match done {
+                        Ok((id, attempt)) => (id, attempt),
+                        Err(e) => (e.id(), Err(Error::new(ErrorKind::Internal, "it panicked").into())),
                     };
                     if let Some(job) = self.running.remove(&id) {
-                        self.settle(&job, verdict).await;
+                        self.settle(&job, attempt).await;
                     }
                 }
                 () = sleep(wait) => {}
@@ -80,13 +80,13 @@ impl Driver {
         }
     }
 
-    async fn settle(&mut self, job: &Job, verdict: Verdict) {
+    async fn settle(&mut self, job: &Job, attempt: Attempt) {
         let jitter = rand::rng().random_range(0.0..1.0);
-        let again = matches!(verdict, Verdict::Again(_));
+        let again = matches!(attempt, Err(Undelivered::Retry(_)));
         let settled = self.schedule.settle(job, again, self.clock.now(), jitter);
         let (recording, queue) = (&job.recording, job.shown());
-        match (settled, verdict) {
-            (Some(Settled::Postponed(job)), Verdict::Again(error) | Verdict::Never(error)) => {
+        match (settled, attempt.map_err(Undelivered::into_error)) {
+            (Some(Settled::Postponed(job)), Err(error)) => {
                 let job = match error.retry_after {
                     Some(wait) => self.schedule.hold(job, wait, self.clock.now()),
                     None => job,
@@ -94,11 +94,11 @@ impl Driver {
                 tracing::warn!(%recording, queue, attempts = job.attempts, %error, "a job failed; it will be retried");
                 self.keep(move |db| db.postpone(&job)).await;
             }
-            (Some(Settled::Gone(job)), Verdict::Again(error) | Verdict::Never(error)) => {
+            (Some(Settled::Gone(job)), Err(error)) => {
                 tracing::error!(%recording, queue, attempts = job.attempts, %error, "a job is given up");
                 self.gone(job, Some(error)).await;
             }
-            (Some(Settled::Gone(job) | Settled::Postponed(job)), Verdict::Done) => {
+            (Some(Settled::Gone(job) | Settled::Postponed(job)), Ok(())) => {
                 tracing::debug!(%recording, queue, "done");
                 self.gone(job, None).await;
             }

@@ -19,23 +19,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::db::Db;
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Result};
 use crate::ids::RecordingId;
 use crate::recording::{Event, Job, Report, Target};
 
-/// What became of one try.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is done.
-    Done,
-    /// It failed; another try may succeed.
-    Again(Error),
-    /// It failed, and always will.
-    Never(Error),
-}
-
 /// Tries a job once.
-pub type Perform = Arc<dyn Fn(Job) -> Pin<Box<dyn Future<Output = Verdict> + Send>> + Send + Sync>;
+pub type Perform = Arc<dyn Fn(Job) -> Pin<Box<dyn Future<Output = Attempt> + Send>> + Send + Sync>;
 
 /// A fact about a recording, from the job that is done with it.
 #[derive(Clone, Debug)]

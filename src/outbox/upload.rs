@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::parts;
 use crate::db::Db;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Attempt, Error, ErrorKind, Result, Undelivered};
 use crate::ids::RecordingId;
 use crate::recording::{Checkpoint, HoleCause, Part, Recording, State};
 use crate::spool::Spool;
@@ -25,13 +25,14 @@ const TRUSTED: u32 = 2;
 
 /// Sends what there is while the file grows, and returns once it is whole and all its parts are in the store, as far as it has
 /// parts: the object does not appear yet. After a failure another try goes on where this one ended.
-pub async fn upload(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Result<()> {
+pub async fn upload(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Attempt {
     perform(Step::Send, db, spool, storage, id).await
 }
 
-/// Waits until the file is whole, and returns once the object is complete and verified. `DataLoss` when there is nothing to
-/// store, and never will be; after every other failure another try goes on where this one ended.
-pub async fn publish(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Result<()> {
+/// Waits until the file is whole, and returns once the object is complete and verified. A film is given up only when there is
+/// nothing to store, and never will be: as long as it is there, whatever is wrong with its storage may be put right, and another
+/// try goes on where this one ended.
+pub async fn publish(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Attempt {
     perform(Step::Publish, db, spool, storage, id).await
 }
 
@@ -44,15 +45,10 @@ enum Step {
     Publish,
 }
 
-async fn perform(step: Step, db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Result<()> {
+async fn perform(step: Step, db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Attempt {
     let recording = db.get(id)?.ok_or_else(|| gone(id, "the recording is gone"))?;
     let upload = Upload { step, db, spool, storage, id, recording };
-    let done = if storage.takes_parts() { upload.in_parts().await } else { upload.whole().await };
-    done.map_err(|e| {
-        // Settings can be mended: only what is lost is given up.
-        let hopeless = matches!(e.kind, ErrorKind::InvalidArgument | ErrorKind::Unimplemented);
-        if hopeless { Error::new(ErrorKind::FailedPrecondition, e.message) } else { e }
-    })
+    if storage.takes_parts() { upload.in_parts().await } else { upload.whole().await }
 }
 
 struct Upload<'a> {
@@ -81,13 +77,15 @@ enum SpoolState {
 
 impl Upload<'_> {
     /// Into a folder: moved when it is whole.
-    async fn whole(&self) -> Result<()> {
+    async fn whole(&self) -> Attempt {
         loop {
             match self.spool_state()? {
                 SpoolState::Whole(file, _) => {
                     return match self.step {
                         Step::Send => Ok(()),
-                        Step::Publish => self.storage.put_file(&file, self.key(), self.recording.content_type()).await,
+                        Step::Publish => {
+                            Ok(self.storage.put_file(&file, self.key(), self.recording.content_type()).await?)
+                        }
                     };
                 }
                 SpoolState::Growing(..) => tokio::time::sleep(POLL_INTERVAL).await,
@@ -98,7 +96,7 @@ impl Upload<'_> {
 
     /// Into a bucket. An upload that the store has lost is begun anew, once in a try; one that needs more parts than the store
     /// takes, with larger ones.
-    async fn in_parts(&self) -> Result<()> {
+    async fn in_parts(&self) -> Attempt {
         let mut sent = self.db.checkpoint(self.id)?.unwrap_or_default();
         let least = self.storage.part_size();
         if sent.part == 0 {
@@ -107,7 +105,7 @@ impl Upload<'_> {
         }
         if let Some(setting) = sent.stuck {
             if setting == least {
-                return Err(self.too_large(&sent));
+                return Err(self.too_large(&sent).into());
             }
             self.throw_away(&sent).await;
             let part = sent.part.max(least);
@@ -116,11 +114,11 @@ impl Upload<'_> {
         let mut begun = false;
         loop {
             let (lost, part) = match self.attempt(&mut sent).await {
-                Err(e) if e.kind == ErrorKind::NotFound && !begun => {
+                Err(Undelivered::Retry(e)) if e.kind == ErrorKind::NotFound && !begun => {
                     begun = true;
                     (e, sent.part)
                 }
-                Err(e) if e.kind == ErrorKind::ResourceExhausted => {
+                Err(Undelivered::Retry(e)) if e.kind == ErrorKind::ResourceExhausted => {
                     let (size, whole) = match self.spool_state()? {
                         SpoolState::Whole(_, size) => (size, true),
                         SpoolState::Growing(_, size) => (size, false),
@@ -131,7 +129,7 @@ impl Upload<'_> {
                         let stuck = Checkpoint { stuck: Some(least), ..sent.clone() };
                         self.keep(&mut sent, stuck).await?;
                         tracing::error!(recording = %self.id, error = %e, "the storage accepts none of our part sizes");
-                        return Err(self.too_large(&sent));
+                        return Err(self.too_large(&sent).into());
                     };
                     (e, part)
                 }
@@ -164,7 +162,7 @@ impl Upload<'_> {
         }
     }
 
-    async fn attempt(&self, sent: &mut Checkpoint) -> Result<()> {
+    async fn attempt(&self, sent: &mut Checkpoint) -> Attempt {
         loop {
             match self.spool_state()? {
                 SpoolState::Growing(file, size) => {
@@ -178,12 +176,13 @@ impl Upload<'_> {
                     }
                 }
                 SpoolState::Whole(file, size) => {
-                    return match (self.step, size <= sent.part) {
-                        (Step::Send, true) => Ok(()),
-                        (Step::Send, false) => self.send_rest(&file, size, sent).await,
-                        (Step::Publish, true) => self.finish_small(&file, size, sent).await,
-                        (Step::Publish, false) => self.finish(&file, size, sent).await,
-                    };
+                    match (self.step, size <= sent.part) {
+                        (Step::Send, true) => {}
+                        (Step::Send, false) => self.send_rest(&file, size, sent).await?,
+                        (Step::Publish, true) => self.finish_small(&file, size, sent).await?,
+                        (Step::Publish, false) => self.finish(&file, size, sent).await?,
+                    }
+                    return Ok(());
                 }
                 SpoolState::Nothing => return self.nothing(sent).await,
             }
@@ -266,7 +265,7 @@ impl Upload<'_> {
     }
 
     /// There is no file: done before a crash, or never to be.
-    async fn nothing(&self, sent: &Checkpoint) -> Result<()> {
+    async fn nothing(&self, sent: &Checkpoint) -> Attempt {
         let recording = self.db.get(self.id)?;
         if self.step == Step::Send && recording.as_ref().is_some_and(|of| matches!(of.state, State::Saving { .. })) {
             // It is to be published, and that says what became of it.
@@ -279,7 +278,7 @@ impl Upload<'_> {
         }
         if !sent.upload.is_empty() {
             match self.storage.abort(self.key(), &sent.upload).await {
-                Err(e) if e.kind == ErrorKind::Unavailable => return Err(e),
+                Err(e) if e.kind == ErrorKind::Unavailable => return Err(e.into()),
                 Err(e) => tracing::warn!(recording = %self.id, error = %e, "parts are left in the store"),
                 Ok(()) => {}
             }
@@ -403,8 +402,8 @@ impl Upload<'_> {
     }
 }
 
-fn gone(id: &RecordingId, why: &str) -> Error {
-    Error::new(ErrorKind::DataLoss, format!("{id}: {why}"))
+fn gone(id: &RecordingId, why: &str) -> Undelivered {
+    Undelivered::Never(Error::new(ErrorKind::DataLoss, format!("{id}: {why}")))
 }
 
 /// Azure's uploads have no names; an empty one here means that none was begun.

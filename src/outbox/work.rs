@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Perform, Verdict, upload};
+use super::{Perform, upload};
 use crate::db::Db;
 use crate::egress;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Attempt, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::notify::Notifier;
 use crate::recording::{Job, Recording, Stored, Task};
@@ -31,14 +31,11 @@ impl Worker {
         let worker = Arc::new(self);
         Arc::new(move |job| {
             let worker = worker.clone();
-            Box::pin(async move {
-                let done = worker.attempt(&job).await;
-                done.map_or_else(|error| verdict(&job.task, error), |()| Verdict::Done)
-            })
+            Box::pin(async move { worker.attempt(&job).await })
         })
     }
 
-    async fn attempt(&self, job: &Job) -> Result<()> {
+    async fn attempt(&self, job: &Job) -> Attempt {
         match &job.task {
             Task::Upload => {
                 let storage = self.storage_of(&job.recording)?;
@@ -60,7 +57,8 @@ impl Worker {
             }
             Task::Notify { event, to, about } => self.notifier.notify(*event, to, about).await,
             Task::Remove { object: false } => Ok(()),
-            Task::Remove { object: true } => self.remove(&job.recording).await,
+            // Whatever is wrong with the storage may be put right: it is tried until nothing is left.
+            Task::Remove { object: true } => Ok(self.remove(&job.recording).await?),
         }
     }
 
@@ -114,40 +112,5 @@ impl Worker {
             .as_ref()
             .map_or((None, None), |recording| (recording.options.sealed_store(), recording.storing_mode()));
         self.stores.of(sealed, mode)
-    }
-}
-
-/// A failure that another try cannot mend says so by its kind. A film is another matter: as long as it is there, whatever is wrong
-/// with its storage may be put right.
-fn verdict(task: &Task, error: Error) -> Verdict {
-    match error.kind {
-        ErrorKind::InvalidArgument | ErrorKind::Unimplemented if matches!(task, Task::Upload | Task::Publish) => {
-            Verdict::Again(error)
-        }
-        ErrorKind::InvalidArgument | ErrorKind::DataLoss | ErrorKind::Unimplemented => Verdict::Never(error),
-        ErrorKind::NotFound
-        | ErrorKind::AlreadyExists
-        | ErrorKind::Unauthenticated
-        | ErrorKind::PermissionDenied
-        | ErrorKind::FailedPrecondition
-        | ErrorKind::ResourceExhausted
-        | ErrorKind::Unavailable
-        | ErrorKind::DeadlineExceeded
-        | ErrorKind::Internal => Verdict::Again(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_film_is_given_up_only_when_it_is_gone() {
-        let wrong = || Error::new(ErrorKind::InvalidArgument, "key: wrong");
-        assert_eq!(verdict(&Task::Upload, wrong()), Verdict::Again(wrong()));
-        assert_eq!(verdict(&Task::Publish, wrong()), Verdict::Again(wrong()));
-        assert_eq!(verdict(&Task::Remove { object: true }, wrong()), Verdict::Never(wrong()));
-        let gone = || Error::new(ErrorKind::DataLoss, "gone");
-        assert_eq!(verdict(&Task::Publish, gone()), Verdict::Never(gone()));
     }
 }

@@ -53,7 +53,7 @@ fn notifier(settings: Settings, data_dir: &Path, livekit: &str) -> Notifier {
         ca_file: None,
         insecure: false,
     };
-    let sign = |about: &Recording| -> futures_util::future::BoxFuture<'static, greffier::error::Result<String>> {
+    let sign = |about: &Recording| -> futures_util::future::BoxFuture<'static, greffier::error::Attempt<String>> {
         let link = format!("https://s3.example.org/{}?signature=1", about.key);
         Box::pin(async move { Ok(link) })
     };

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use greffier::db::{Change, Db};
-use greffier::error::ErrorKind;
+use greffier::error::{Attempt, Undelivered};
 use greffier::notify::{Notifier, Settings, StorageHook, Transcription, Webhooks};
-use greffier::outbox::{Outbox, Verdict};
+use greffier::outbox::Outbox;
 use greffier::recording::{Event, Job, Outcome, Reason, Recording, State, Target, Task};
 use greffier::secret::Secret;
 use jiff::Timestamp;
@@ -79,30 +79,21 @@ async fn webhooks_are_livekits_to_the_letter_and_signed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_be_tried_again() {
     let receiver = HttpReceiver::start(|sent| (sent.path[1..].parse().unwrap(), b"why".to_vec()));
-    for (status, kind) in [
-        (301, ErrorKind::Unavailable),
-        (400, ErrorKind::InvalidArgument),
-        (401, ErrorKind::Unavailable),
-        (404, ErrorKind::Unavailable),
-        (422, ErrorKind::InvalidArgument),
-        (429, ErrorKind::Unavailable),
-        (500, ErrorKind::Unavailable),
-        (503, ErrorKind::Unavailable),
-    ] {
+    for (status, never) in
+        [(301, false), (400, true), (401, false), (404, false), (422, true), (429, false), (500, false), (503, false)]
+    {
         let url = format!("{}/{status}", receiver.url);
-        let error =
-            with(hooks(&url)).notify(Event::Ended, &Target::Webhook(url), &recording("EG_a")).await.unwrap_err();
-        assert_eq!(error.kind, kind, "{status}: {error}");
+        let error = with(hooks(&url)).notify(Event::Ended, &Target::Webhook(url), &recording("EG_a")).await.unwrap_err();
+        assert_eq!(matches!(error, Undelivered::Never(_)), never, "{status}: {error}");
     }
     assert_eq!(receiver.so_far().len(), 8, "one try each, and no redirection is followed");
     let nobody = "http://127.0.0.1:9/secret-path".to_owned();
     let error =
         with(hooks(&nobody)).notify(Event::Ended, &Target::Webhook(nobody), &recording("EG_a")).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert!(!error.message.contains("secret-path"), "{error}");
+    assert!(matches!(&error, Undelivered::Retry(error) if !error.message.contains("secret-path")), "{error}");
     let forgotten = Target::Webhook("http://of.an.earlier.configuration/".into());
     let error = with(Settings::default()).notify(Event::Ended, &forgotten, &recording("EG_a")).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::InvalidArgument);
+    assert!(matches!(error, Undelivered::Never(_)), "{error}");
 }
 
 /// 250 recordings × 4 events; every third delivery is refused at first.
@@ -133,18 +124,13 @@ async fn a_thousand_jobs_survive_a_failing_receiver_in_order() {
     db.commit(Change { jobs: &jobs.iter().collect::<Vec<_>>(), ..Change::default() }).unwrap();
     let notifier = with(hooks(&receiver.url));
     let (done, mut finished) = tokio::sync::mpsc::unbounded_channel();
-    let perform = move |job: Job| -> std::pin::Pin<Box<dyn Future<Output = Verdict> + Send>> {
+    let perform = move |job: Job| -> std::pin::Pin<Box<dyn Future<Output = Attempt> + Send>> {
         let (notifier, done) = (notifier.clone(), done.clone());
         Box::pin(async move {
             let Task::Notify { event, to, about } = &job.task else { panic!("only telling") };
-            match notifier.notify(*event, to, about).await {
-                Ok(()) => {
-                    done.send(()).unwrap();
-                    Verdict::Done
-                }
-                Err(error) if error.kind == ErrorKind::InvalidArgument => Verdict::Never(error),
-                Err(error) => Verdict::Again(error),
-            }
+            notifier.notify(*event, to, about).await?;
+            done.send(()).unwrap();
+            Ok(())
         })
     };
     let (completions, _) = tokio::sync::mpsc::unbounded_channel();
@@ -180,7 +166,7 @@ async fn the_storage_hook_of_a_backend() {
         let hook = StorageHook { url: url.clone(), token: Some(Secret::new("token")), bucket: "b".into() };
         let notifier = with(Settings { storage_hook: Some(hook), ..Settings::default() });
         let told = notifier.notify(Event::Ended, &Target::StorageHook(url), &recording("EG_a")).await;
-        assert_eq!(told.as_ref().err().map(|e| e.kind), (!accepted).then_some(ErrorKind::Unavailable), "{told:?}");
+        assert!(if accepted { told.is_ok() } else { matches!(told, Err(Undelivered::Retry(_))) }, "{told:?}");
         let sent = receiver.next();
         assert_eq!(sent.headers["authorization"], "Bearer token");
         assert_eq!(sent.headers["content-type"], "application/json");
@@ -203,5 +189,5 @@ async fn a_transcript_is_ordered_with_a_signed_link() {
     let mut nobodys = recording("EG_a");
     nobodys.options.owner = None;
     let error = notifier.notify(Event::Ended, &Target::Transcription, &nobodys).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::InvalidArgument);
+    assert!(matches!(error, Undelivered::Never(_)), "{error}");
 }

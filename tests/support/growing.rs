@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use greffier::db::{Change, Db};
-use greffier::error::Result;
+use greffier::error::Attempt;
 use greffier::ids::RecordingId;
 use greffier::outbox;
 use greffier::recording::{Limits, Options, Output, Policy, Recording, Request, VideoSettings};
@@ -88,7 +88,7 @@ impl Growing {
     }
 
     /// Tries once to bring it to the store and to publish it there.
-    pub fn upload(&self, storage: &Storage) -> impl Future<Output = Result<()>> + Send + 'static {
+    pub fn upload(&self, storage: &Storage) -> impl Future<Output = Attempt> + Send + 'static {
         let (db, spool, storage) = (self.db.clone(), self.spool.clone(), storage.clone());
         let id = self.recording.id.clone();
         async move {
