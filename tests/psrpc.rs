@@ -136,7 +136,7 @@ async fn who_is_outbid_is_told() {
     let redis = Redis::start();
     let (first, second) = (bus(&redis), bus(&redis));
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let outbid = ServiceKind::claim_or_lose(|_| 0.5, move |raw: &Bytes| tell.send(raw.clone()).unwrap());
+    let outbid = ServiceKind::claim_or_lose(|_| 0.5, move |raw: Bytes| tell.send(raw).unwrap());
     let (_half, _) = serve(&first, "half", outbid).await;
     let client = PsrpcClient::new(&bus(&redis), "Test");
     assert_eq!(client.call("Do", "", raw("mine"), &BEST).await.unwrap(), "half did mine");
@@ -291,6 +291,25 @@ async fn errors_arrive_with_kind_and_text() {
     }
     let error = client.call("Fail", "a topic", Bytes::new(), &CallOptions::patient(LONG, LONG)).await.unwrap_err();
     assert_eq!(error, Error::new(ErrorKind::Internal, "Fail: internal error, see the log"));
+}
+
+#[tokio::test]
+async fn a_request_is_read_once_for_bid_and_work() {
+    let redis = Redis::start();
+    let bus = bus(&redis);
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = reads.clone();
+    let method = Method::new("Test", "Do", "").map(move |raw: Bytes| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        raw.len()
+    });
+    let kind = ServiceKind::claim(|length: &usize| if *length == 3 { 1.0 } else { -1.0 });
+    let mut serving =
+        PsrpcServer::new(bus.clone()).serve(method, kind, |length| async move { Ok(raw(&length.to_string())) });
+    serving.ready().await;
+    let client = PsrpcClient::new(&bus, "Test");
+    assert_eq!(client.call("Do", "", raw("abc"), &BEST).await.unwrap(), raw("3"));
+    assert_eq!(reads.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

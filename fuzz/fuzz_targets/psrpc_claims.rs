@@ -28,9 +28,13 @@ fuzz_target!(|moves: Vec<(bool, u8, u8, u8)>| {
         let request_id = id.to_string();
         if asks {
             let expiry = now + i64::from(more) - 8;
-            let request =
-                RequestFrame { request_id: request_id.clone(), client_id: "CLI_x".into(), expiry, ..RequestFrame::default() };
-            match claims.request(request, now, |_| Reading::Bid(1.0)) {
+            let request = RequestFrame {
+                request_id: request_id.clone(),
+                client_id: "CLI_x".into(),
+                expiry,
+                ..RequestFrame::default()
+            };
+            match claims.request(request, now, |_| Reading::Bid(1.0, ())) {
                 Step::Bid { .. } => {
                     assert!(now < expiry);
                     bid.insert(request_id.clone());
@@ -38,7 +42,7 @@ fuzz_target!(|moves: Vec<(bool, u8, u8, u8)>| {
                     worked.remove(&request_id);
                 }
                 Step::Drop(_) => {}
-                Step::Run(_) | Step::Malformed(_) => panic!("nobody said so"),
+                Step::Run(..) | Step::Malformed(_) => panic!("nobody said so"),
             }
         } else {
             let server_id = SERVERS[usize::from(more % 2)];

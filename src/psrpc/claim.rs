@@ -11,18 +11,18 @@ const MOST: usize = 10_000;
 
 /// What a server makes of a request once it has read it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reading {
+pub enum Reading<T> {
     /// It cannot be decoded.
     Malformed,
     /// It needs a claim; the affinity is our bid, a negative one means that we do not want it.
-    Bid(f32),
+    Bid(f32, T),
     /// It needs no claim: everybody answers.
-    Direct,
+    Direct(T),
 }
 
 /// What to do with a request now.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ClaimStep {
+pub enum ClaimStep<T> {
     /// Answer `malformed_request`, at once and without a claim.
     Malformed(RequestFrame),
     /// Send this bid to `client`.
@@ -32,19 +32,19 @@ pub enum ClaimStep {
         /// The bid.
         bid: ClaimRequest,
     },
-    /// Run it and answer.
-    Run(RequestFrame),
+    /// Run what was read of it, and answer.
+    Run(RequestFrame, T),
     /// Nothing.
     Drop(Dropped),
 }
 
 /// Whom the client has chosen.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Chosen {
-    /// Us: the request to run.
-    Us(RequestFrame),
-    /// Another server: the request to forget.
-    Another(RequestFrame),
+pub enum Chosen<T> {
+    /// Us: the request to answer, and what was read of it, to run.
+    Us(RequestFrame, T),
+    /// Another server: what is to be forgotten.
+    Another(T),
 }
 
 /// Why a request is not for us.
@@ -62,21 +62,22 @@ pub enum Dropped {
     Full,
 }
 
-/// The requests of one method that a server has seen and that have not expired. Times are unix nanoseconds.
+/// The requests of one method that a server has seen and that have not expired. Times are unix nanoseconds. A request is read
+/// once, as a `T`, when it arrives: the grant names it only.
 #[derive(Debug)]
-pub struct Claims {
+pub struct Claims<T> {
     server: String,
-    seen: HashMap<String, Seen>,
+    seen: HashMap<String, Seen<T>>,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct Seen<T> {
     until: i64,
-    /// The request, as long as its grant is awaited.
-    waiting: Option<RequestFrame>,
+    /// The request, and what was read of it, as long as its grant is awaited.
+    waiting: Option<(RequestFrame, T)>,
 }
 
-impl Claims {
+impl<T> Claims<T> {
     /// No requests yet; `server` is our id, `SRV_…`.
     pub fn new(server: impl Into<String>) -> Self {
         Self { server: server.into(), seen: HashMap::new() }
@@ -87,8 +88,8 @@ impl Claims {
         &mut self,
         request: RequestFrame,
         now: i64,
-        read: impl FnOnce(&RequestFrame) -> Reading,
-    ) -> ClaimStep {
+        read: impl FnOnce(&RequestFrame) -> Reading<T>,
+    ) -> ClaimStep<T> {
         self.forget_expired(now);
         if request.request_id.is_empty() || request.client_id.is_empty() {
             return ClaimStep::Drop(Dropped::Nameless);
@@ -106,8 +107,8 @@ impl Claims {
         let until = request.expiry.min(now.saturating_add(LONGEST_WAIT));
         let (waiting, step) = match read(&request) {
             Reading::Malformed => (None, ClaimStep::Malformed(request)),
-            Reading::Direct => (None, ClaimStep::Run(request)),
-            Reading::Bid(affinity) if affinity >= 0.0 => {
+            Reading::Direct(read) => (None, ClaimStep::Run(request, read)),
+            Reading::Bid(affinity, read) if affinity >= 0.0 => {
                 let bid = ClaimRequest {
                     request_id: id.clone(),
                     server_id: self.server.clone(),
@@ -115,20 +116,20 @@ impl Claims {
                     ..ClaimRequest::default()
                 };
                 let client = request.client_id.clone();
-                (Some(request), ClaimStep::Bid { client, bid })
+                (Some((request, read)), ClaimStep::Bid { client, bid })
             }
             // Negative, or not a number.
-            Reading::Bid(_) => (None, ClaimStep::Drop(Dropped::Unwilling)),
+            Reading::Bid(..) => (None, ClaimStep::Drop(Dropped::Unwilling)),
         };
         self.seen.insert(id, Seen { until, waiting });
         step
     }
 
     /// The client has chosen: what that means for us, once for each request that we have bid for and that is still awaited.
-    pub fn grant(&mut self, grant: &ClaimResponse, now: i64) -> Option<Chosen> {
+    pub fn grant(&mut self, grant: &ClaimResponse, now: i64) -> Option<Chosen<T>> {
         self.forget_expired(now);
-        let waiting = self.seen.get_mut(&grant.request_id)?.waiting.take()?;
-        Some(if grant.server_id == self.server { Chosen::Us(waiting) } else { Chosen::Another(waiting) })
+        let (request, read) = self.seen.get_mut(&grant.request_id)?.waiting.take()?;
+        Some(if grant.server_id == self.server { Chosen::Us(request, read) } else { Chosen::Another(read) })
     }
 
     /// How many requests wait for their grant.
@@ -156,20 +157,23 @@ mod tests {
     #[test]
     fn work_begins_with_the_grant_and_only_once() {
         let mut claims = Claims::new("SRV_1");
-        let step = claims.request(request("a", 100), 0, |_| Reading::Bid(0.5));
+        let step = claims.request(request("a", 100), 0, |_| Reading::Bid(0.5, "read"));
         let ClaimStep::Bid { client, bid } = step else { panic!("{step:?}") };
         assert_eq!((client.as_str(), bid.affinity, bid.server_id.as_str()), ("CLI_1", 0.5, "SRV_1"));
         assert_eq!(claims.grant(&grant("b", "SRV_1"), 1), None);
-        assert_eq!(claims.grant(&grant("a", "SRV_1"), 1), Some(Chosen::Us(request("a", 100))));
+        assert_eq!(claims.grant(&grant("a", "SRV_1"), 1), Some(Chosen::Us(request("a", 100), "read")));
         assert_eq!(claims.grant(&grant("a", "SRV_1"), 2), None);
-        assert_eq!(claims.request(request("a", 100), 3, |_| Reading::Bid(0.5)), ClaimStep::Drop(Dropped::Known));
+        assert_eq!(
+            claims.request(request("a", 100), 3, |_| Reading::Bid(0.5, "read")),
+            ClaimStep::Drop(Dropped::Known)
+        );
     }
 
     #[test]
     fn a_grant_to_another_is_the_end_of_it() {
         let mut claims = Claims::new("SRV_1");
-        claims.request(request("a", 100), 0, |_| Reading::Bid(1.0));
-        assert_eq!(claims.grant(&grant("a", "SRV_2"), 1), Some(Chosen::Another(request("a", 100))));
+        claims.request(request("a", 100), 0, |_| Reading::Bid(1.0, "read"));
+        assert_eq!(claims.grant(&grant("a", "SRV_2"), 1), Some(Chosen::Another("read")));
         assert_eq!(claims.grant(&grant("a", "SRV_1"), 2), None);
         assert_eq!(claims.waiting(), 0);
     }
@@ -179,9 +183,9 @@ mod tests {
         let mut claims = Claims::new("SRV_1");
         let unread = |_: &RequestFrame| panic!("read although it expired");
         assert_eq!(claims.request(request("a", 100), 100, unread), ClaimStep::Drop(Dropped::Expired));
-        claims.request(request("b", 100), 99, |_| Reading::Bid(1.0));
+        claims.request(request("b", 100), 99, |_| Reading::Bid(1.0, "read"));
         assert_eq!(claims.grant(&grant("b", "SRV_1"), 100), None);
-        claims.request(request("c", i64::MAX), 0, |_| Reading::Bid(1.0));
+        claims.request(request("c", i64::MAX), 0, |_| Reading::Bid(1.0, "read"));
         assert_eq!(claims.grant(&grant("c", "SRV_1"), LONGEST_WAIT), None);
         assert!(claims.seen.is_empty());
     }
@@ -190,22 +194,25 @@ mod tests {
     fn who_does_not_want_it_says_nothing() {
         let mut claims = Claims::new("SRV_1");
         for (id, bid) in [("a", -1.0), ("b", f32::NAN), ("c", -0.01)] {
-            let step = claims.request(request(id, 100), 0, |_| Reading::Bid(bid));
+            let step = claims.request(request(id, 100), 0, |_| Reading::Bid(bid, "read"));
             assert_eq!(step, ClaimStep::Drop(Dropped::Unwilling));
         }
         // A bid of 0 cannot win, but it is one.
-        assert!(matches!(claims.request(request("d", 100), 0, |_| Reading::Bid(0.0)), ClaimStep::Bid { .. }));
+        assert!(matches!(claims.request(request("d", 100), 0, |_| Reading::Bid(0.0, "read")), ClaimStep::Bid { .. }));
     }
 
     #[test]
     fn what_needs_no_claim_goes_at_once_and_once() {
         let mut claims = Claims::new("SRV_1");
-        assert_eq!(claims.request(request("a", 9), 0, |_| Reading::Direct), ClaimStep::Run(request("a", 9)));
-        assert_eq!(claims.request(request("a", 9), 0, |_| Reading::Direct), ClaimStep::Drop(Dropped::Known));
+        assert_eq!(
+            claims.request(request("a", 9), 0, |_| Reading::Direct("read")),
+            ClaimStep::Run(request("a", 9), "read")
+        );
+        assert_eq!(claims.request(request("a", 9), 0, |_| Reading::Direct("read")), ClaimStep::Drop(Dropped::Known));
         assert_eq!(claims.request(request("b", 9), 0, |_| Reading::Malformed), ClaimStep::Malformed(request("b", 9)));
-        assert_eq!(claims.request(request("", 9), 0, |_| Reading::Direct), ClaimStep::Drop(Dropped::Nameless));
+        assert_eq!(claims.request(request("", 9), 0, |_| Reading::Direct("read")), ClaimStep::Drop(Dropped::Nameless));
         let anonymous = RequestFrame { client_id: String::new(), ..request("c", 9) };
-        assert_eq!(claims.request(anonymous, 0, |_| Reading::Direct), ClaimStep::Drop(Dropped::Nameless));
+        assert_eq!(claims.request(anonymous, 0, |_| Reading::Direct("read")), ClaimStep::Drop(Dropped::Nameless));
     }
 
     #[test]
@@ -214,7 +221,7 @@ mod tests {
         for n in 0..MOST {
             claims.seen.insert(n.to_string(), Seen { until: 50, waiting: None });
         }
-        assert_eq!(claims.request(request("x", 100), 0, |_| Reading::Direct), ClaimStep::Drop(Dropped::Full));
-        assert!(matches!(claims.request(request("x", 100), 50, |_| Reading::Direct), ClaimStep::Run(_)));
+        assert_eq!(claims.request(request("x", 100), 0, |_| Reading::Direct("read")), ClaimStep::Drop(Dropped::Full));
+        assert!(matches!(claims.request(request("x", 100), 50, |_| Reading::Direct("read")), ClaimStep::Run(..)));
     }
 }

@@ -18,33 +18,50 @@ use super::frame::{self, ClaimResponse, RequestFrame, Response};
 use super::{channel, code};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A method of a service, on one topic.
-#[derive(Clone, Debug)]
-pub struct Method {
+/// A method of a service, on one topic. Its requests are read as `T`.
+pub struct Method<T = Bytes> {
     service: String,
     name: String,
     topic: String,
-    decodes: fn(&Bytes) -> bool,
+    read: Read<T>,
 }
+
+/// A raw request as a `T`; nothing when it cannot be decoded.
+type Read<T> = Box<dyn Fn(&Bytes) -> Option<T> + Send + Sync>;
 
 impl Method {
     /// `EgressHandler`, `StopEgress`, an egress id. An empty topic is none.
     pub fn new(service: &str, name: &str, topic: &str) -> Self {
-        Self { service: service.to_owned(), name: name.to_owned(), topic: topic.to_owned(), decodes: |_| true }
+        let read = Box::new(|raw: &Bytes| Some(raw.clone()));
+        Self { service: service.to_owned(), name: name.to_owned(), topic: topic.to_owned(), read }
     }
 
     /// Its requests are messages of this type: what does not decode as one is answered `malformed_request`, and neither
     /// the affinity nor the handler sees it.
-    pub fn reads<M: Message + Default>(self) -> Self {
-        Self { decodes: |raw| M::decode(raw.clone()).is_ok(), ..self }
+    pub fn reads<M: Message + Default>(self) -> Method<M> {
+        let Self { service, name, topic, .. } = self;
+        Method { service, name, topic, read: Box::new(|raw| M::decode(raw.clone()).ok()) }
+    }
+}
+
+impl<T: 'static> Method<T> {
+    /// Affinity and handler get what `make` makes of a request, once, when it arrives.
+    pub fn map<U>(self, make: impl Fn(T) -> U + Send + Sync + 'static) -> Method<U> {
+        let Self { service, name, topic, read } = self;
+        Method { service, name, topic, read: Box::new(move |raw| read(raw).map(&make)) }
+    }
+}
+
+impl<T> fmt::Debug for Method<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Method({}.{} {})", self.service, self.name, self.topic)
     }
 }
 
 /// How a method finds its server; the option of the method in LiveKit's protocol files.
-#[derive(Clone)]
-pub enum ServiceKind {
+pub enum ServiceKind<T = Bytes> {
     /// Each server bids, the client chooses: `StartEgress`.
-    Claim(Affinity, Lost),
+    Claim(Affinity<T>, Lost<T>),
     /// One server takes it, whichever is first: `StopEgress`, everything of `IOInfo`.
     Queue,
     /// All answer, nobody is chosen: `ListActiveEgress`.
@@ -52,28 +69,28 @@ pub enum ServiceKind {
 }
 
 /// How much a server wants this request: 1 at once, between 0 and 1 if nobody bids more, negative not at all.
-pub type Affinity = Arc<dyn Fn(&Bytes) -> f32 + Send + Sync>;
+pub type Affinity<T> = Box<dyn Fn(&T) -> f32 + Send + Sync>;
 
-/// Hears of a raw request that another server got, in spite of our bid.
-pub type Lost = Arc<dyn Fn(&Bytes) + Send + Sync>;
+/// Hears of a request that another server got, in spite of our bid.
+pub type Lost<T> = Box<dyn Fn(T) + Send + Sync>;
 
-impl ServiceKind {
-    /// Bids what `affinity` says of the raw request. It is asked in the loop that receives, so it must not block.
-    pub fn claim(affinity: impl Fn(&Bytes) -> f32 + Send + Sync + 'static) -> Self {
-        Self::Claim(Arc::new(affinity), Arc::new(|_| {}))
+impl<T> ServiceKind<T> {
+    /// Bids what `affinity` says of the request. It is asked in the loop that receives, so it must not block.
+    pub fn claim(affinity: impl Fn(&T) -> f32 + Send + Sync + 'static) -> Self {
+        Self::Claim(Box::new(affinity), Box::new(|_| {}))
     }
 
     /// The same, and `lost` hears of requests that another server got; it must not block either. Of a request that nobody gets
     /// nothing is heard.
     pub fn claim_or_lose(
-        affinity: impl Fn(&Bytes) -> f32 + Send + Sync + 'static,
-        lost: impl Fn(&Bytes) + Send + Sync + 'static,
+        affinity: impl Fn(&T) -> f32 + Send + Sync + 'static,
+        lost: impl Fn(T) + Send + Sync + 'static,
     ) -> Self {
-        Self::Claim(Arc::new(affinity), Arc::new(lost))
+        Self::Claim(Box::new(affinity), Box::new(lost))
     }
 }
 
-impl fmt::Debug for ServiceKind {
+impl<T> fmt::Debug for ServiceKind<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Claim(_, _) => "Claim",
@@ -135,11 +152,12 @@ impl PsrpcServer {
         &self.id
     }
 
-    /// Serves a method: `handler` turns a raw request into a raw response, in a task of its own, once for each request that
+    /// Serves a method: `handler` turns a request into a raw response, in a task of its own, once for each request that
     /// is ours. It is not cancelled when the client gives up.
-    pub fn serve<H, F>(&self, method: Method, kind: ServiceKind, handler: H) -> Serving
+    pub fn serve<T, H, F>(&self, method: Method<T>, kind: ServiceKind<T>, handler: H) -> Serving
     where
-        H: Fn(Bytes) -> F + Send + Sync + 'static,
+        T: Send + 'static,
+        H: Fn(T) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Bytes>> + Send + 'static,
     {
         let mut channels = vec![channel::request(&method.service, &method.name, &method.topic)];
@@ -185,20 +203,21 @@ impl PsrpcServer {
 }
 
 /// One method's own loop.
-struct Dispatcher<H> {
+struct Dispatcher<T, H> {
     server: PsrpcServer,
-    method: Method,
-    kind: ServiceKind,
+    method: Method<T>,
+    kind: ServiceKind<T>,
     handler: Arc<H>,
-    claims: Claims,
+    claims: Claims<T>,
 }
 
 /// The place of the request channel in the subscription; the other one is the grants'.
 const REQUESTS: usize = 0;
 
-impl<H, F> Dispatcher<H>
+impl<T, H, F> Dispatcher<T, H>
 where
-    H: Fn(Bytes) -> F + Send + Sync + 'static,
+    T: Send + 'static,
+    H: Fn(T) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Bytes>> + Send + 'static,
 {
     async fn run(mut self, mut subscription: Subscription) {
@@ -224,11 +243,13 @@ where
             }
         }
         let (method, kind) = (&self.method, &self.kind);
-        let step = self.claims.request(request, (self.server.now)(), |request| match kind {
-            _ if !(method.decodes)(&request.raw_request) => Reading::Malformed,
-            ServiceKind::Claim(affinity, _) => Reading::Bid(affinity(&request.raw_request)),
-            ServiceKind::Queue => Reading::Bid(1.0),
-            ServiceKind::Multi => Reading::Direct,
+        let step = self.claims.request(request, (self.server.now)(), |request| {
+            match ((method.read)(&request.raw_request), kind) {
+                (None, _) => Reading::Malformed,
+                (Some(read), ServiceKind::Claim(affinity, _)) => Reading::Bid(affinity(&read), read),
+                (Some(read), ServiceKind::Queue) => Reading::Bid(1.0, read),
+                (Some(read), ServiceKind::Multi) => Reading::Direct(read),
+            }
         });
         match step {
             ClaimStep::Malformed(request) => {
@@ -241,7 +262,7 @@ where
                     warn!(method = self.method.name, %error, "the bid could not be sent");
                 }
             }
-            ClaimStep::Run(request) => self.work(request),
+            ClaimStep::Run(request, read) => self.work(request, read),
             // LiveKit drops them silently; different clocks would be hard to find otherwise.
             ClaimStep::Drop(Dropped::Expired) => {
                 warn!(method = self.method.name, "a request came after its expiry: late, or the clocks differ");
@@ -258,8 +279,8 @@ where
     fn grant(&mut self, payload: Bytes) {
         match frame::open::<ClaimResponse>(payload) {
             Ok(grant) => match (self.claims.grant(&grant, (self.server.now)()), &self.kind) {
-                (Some(Chosen::Us(request)), _) => self.work(request),
-                (Some(Chosen::Another(request)), ServiceKind::Claim(_, lost)) => lost(&request.raw_request),
+                (Some(Chosen::Us(request, read)), _) => self.work(request, read),
+                (Some(Chosen::Another(read)), ServiceKind::Claim(_, lost)) => lost(read),
                 (Some(Chosen::Another(_)), ServiceKind::Queue | ServiceKind::Multi) | (None, _) => {}
             },
             Err(why) => debug!(method = self.method.name, %why, "unreadable grant"),
@@ -267,13 +288,12 @@ where
     }
 
     /// Runs the handler beside the loop, and answers.
-    fn work(&self, request: RequestFrame) {
+    fn work(&self, request: RequestFrame, read: T) {
         let (server, service, name) = (self.server.clone(), self.method.service.clone(), self.method.name.clone());
         let handler = Arc::clone(&self.handler);
-        let raw = request.raw_request.clone();
         tokio::spawn(async move {
             // A task of its own, so that a panic becomes an answer and not a client that waits.
-            let done = tokio::spawn(async move { handler(raw).await }).await;
+            let done = tokio::spawn(async move { handler(read).await }).await;
             let answer = done.unwrap_or_else(|e| {
                 warn!(method = name, error = %e, "the handler failed");
                 Err(Error::new(ErrorKind::Internal, format!("{name}: internal error, see the log")))

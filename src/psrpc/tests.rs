@@ -139,13 +139,13 @@ fn the_recorded_grants_make_the_recorded_servers_answer() {
                 "Request" => {
                     let request: RequestFrame = one.open();
                     let now = request.sent_at + 1;
-                    let step = claims.request(request, now, |_| Reading::Bid(0.5));
+                    let step = claims.request(request, now, |_| Reading::Bid(0.5, ()));
                     assert!(matches!(step, ClaimStep::Bid { .. }), "{}: {step:?}", one.name);
                 }
                 "ClaimResponse" => {
                     let grant: ClaimResponse = one.open();
                     let mine = grant.server_id == *server;
-                    assert_eq!(matches!(claims.grant(&grant, 0), Some(Chosen::Us(_))), mine, "{}", one.name);
+                    assert_eq!(matches!(claims.grant(&grant, 0), Some(Chosen::Us(..))), mine, "{}", one.name);
                     granted += usize::from(mine);
                     answered += usize::from(all.iter().any(|res| {
                         let answer = res.is() == "Response" && mine;
@@ -338,19 +338,19 @@ proptest! {
                 let expiry = now + more - 5;
                 let request = RequestFrame {
                     request_id: request_id.clone(), client_id: "CLI_x".into(), expiry, ..RequestFrame::default() };
-                match claims.request(request, now, |_| Reading::Bid(1.0)) {
+                match claims.request(request, now, |_| Reading::Bid(1.0, ())) {
                     ClaimStep::Bid { bid, .. } => {
                         prop_assert!(now < expiry && bid.request_id == request_id);
                         may_work.insert(request_id, expiry);
                     }
                     ClaimStep::Drop(_) => {}
-                    step @ (ClaimStep::Run(_) | ClaimStep::Malformed(_)) => prop_assert!(false, "{step:?}"),
+                    step @ (ClaimStep::Run(..) | ClaimStep::Malformed(_)) => prop_assert!(false, "{step:?}"),
                 }
             } else {
                 let ours = more % 3 > 0;
                 let server_id = if ours { "SRV_us" } else { "SRV_other" }.to_owned();
                 let grant = ClaimResponse { request_id: request_id.clone(), server_id };
-                let worked = matches!(claims.grant(&grant, now), Some(Chosen::Us(_)));
+                let worked = matches!(claims.grant(&grant, now), Some(Chosen::Us(..)));
                 // Any grant ends the wait.
                 let until = may_work.remove(&request_id);
                 prop_assert_eq!(worked, ours && until.is_some_and(|until| now < until));

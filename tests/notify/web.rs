@@ -83,7 +83,8 @@ async fn what_may_be_tried_again() {
         [(301, false), (400, true), (401, false), (404, false), (422, true), (429, false), (500, false), (503, false)]
     {
         let url = format!("{}/{status}", receiver.url);
-        let error = with(hooks(&url)).notify(Event::Ended, &Target::Webhook(url), &recording("EG_a")).await.unwrap_err();
+        let error =
+            with(hooks(&url)).notify(Event::Ended, &Target::Webhook(url), &recording("EG_a")).await.unwrap_err();
         assert_eq!(matches!(error, Undelivered::Never(_)), never, "{status}: {error}");
     }
     assert_eq!(receiver.so_far().len(), 8, "one try each, and no redirection is followed");

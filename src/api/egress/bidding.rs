@@ -1,14 +1,13 @@
 //! How much a start is wanted here, when several sidecars, or LiveKit's own egress, hear of it.
 
-use bytes::Bytes;
 use jiff::Zoned;
-use prost::Message as _;
 
 use super::Egress;
 use crate::capacity::CostClass;
 use crate::egress::{self, rpc};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
+use crate::recording::{Limits, Start};
 
 /// The bid that wins at once.
 const AT_ONCE: f32 = 1.0;
@@ -51,19 +50,30 @@ impl Unsupported {
     }
 }
 
+/// A start that the server requests, read once: for the bid, and for the work if it becomes ours.
+#[derive(Debug)]
+pub struct Requested {
+    /// LiveKit's id of it.
+    pub id: String,
+    /// What is to be recorded, or why it cannot be.
+    pub start: Result<Start>,
+}
+
+impl Requested {
+    /// Reads it, as of now.
+    pub fn read(request: rpc::StartEgressRequest, limits: Limits) -> Self {
+        Self { id: request.egress_id.clone(), start: egress::from_server(request, limits, &Zoned::now()) }
+    }
+}
+
 /// The bid for this request.
-pub fn bid(egress: &Egress, raw: &Bytes) -> f32 {
-    let Ok(request) = rpc::StartEgressRequest::decode(raw.clone()) else { return AT_ONCE };
-    if egress.control.get(&RecordingId::new(request.egress_id.clone())).is_ok() {
+pub fn bid(egress: &Egress, Requested { id, start }: &Requested) -> f32 {
+    if egress.control.get(&RecordingId::new(id.clone())).is_ok() {
         // The server asks again because it did not hear the answer: who has it answers.
         return AT_ONCE;
     }
-    let id = request.egress_id.clone();
-    match egress::from_server(request, egress.limits, &Zoned::now()) {
-        Ok(start) => {
-            let class = CostClass::of(start.request.output.video().is_some());
-            egress.capacity.bid(&id, class)
-        }
+    match start {
+        Ok(start) => egress.capacity.bid(id, CostClass::of(start.request.output.video().is_some())),
         Err(error) if error.kind == ErrorKind::Unimplemented => egress.unsupported.bid(),
         // Whoever is asked says the same: the sooner the better.
         Err(_) => AT_ONCE,
@@ -71,10 +81,8 @@ pub fn bid(egress: &Egress, raw: &Bytes) -> f32 {
 }
 
 /// Another one got it.
-pub fn lost(egress: &Egress, raw: &Bytes) {
-    if let Ok(request) = rpc::StartEgressRequest::decode(raw.clone()) {
-        egress.capacity.lost(&request.egress_id);
-    }
+pub fn lost(egress: &Egress, requested: &Requested) {
+    egress.capacity.lost(&requested.id);
 }
 
 #[cfg(test)]

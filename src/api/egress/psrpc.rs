@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp};
 use livekit_protocol as proto;
 use prost::Message;
 
-use super::{Egress, bidding};
-use crate::egress::{from_server, rpc};
+use super::Egress;
+use super::bidding::{self, Requested};
+use crate::egress::rpc;
 use crate::error::{Error, ErrorKind};
 use crate::psrpc::{Bus, Method, PsrpcServer, ServiceKind, Serving};
 use crate::recording::Recording;
@@ -47,18 +48,20 @@ pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
         requested.map(|recording| register(&server, &handlers, &egress, recording.id.as_str())),
     )
     .await;
-    let (bidder, loser, starter) = (egress.clone(), egress.clone(), egress.clone());
+    let (bidder, loser, starter, limits) = (egress.clone(), egress.clone(), egress.clone(), egress.limits);
     let (at, of) = (server.clone(), handlers.clone());
     let mut start = server.serve(
-        Method::new("EgressInternal", "StartEgress", cluster_id).reads::<rpc::StartEgressRequest>(),
-        ServiceKind::claim_or_lose(move |raw| bidding::bid(&bidder, raw), move |raw| bidding::lost(&loser, raw)),
-        move |raw| {
+        Method::new("EgressInternal", "StartEgress", cluster_id)
+            .reads::<rpc::StartEgressRequest>()
+            .map(move |request| Requested::read(request, limits)),
+        ServiceKind::claim_or_lose(
+            move |requested| bidding::bid(&bidder, requested),
+            move |requested| bidding::lost(&loser, &requested),
+        ),
+        move |Requested { id, start }| {
             let (egress, server, handlers) = (starter.clone(), at.clone(), of.clone());
             async move {
-                let request = rpc::StartEgressRequest::decode(raw).map_err(malformed)?;
-                let id = request.egress_id.clone();
-                let start = from_server(request, egress.limits, &Zoned::now())?;
-                let info = egress.start(start).await?;
+                let info = egress.start(start?).await?;
                 // Whoever has the answer may stop it.
                 register(&server, &handlers, &egress, &id).await;
                 Ok(encoded(&info))
@@ -102,12 +105,9 @@ async fn register(server: &PsrpcServer, handlers: &Handlers, egress: &Egress, id
     }
     let stopper = egress.clone();
     let stop = Method::new("EgressHandler", "StopEgress", id).reads::<proto::StopEgressRequest>();
-    let mut stop = server.serve(stop, ServiceKind::Queue, move |raw| {
+    let mut stop = server.serve(stop, ServiceKind::Queue, move |request| {
         let egress = stopper.clone();
-        async move {
-            let request = proto::StopEgressRequest::decode(raw).map_err(malformed)?;
-            Ok(encoded(&egress.stop(&request.egress_id).await?))
-        }
+        async move { Ok(encoded(&egress.stop(&request.egress_id).await?)) }
     });
     let update = Method::new("EgressHandler", "UpdateStream", id).reads::<proto::UpdateStreamRequest>();
     let mut update = server.serve(update, ServiceKind::Queue, |_| async {
@@ -141,10 +141,6 @@ fn is_requested(recording: &Recording, now: Timestamp) -> bool {
 
 fn encoded(message: &impl Message) -> Bytes {
     message.encode_to_vec().into()
-}
-
-fn malformed(e: prost::DecodeError) -> Error {
-    Error::new(ErrorKind::InvalidArgument, format!("malformed request: {e}"))
 }
 
 fn lock(handlers: &Handlers) -> std::sync::MutexGuard<'_, HashMap<String, Vec<Serving>>> {
