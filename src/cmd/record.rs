@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use super::status_line::StatusLine;
 use super::{LiveKitArgs, say, show};
@@ -19,7 +20,7 @@ use crate::recording::{
     Container, DiskMarks, Health, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named,
 };
 use crate::scene::Size;
-use crate::spool::{Beside, FreeSpace};
+use crate::spool::{Beside, FreeSpace, Gauge};
 
 /// What to record, and how.
 #[derive(Args)]
@@ -139,7 +140,7 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
     let mut line = StatusLine::new();
     let mut lost = None;
     let mut health = Health::default();
-    let mut disk = tokio::time::interval(DiskMarks::POLL);
+    let mut disk = poll_disk(Gauge::of(folder_of(file.part())));
     loop {
         tokio::select! {
             report = queue.recv() => match report.map(|(_, report)| report) {
@@ -178,7 +179,7 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
                 Some(Report::Joined | Report::DiskLow(_) | Report::GaveUp(_) | Report::LayoutChanged(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
                 None => return Err(Error::new(ErrorKind::Internal, "the recorder ended without a word")),
             },
-            _ = disk.tick(), if lost.is_none() => if let Some(why) = nearly_full(file.part()) {
+            Some(room) = disk.recv(), if lost.is_none() => if let Some(why) = nearly_full(room) {
                 line.say(&format!("{why}; finishing the file"));
                 recorder.drain();
                 lost = Some(why);
@@ -190,9 +191,35 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
     }
 }
 
+/// Where the file is: of a bare name, here.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What the disk answers, as long as it is listened to. One that hangs does not answer, and holds nobody up.
+fn poll_disk(gauge: Gauge) -> mpsc::Receiver<FreeSpace> {
+    let (answers, disk) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut poll = tokio::time::interval(DiskMarks::POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = answers.closed() => return,
+                _ = poll.tick() => {}
+            }
+            let gauge = gauge.clone();
+            if let Ok(Ok(room)) = tokio::task::spawn_blocking(move || gauge.read()).await
+                && answers.send(room).await.is_err()
+            {
+                return;
+            }
+        }
+    });
+    disk
+}
+
 /// How little is left of the file's disk, when that is too little to go on.
-fn nearly_full(file: &Path) -> Option<String> {
-    let room = FreeSpace::of(file.parent()?).ok()?;
+fn nearly_full(room: FreeSpace) -> Option<String> {
     (room.free < DiskMarks::default().reserve(room.total)).then(|| format!("only {} MiB are free", room.free >> 20))
 }
 
@@ -227,4 +254,37 @@ fn duration(text: &str) -> Result<Duration> {
         return Err(Error::invalid("duration", "0 would record nothing; use for example 90s, 30m or 1h30m"));
     }
     Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc::channel};
+
+    use super::*;
+
+    #[test]
+    fn the_disk_of_a_bare_name_is_asked_too() {
+        for file in ["a.mp4", "./a.mp4", "/tmp/a.mp4"] {
+            assert!(Gauge::of(folder_of(Path::new(file))).read().is_ok(), "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_nobody_up() {
+        let (asks, mut requested) = mpsc::unbounded_channel();
+        let (let_go, until) = channel();
+        let until = Mutex::new(until);
+        let mut disk = poll_disk(Gauge::new(move || {
+            let _ = asks.send(());
+            let _ = until.lock().map(|until| until.recv());
+            Ok(FreeSpace { free: 1, total: 1 << 40 })
+        }));
+        requested.recv().await.unwrap();
+        // This task is on the only thread that tasks have here: it goes on while the disk hangs.
+        tokio::task::yield_now().await;
+        assert!(disk.try_recv().is_err());
+        let_go.send(()).unwrap();
+        let room = tokio::time::timeout(Duration::from_secs(20), disk.recv()).await.unwrap().unwrap();
+        assert_eq!(nearly_full(room).as_deref(), Some("only 0 MiB are free"));
+    }
 }

@@ -9,13 +9,14 @@ use tokio::task::{Id, JoinSet};
 
 use super::clock::Clock;
 use super::schedule::{Schedule, Settled};
+use super::writer::{Write, Writer, Written};
 use super::{Completion, Notice, OutboxCommand, Perform};
-use crate::db::{Change, Db};
 use crate::error::{Attempt, Error, ErrorKind, Undelivered};
 use crate::recording::{Job, Report, Task};
 
 pub(super) struct Driver {
-    pub db: Db,
+    /// By which the store learns what became of jobs.
+    pub writer: Writer,
     pub perform: Perform,
     pub completions: mpsc::UnboundedSender<Completion>,
     pub schedule: Schedule,
@@ -51,17 +52,22 @@ impl Driver {
                         Err(e) => (e.id(), Err(Error::new(ErrorKind::Internal, "it panicked").into())),
                     };
                     if let Some(job) = self.running.remove(&id) {
-                        self.settle(&job, attempt).await;
+                        self.settle(&job, attempt);
                     }
                 }
+                Some(written) = self.writer.next() => self.written(written),
                 () = sleep(wait) => {}
             }
-            if !self.schedule.is_telling() {
+            if !self.schedule.is_telling() && !self.schedule.is_writing() {
                 for waiting in self.waiting.drain(..) {
                     let _ = waiting.send(());
                 }
             }
             self.answer_delivered();
+        }
+        self.writer.close();
+        while let Some(written) = self.writer.next().await {
+            self.written(written);
         }
     }
 
@@ -80,7 +86,7 @@ impl Driver {
         }
     }
 
-    async fn settle(&mut self, job: &Job, attempt: Attempt) {
+    fn settle(&mut self, job: &Job, attempt: Attempt) {
         let jitter = rand::rng().random_range(0.0..1.0);
         let again = matches!(attempt, Err(Undelivered::Retry(_)));
         let settled = self.schedule.settle(job, again, self.clock.now(), jitter);
@@ -92,60 +98,54 @@ impl Driver {
                     None => job,
                 };
                 tracing::warn!(%recording, queue, attempts = job.attempts, %error, "a job failed; it will be retried");
-                self.keep(move |db| db.postpone(&job)).await;
+                self.write(Write::Postpone(job));
             }
             (Some(Settled::Gone(job)), Err(error)) => {
                 tracing::error!(%recording, queue, attempts = job.attempts, %error, "a job is given up");
-                self.gone(job, Some(error)).await;
+                self.gone(job, Some(error));
             }
             (Some(Settled::Gone(job) | Settled::Postponed(job)), Ok(())) => {
                 tracing::debug!(%recording, queue, "done");
-                self.gone(job, None).await;
+                self.gone(job, None);
             }
             (None, _) => {}
         }
     }
 
     /// A job that will not be tried again: whoever changes recordings hears of it, and takes it out together with that change.
-    async fn gone(&mut self, job: Job, error: Option<Error>) {
+    fn gone(&mut self, job: Job, error: Option<Error>) {
         let id = job.recording.clone();
         let report = match (&job.task, error) {
             (Task::Publish, None) => Report::Stored,
             (Task::Publish, Some(error)) => Report::StoreLost(error.into()),
             // What becomes of the file is said by whoever publishes it.
-            (Task::Upload, _) => return self.take_out(job).await,
+            (Task::Upload, None) => return self.write(Write::Done(job)),
+            (Task::Upload, Some(_)) => return self.write(Write::GivenUp(job)),
             // What cannot be removed is left behind, and has been said above.
             (Task::Remove { .. }, _) => Report::Removed,
-            (Task::Notify { to, .. }, error) => {
-                if let Some(error) = &error {
-                    let report = Report::GaveUp(format!("{}: {}", to.kind(), error.message));
-                    let _ = self.completions.send(Completion { recording: id.clone(), report, done: None });
-                }
-                self.take_out(job.clone()).await;
-                let left = self.db.jobs_of(&id).unwrap_or_default();
-                let waits = |job: &Job| match &job.task {
-                    Task::Notify { to, .. } => to.is_notification(),
-                    Task::Upload | Task::Publish | Task::Remove { .. } => false,
-                };
-                if to.is_notification() && error.is_none() && !left.iter().any(waits) {
-                    let _ = self.completions.send(Completion { recording: id, report: Report::Notified, done: None });
-                }
-                return;
+            (Task::Notify { .. }, None) => return self.write(Write::Done(job)),
+            (Task::Notify { to, .. }, Some(error)) => {
+                let report = Report::GaveUp(format!("{}: {}", to.kind(), error.message));
+                let _ = self.completions.send(Completion { recording: id, report, done: None });
+                return self.write(Write::GivenUp(job));
             }
         };
         let _ = self.completions.send(Completion { recording: id, report, done: Some(job) });
     }
 
-    async fn take_out(&self, job: Job) {
-        self.keep(move |db| db.commit(Change { done: &[&job], ..Change::default() })).await;
+    /// The next job of its lane waits until the store knows what became of this one: after a crash they are done in order.
+    fn write(&mut self, write: Write) {
+        self.schedule.write(write.job());
+        self.writer.write(write);
     }
 
-    async fn keep(&self, write: impl FnOnce(&Db) -> crate::error::Result<()> + Send + 'static) {
-        let db = self.db.clone();
-        let done = tokio::task::spawn_blocking(move || write(&db)).await;
-        if let Ok(Err(error)) = done {
-            // Then the next process does it once more.
-            tracing::error!(%error, "the result of a job cannot be saved");
+    fn written(&mut self, Written { write, notifies }: Written) {
+        self.schedule.written(write.job(), self.clock.now());
+        match write {
+            Write::Done(Job { recording, task: Task::Notify { to, .. }, .. }) if to.is_notification() && !notifies => {
+                let _ = self.completions.send(Completion { recording, report: Report::Notified, done: None });
+            }
+            Write::Done(_) | Write::GivenUp(_) | Write::Postpone(_) => {}
         }
     }
 }

@@ -5,8 +5,11 @@ mod clock;
 mod driver;
 mod parts;
 mod schedule;
+#[cfg(test)]
+mod tests;
 mod upload;
 mod work;
+mod writer;
 
 pub use upload::{publish, upload};
 pub use work::Worker;
@@ -76,8 +79,8 @@ impl Outbox {
         }
         let (commands, inbox) = mpsc::unbounded_channel();
         let (running, tasks) = (HashMap::new(), JoinSet::new());
-        let (waiting, awaited) = (Vec::new(), Vec::new());
-        let driver = driver::Driver { db, perform, completions, schedule, clock, running, tasks, waiting, awaited };
+        let (waiting, awaited, writer) = (Vec::new(), Vec::new(), writer::Writer::start(db));
+        let driver = driver::Driver { writer, perform, completions, schedule, clock, running, tasks, waiting, awaited };
         Ok((Self { commands }, tokio::spawn(driver.run(inbox))))
     }
 

@@ -29,6 +29,9 @@ pub struct Schedule {
     busy: BTreeSet<QueueKey>,
     /// How many of those tell somebody something.
     notifying: usize,
+    /// Jobs that were performed and of which the store does not know yet what became: nothing passes them in their lane, and those
+    /// that wait for them wait on, or a crash would let them be done again after what came later.
+    unwritten: BTreeSet<(QueueKey, u8)>,
     /// When those went that are here no more, by lane and rank.
     gone: BTreeMap<(QueueKey, u8), Timestamp>,
     /// When another process' jobs were taken up: what went before that may have gone just then.
@@ -127,6 +130,25 @@ impl Schedule {
         known.clone()
     }
 
+    /// What became of this job is being written.
+    pub fn write(&mut self, job: &Job) {
+        self.unwritten.insert((job.queue(), job.rank()));
+    }
+
+    /// It is written: only now it went, for those that have to keep a distance from it.
+    pub fn written(&mut self, job: &Job, now: Timestamp) {
+        let place = (job.queue(), job.rank());
+        self.unwritten.remove(&place);
+        if !self.is_here(&place) {
+            self.gone.insert(place, now);
+        }
+    }
+
+    /// The store does not know yet what became of some job.
+    pub fn is_writing(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
     /// Is this notice still to be delivered?
     pub fn has(&self, recording: &RecordingId, event: Event, to: &Target) -> bool {
         self.is_here(&(QueueKey { recording: recording.clone(), name: to.name() }, event.rank()))
@@ -138,7 +160,9 @@ impl Schedule {
 
     /// The first job of each lane in which none is being performed.
     fn idle(&self) -> impl Iterator<Item = (&QueueKey, &Waiting)> {
-        let idle = self.queues.iter().filter(|(queue, _)| !self.busy.contains(queue));
+        let unwritten =
+            |queue: &QueueKey| self.unwritten.range((queue.clone(), 0)..=(queue.clone(), u8::MAX)).next().is_some();
+        let idle = self.queues.iter().filter(move |(queue, _)| !self.busy.contains(queue) && !unwritten(queue));
         idle.filter_map(|(queue, jobs)| Some((queue, jobs.values().next()?)))
     }
 
@@ -146,7 +170,7 @@ impl Schedule {
     fn ready_at(&self, Waiting { job, since }: &Waiting) -> Timestamp {
         let Some(after) = &job.after else { return job.not_before };
         let place = after.place(&job.recording);
-        let from = if self.is_here(&place) {
+        let from = if self.is_here(&place) || self.unwritten.contains(&place) {
             later(*since, after.at_most)
         } else {
             let gone = self.gone.get(&place).copied().or(self.begun);
@@ -421,6 +445,8 @@ mod tests {
         Add(usize),
         /// This one of those that are performed ends: done, given up, or to be tried again.
         End(usize, bool),
+        /// The store takes what became of one of them.
+        Written,
         Pass,
         /// The process dies; the next one takes up what is in the store.
         Crash,
@@ -430,6 +456,7 @@ mod tests {
         let act = prop_oneof![
             4 => (0..LIFE.len()).prop_map(Act::Add),
             6 => (0..4_usize, any::<bool>()).prop_map(|(n, again)| Act::End(n, again)),
+            6 => Just(Act::Written),
             2 => Just(Act::Pass),
             1 => Just(Act::Crash),
         ];
@@ -457,11 +484,13 @@ mod tests {
             // What a store holds, what is being performed, when each went and since when a process knows it.
             let mut store: BTreeMap<(QueueKey, u8), Job> = BTreeMap::new();
             let mut running: Vec<Job> = Vec::new();
+            let mut unwritten: Vec<Settled> = Vec::new();
             let mut went: BTreeMap<(QueueKey, u8), Timestamp> = BTreeMap::new();
             let mut since: BTreeMap<(QueueKey, u8), Timestamp> = BTreeMap::new();
             let place = |job: &Job| (job.queue(), job.rank());
             // In the end everything answers: each is tried until it is done.
-            let rest = (0..LIFE.len()).map(|n| (0, Act::Add(n))).chain((0..60).map(|_| (70_000, Act::End(0, false))));
+            let ends = (0..60).flat_map(|_| [(70_000, Act::End(0, false)), (0, Act::Written)]);
+            let rest = (0..LIFE.len()).map(|n| (0, Act::Add(n))).chain(ends);
             for (ms, act) in acts.into_iter().chain(rest) {
                 now += SignedDuration::from_millis(ms);
                 match act {
@@ -477,18 +506,27 @@ mod tests {
                     Act::End(n, again) => {
                         if !running.is_empty() {
                             let job = running.remove(n % running.len());
-                            match schedule.settle(&job, again, now, 0.5) {
-                                Some(Settled::Gone(job)) => {
-                                    store.remove(&place(&job));
-                                    went.insert(place(&job), now);
-                                }
-                                Some(Settled::Postponed(job)) => drop(store.insert(place(&job), job)),
-                                None => prop_assert!(false, "it was not there"),
-                            }
+                            let settled = schedule.settle(&job, again, now, 0.5);
+                            prop_assert!(settled.is_some(), "it was not there");
+                            schedule.write(&job);
+                            unwritten.extend(settled);
                         }
                     }
+                    Act::Written if unwritten.is_empty() => {}
+                    Act::Written => match unwritten.remove(0) {
+                        Settled::Gone(job) => {
+                            schedule.written(&job, now);
+                            store.remove(&place(&job));
+                            went.insert(place(&job), now);
+                        }
+                        Settled::Postponed(job) => {
+                            schedule.written(&job, now);
+                            store.insert(place(&job), job);
+                        }
+                    },
                     Act::Crash => {
                         running.clear();
+                        unwritten.clear();
                         schedule = Schedule::default();
                         schedule.take_up(store.values().cloned().collect(), now);
                         since.extend(store.keys().map(|place| (place.clone(), now)));
@@ -509,7 +547,8 @@ mod tests {
                     running.push(job);
                 }
                 // Whatever waits has a time or something that ends.
-                prop_assert!(schedule.len() == 0 || !running.is_empty() || schedule.next_at().is_some());
+                let ends = !running.is_empty() || !unwritten.is_empty();
+                prop_assert!(schedule.len() == 0 || ends || schedule.next_at().is_some());
             }
             prop_assert!(store.is_empty() && schedule.len() == 0, "stuck: {:?}", store.keys());
         }

@@ -79,7 +79,7 @@ impl Upload<'_> {
     /// Into a folder: moved when it is whole.
     async fn whole(&self) -> Attempt {
         loop {
-            match self.spool_state()? {
+            match self.spool_state().await? {
                 SpoolState::Whole(file, _) => {
                     return match self.step {
                         Step::Send => Ok(()),
@@ -119,7 +119,7 @@ impl Upload<'_> {
                     (e, sent.part)
                 }
                 Err(Undelivered::Retry(e)) if e.kind == ErrorKind::ResourceExhausted => {
-                    let (size, whole) = match self.spool_state()? {
+                    let (size, whole) = match self.spool_state().await? {
                         SpoolState::Whole(_, size) => (size, true),
                         SpoolState::Growing(_, size) => (size, false),
                         SpoolState::Nothing => (0, true),
@@ -164,7 +164,7 @@ impl Upload<'_> {
 
     async fn attempt(&self, sent: &mut Checkpoint) -> Attempt {
         loop {
-            match self.spool_state()? {
+            match self.spool_state().await? {
                 SpoolState::Growing(file, size) => {
                     let next = parts::next_whole(&sent.parts, sent.part, size);
                     let done = match next {
@@ -338,25 +338,11 @@ impl Upload<'_> {
         Ok(())
     }
 
-    fn spool_state(&self) -> Result<SpoolState> {
-        let (part, extension) = (self.spool.part(self.id, self.recording.extension()), self.recording.extension());
-        let size = |path: &Path| match std::fs::metadata(path) {
-            Ok(meta) => Ok(Some(meta.len())),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(unreadable(path, &e)),
-        };
-        // Twice, because it may get its name between the looks.
-        for _ in 0..2 {
-            if let Some(file) = self.spool.sealed(self.id, extension)
-                && let Some(bytes) = size(&file)?
-            {
-                return Ok(SpoolState::Whole(file, bytes));
-            }
-            if let Some(bytes) = size(&part)? {
-                return Ok(SpoolState::Growing(part, bytes));
-            }
-        }
-        Ok(SpoolState::Nothing)
+    /// A disk that hangs holds up this recording alone.
+    async fn spool_state(&self) -> Result<SpoolState> {
+        let (spool, id, extension) = (self.spool.clone(), self.id.clone(), self.recording.extension());
+        let looked = tokio::task::spawn_blocking(move || spool_state(&spool, &id, extension)).await;
+        looked.map_err(|e| Error::new(ErrorKind::Internal, format!("{}: {e}", self.id)))?
     }
 
     async fn stored(&self) -> Result<Stored> {
@@ -409,6 +395,27 @@ fn gone(id: &RecordingId, why: &str) -> Undelivered {
 /// Azure's uploads have no names; an empty one here means that none was begun.
 fn name_of(upload: String) -> String {
     if upload.is_empty() { "-".to_owned() } else { upload }
+}
+
+fn spool_state(spool: &Spool, id: &RecordingId, extension: &str) -> Result<SpoolState> {
+    let part = spool.part(id, extension);
+    let size = |path: &Path| match std::fs::metadata(path) {
+        Ok(meta) => Ok(Some(meta.len())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(unreadable(path, &e)),
+    };
+    // Twice, because it may get its name between the looks.
+    for _ in 0..2 {
+        if let Some(file) = spool.sealed(id, extension)
+            && let Some(bytes) = size(&file)?
+        {
+            return Ok(SpoolState::Whole(file, bytes));
+        }
+        if let Some(bytes) = size(&part)? {
+            return Ok(SpoolState::Growing(part, bytes));
+        }
+    }
+    Ok(SpoolState::Nothing)
 }
 
 /// These bytes of the file; `None` when it does not have them (any more).
