@@ -19,6 +19,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("ids", Pure, ""),
     ("error", Pure, ""),
     ("secret", Pure, ""),
+    ("document", Pure, "error"),
     ("fields", Pure, "error"),
     ("media", Pure, ""),
     ("timeline", Pure, ""),
@@ -40,7 +41,11 @@ const LAW: &[(&str, Band, &str)] = &[
     ("recorder", Impure, "ids error media scene recording livekit room pipeline"),
     ("outbox", Impure, "ids error recording egress spool storage db notify"),
     ("control", Impure, "ids error scene recording egress capacity spool storage db recorder outbox"),
-    ("api", Impure, "ids error secret fields scene recording egress sealing capacity livekit psrpc storage control"),
+    (
+        "api",
+        Impure,
+        "ids error secret document fields scene recording egress sealing capacity livekit psrpc storage control",
+    ),
 ];
 
 /// Put the others together and may name anyone.
@@ -73,6 +78,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ipnet", &["api"]),
     ("cosmic_text", &["compositor"]),
     ("yuv_sys", &["compositor"]),
+    ("serde_ignored", &["document"]),
+    ("serde_path_to_error", &["document"]),
     ("ureq", &[]),
     ("reqwest", &["http", "livekit", "notify", "storage", "cmd"]),
 ];

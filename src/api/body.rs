@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use warp::Buf;
 
+use crate::document;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fields::Fields;
 
 /// More than any request needs.
 const BYTES: usize = 16 * 1024;
@@ -48,18 +48,17 @@ pub async fn bytes(mut body: Body, limit: usize) -> Result<Vec<u8>> {
     tokio::time::timeout(TIME, read).await.map_err(slow)?
 }
 
-/// The fields of a JSON object; `example` is shown when there is none.
-pub async fn fields(body: Body, example: &str) -> Result<Fields> {
+/// A JSON object as what the endpoint takes; `example` is shown when there is none.
+pub async fn read<T: DeserializeOwned>(body: Body, example: &str) -> Result<T> {
     let bytes = bytes(body, BYTES).await?;
     if bytes.is_empty() {
         return Err(Error::invalid("body", format!("empty; send JSON such as {example}")));
     }
-    let value: Value =
-        serde_json::from_slice(&bytes).map_err(|e| Error::invalid("body", format!("not valid JSON: {e}")))?;
+    let value = document::json("body", &bytes)?;
     if !value.is_object() {
         return Err(Error::invalid("body", format!("not an object; send JSON such as {example}")));
     }
-    Fields::of(value, "").map_err(|e| Error::invalid("body", e.message))
+    document::read(value, "")
 }
 
 /// The room of this path segment.
@@ -89,6 +88,8 @@ pub fn decode(segment: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     #[test]
@@ -97,6 +98,35 @@ mod tests {
         assert_eq!(room("r%C3%A9union%2F1%20a+b").unwrap(), "réunion/1 a+b");
         for wrong in ["", "%00", "a%0Ab", "%", "%2", "%zz", "%ff", &"x".repeat(257)] {
             assert!(room(wrong).unwrap_err().message.starts_with("room: "), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_one_object_that_says_everything_once() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Wanted {
+            days: Option<u32>,
+        }
+        let read = async |text: &str| {
+            let body: Body = Box::pin(futures_util::stream::iter([Ok(Bytes::from(text.to_owned()))]));
+            super::read::<Wanted>(body, "{}").await.map(|wanted| wanted.days).map_err(|e| e.message)
+        };
+        assert_eq!(read(" {\"days\": 3} ").await, Ok(Some(3)));
+        assert_eq!(read("{\"days\": null}").await, Ok(None));
+        let deep = format!("{{\"days\": {}{}}}", "[".repeat(200), "]".repeat(200));
+        for (text, wanted) in [
+            ("", "body: empty; send JSON such as {}"),
+            ("[]", "body: not an object; send JSON such as {}"),
+            ("null", "body: not an object; send JSON such as {}"),
+            ("{\"days\": 3", "body: not valid JSON: "),
+            (&deep, "body: not valid JSON: recursion limit exceeded"),
+            ("{\"days\": 3, \"days\": 4}", "days: it is there twice"),
+            ("{\"days\": \"s3cret\"}", "days: expected a whole number from 0 to 4294967295, found a string"),
+            ("{\"Days\": 3}", "Days: there is no such field"),
+        ] {
+            let error = read(text).await.unwrap_err();
+            assert!(error.starts_with(wanted) && !error.contains("s3cret"), "{error}");
         }
     }
 }

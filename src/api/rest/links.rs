@@ -1,6 +1,7 @@
 //! `POST` and `DELETE /api/v1.0/recordings/{id}/share/`: makes a share link, and takes all of them back.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use serde_json::json;
 use warp::reply::Response;
 
@@ -17,17 +18,21 @@ const DAYS: u32 = 30;
 /// And at most.
 const DAYS_MAX: u32 = 366;
 
+/// The body of a request for a link.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    expires_in_days: Option<u32>,
+}
+
 /// `{"expires_in_days": n}` → 201 `{"url", "expires_at"}`. A link never outlives its recording.
 pub(super) async fn share(api: &Api, caller: &Caller, call: &Call, body: Body) -> Result<Response> {
     let recording = find(api, caller, &call.segment)?;
-    let mut fields = body::fields(body, "{\"expires_in_days\": 30}").await?;
-    let days = fields.number("expires_in_days")?.unwrap_or(DAYS);
+    let wanted: Wanted = body::read(body, "{\"expires_in_days\": 30}").await?;
+    let days = wanted.expires_in_days.unwrap_or(DAYS);
     if !(1..=DAYS_MAX).contains(&days) {
         let why = format!("{days} is out of range; use 1 to {DAYS_MAX} days");
         return Err(Error::invalid("expires_in_days", why));
-    }
-    if let Some(unknown) = fields.left().first() {
-        return Err(Error::invalid(unknown, "there is no such field"));
     }
     let (now, ttl) = (Timestamp::now(), SignedDuration::from_hours(i64::from(days) * 24));
     let end = Sharer::end(&recording, now, ttl);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use warp::http::header::HOST;
 use warp::reply::Response;
 
@@ -76,16 +77,19 @@ pub(super) async fn delete(api: &Api, caller: &Caller, call: &Call) -> Result<Re
     Ok(no_content())
 }
 
+/// The body of a request for another layout.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    layout: Option<String>,
+}
+
 /// Shows it in another layout from now on: 200; 409 when it does not run.
 pub(super) async fn layout(api: &Api, caller: &Caller, call: &Call, body: Body) -> Result<Response> {
     let recording = find(api, caller, &call.segment)?;
     enabled(api)?;
-    let mut fields = body::fields(body, "{\"layout\": \"grid\"}").await?;
-    let name =
-        fields.text("layout")?.ok_or_else(|| Error::invalid("layout", "missing; send {\"layout\": \"grid\"}"))?;
-    if let Some(unknown) = fields.left().first() {
-        return Err(Error::invalid(unknown, "there is no such field"));
-    }
+    let wanted: Wanted = body::read(body, "{\"layout\": \"grid\"}").await?;
+    let name = wanted.layout.ok_or_else(|| Error::invalid("layout", "missing; send {\"layout\": \"grid\"}"))?;
     let recording = api.control.set_layout(&recording.id, layout_named("layout", &name)?).await?;
     Ok(shown(api, caller, &recording).await)
 }

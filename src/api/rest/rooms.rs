@@ -20,7 +20,7 @@ pub(super) async fn start(api: &Api, caller: &Caller, call: &Call, body: Body) -
     caller.enter(&room)?;
     enabled(api)?;
     let header = call.asker.headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default());
-    let start = StartBody::read(body::fields(body, EXAMPLE).await?)?.with_idempotency_key(header)?;
+    let start = StartBody::read(body::read(body, EXAMPLE).await?)?.with_idempotency_key(header)?;
     if let Some(mode) = &start.options.original_mode {
         api.modes.of(mode).map_err(|e| e.at("options.original_mode"))?;
     }

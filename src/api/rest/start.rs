@@ -1,12 +1,13 @@
 //! What a client asks of a recording, read and checked: every error names its field.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::fields::Fields;
 use crate::recording::{Container, Encoding, Options, Owner};
 use crate::storage::check_key;
 
@@ -23,7 +24,47 @@ const DAYS: u32 = 36_525;
 /// A week.
 const MAX_DURATION: u32 = 7 * 86_400;
 
-/// The body of start-recording.
+/// The body of start-recording, as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    mode: Option<String>,
+    #[serde(default)]
+    options: Wanted,
+}
+
+/// `options`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Wanted {
+    layout: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+    framerate: Option<u32>,
+    video_bitrate: Option<u32>,
+    max_duration: Option<u32>,
+    language: Option<String>,
+    transcribe: Option<bool>,
+    collect_metadata: Option<bool>,
+    original_mode: Option<String>,
+    owner: Option<WantedOwner>,
+    output_key: Option<String>,
+    expires_in_days: Option<u32>,
+    expires_after: Option<u32>,
+    idempotency_key: Option<String>,
+}
+
+/// `options.owner`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedOwner {
+    email: Option<String>,
+    name: Option<String>,
+    locale: Option<String>,
+    time_zone: Option<String>,
+}
+
+/// A request that can be met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartBody {
     /// `mode`.
@@ -37,38 +78,12 @@ pub struct StartBody {
 }
 
 impl StartBody {
-    /// Reads it.
-    pub fn read(mut body: Fields) -> Result<Self> {
-        let mode = body.text("mode")?.ok_or_else(|| {
+    /// Checks a request. The error names the field.
+    pub fn read(body: Body) -> Result<Self> {
+        let mode = body.mode.ok_or_else(|| {
             Error::invalid("mode", "missing; send {\"mode\": \"screen_recording\"} or {\"mode\": \"transcript\"}")
         })?;
-        let mut requested = body.section("options")?;
-        let mut owner = requested.section("owner")?;
-        let encoding = Encoding {
-            layout: requested.text("layout")?,
-            width: requested.number("width")?,
-            height: requested.number("height")?,
-            framerate: requested.number("framerate")?,
-            video_bitrate: requested.number("video_bitrate")?,
-        };
-        let max_duration = number(&mut requested, "max_duration", 1..=MAX_DURATION, "seconds")?;
-        let options = Options {
-            language: checked(&mut requested, "language", "a language such as fr or auto", is_tag)?,
-            transcribe: requested.flag("transcribe")?,
-            collect_metadata: requested.flag("collect_metadata")?,
-            original_mode: requested.text("original_mode")?,
-            owner: read_owner(&mut owner)?,
-            key: checked(&mut requested, "output_key", "a relative path such as meetings/daily.mp4", is_key)?,
-            expires_after: expires_after(&mut requested)?,
-            idempotency_key: checked(&mut requested, "idempotency_key", IDEMPOTENCY, is_idempotency_key)?,
-            ..Options::default()
-        };
-        match body.left().into_iter().chain(owner.left()).chain(requested.left()).next() {
-            Some(unknown) => Err(Error::invalid(&unknown, "there is no such field")),
-            None => {
-                Ok(Self { mode, encoding, max_duration: max_duration.map(|n| Duration::from_secs(n.into())), options })
-            }
-        }
+        body.options.checked(mode).map_err(|e| e.below("options."))
     }
 
     /// Takes the idempotency key of a header too.
@@ -103,50 +118,66 @@ impl StartBody {
 
 const IDEMPOTENCY: &str = "1 to 255 printable ASCII characters";
 
-fn read_owner(fields: &mut Fields) -> Result<Option<Owner>> {
-    if fields.keys().is_empty() {
-        return Ok(None);
+impl Wanted {
+    fn checked(self, mode: String) -> Result<StartBody> {
+        let expires_after = self.expires_after()?;
+        let (layout, width, height) = (self.layout, self.width, self.height);
+        let encoding = Encoding { layout, width, height, framerate: self.framerate, video_bitrate: self.video_bitrate };
+        let seconds = within("max_duration", self.max_duration, 1..=MAX_DURATION, "seconds")?;
+        let options = Options {
+            language: passing("language", self.language, "a language such as fr or auto", is_tag)?,
+            transcribe: self.transcribe,
+            collect_metadata: self.collect_metadata,
+            original_mode: self.original_mode,
+            owner: self.owner.map(WantedOwner::checked).transpose().map_err(|e| e.below("owner."))?,
+            key: passing("output_key", self.output_key, "a relative path such as meetings/daily.mp4", is_key)?,
+            expires_after,
+            idempotency_key: passing("idempotency_key", self.idempotency_key, IDEMPOTENCY, is_idempotency_key)?,
+            ..Options::default()
+        };
+        Ok(StartBody { mode, encoding, max_duration: seconds.map(|n| Duration::from_secs(n.into())), options })
     }
-    let path = fields.path_of("email");
-    let email = checked(fields, "email", "a mail address such as ada@example.org", is_email)?;
-    let email = email.ok_or_else(|| Error::invalid(&path, "missing; an owner is who gets the mail"))?;
-    Ok(Some(Owner {
-        email,
-        name: checked(fields, "name", "a name of at most 200 characters on one line", is_name)?,
-        locale: checked(fields, "locale", "a language such as fr or pt-BR", is_tag)?,
-        time_zone: checked(fields, "time_zone", "an IANA time zone such as Europe/Paris", is_time_zone)?,
-    }))
-}
 
-fn expires_after(requested: &mut Fields) -> Result<Option<SignedDuration>> {
-    let days = number(requested, "expires_in_days", 1..=DAYS, "days")?;
-    let seconds = number(requested, "expires_after", 60..=u32::MAX, "seconds")?;
-    match (days, seconds) {
-        (Some(_), Some(_)) => {
-            Err(Error::invalid(&requested.path_of("expires_after"), "expires_in_days is there too; send one of them"))
+    fn expires_after(&self) -> Result<Option<SignedDuration>> {
+        let days = within("expires_in_days", self.expires_in_days, 1..=DAYS, "days")?;
+        let seconds = within("expires_after", self.expires_after, 60..=u32::MAX, "seconds")?;
+        match (days, seconds) {
+            (Some(_), Some(_)) => {
+                Err(Error::invalid("expires_after", "expires_in_days is there too; send one of them"))
+            }
+            (Some(days), None) => Ok(Some(SignedDuration::from_hours(i64::from(days) * 24))),
+            (None, Some(seconds)) => Ok(Some(SignedDuration::from_secs(seconds.into()))),
+            (None, None) => Ok(None),
         }
-        (Some(days), None) => Ok(Some(SignedDuration::from_hours(i64::from(days) * 24))),
-        (None, Some(seconds)) => Ok(Some(SignedDuration::from_secs(seconds.into()))),
-        (None, None) => Ok(None),
     }
 }
 
-fn number(fields: &mut Fields, key: &str, range: std::ops::RangeInclusive<u32>, unit: &str) -> Result<Option<u32>> {
-    let path = fields.path_of(key);
-    match fields.number(key)? {
+impl WantedOwner {
+    fn checked(self) -> Result<Owner> {
+        let email = passing("email", self.email, "a mail address such as ada@example.org", is_email)?;
+        Ok(Owner {
+            email: email.ok_or_else(|| Error::invalid("email", "missing; an owner is who gets the mail"))?,
+            name: passing("name", self.name, "a name of at most 200 characters on one line", is_name)?,
+            locale: passing("locale", self.locale, "a language such as fr or pt-BR", is_tag)?,
+            time_zone: passing("time_zone", self.time_zone, "an IANA time zone such as Europe/Paris", is_time_zone)?,
+        })
+    }
+}
+
+fn within(field: &str, number: Option<u32>, range: RangeInclusive<u32>, unit: &str) -> Result<Option<u32>> {
+    match number {
         Some(n) if !range.contains(&n) => {
             let (low, high) = (range.start(), range.end());
-            Err(Error::invalid(&path, format!("{n} is out of range; use {low} to {high} {unit}")))
+            Err(Error::invalid(field, format!("{n} is out of range; use {low} to {high} {unit}")))
         }
         n => Ok(n),
     }
 }
 
 /// A text that passes; the error says what it should be, not what it is.
-fn checked(fields: &mut Fields, key: &str, wanted: &str, passes: fn(&str) -> bool) -> Result<Option<String>> {
-    let path = fields.path_of(key);
-    match fields.text(key)? {
-        Some(text) if !passes(&text) => Err(Error::invalid(&path, format!("not {wanted}"))),
+fn passing(field: &str, text: Option<String>, wanted: &str, passes: fn(&str) -> bool) -> Result<Option<String>> {
+    match text {
+        Some(text) if !passes(&text) => Err(Error::invalid(field, format!("not {wanted}"))),
         text => Ok(text),
     }
 }
@@ -192,9 +223,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::document;
 
     fn start(body: serde_json::Value) -> Result<StartBody> {
-        StartBody::read(Fields::of(body, "")?)
+        StartBody::read(document::read(body, "")?)
     }
 
     #[test]
@@ -228,6 +260,8 @@ mod tests {
             (json!({"language": "fr\r\nX"}), "language: not a language"),
             (json!({"max_duration": 0}), "max_duration: 0 is out of range"),
             (json!({"owner": {"name": "Ada"}}), "owner.email: missing"),
+            (json!({"owner": {}}), "owner.email: missing"),
+            (json!({"owner": {"email": 77}}), "owner.email: expected a string (numbers in quotes), found a number"),
             (json!({"owner": {"email": "ada@example.org", "x": 1}}), "owner.x: there is no such field"),
             (
                 json!({"owner": {"email": "ada@example.org", "time_zone": "Mars/Olympus"}}),
