@@ -6,7 +6,6 @@ pub mod error; // What went wrong: kind and message.
 pub mod secret; // Strings that cannot be printed.
 pub mod media; // What goes between room and pipeline: units, sender reports, tracks.
 pub mod document; // JSON and YAML → structs; errors name the path and show no value.
-pub mod fields; // Typed reading of a JSON object.
 pub mod timeline; // RTP time and arrival → recording time.
 pub mod scene; // Geometry: who is seen where.
 pub mod compositor; // Frames → one canvas.

@@ -528,8 +528,8 @@ async fn sentinels_lead_to_the_master() {
     let section = serde_json::json!({
         "sentinel_addresses": ["127.0.0.1:1", sentinel.address()], "sentinel_master_name": "main", "db": 1 });
     let settings = |section| {
-        let mut fields = greffier::fields::Fields::of(section, "redis").unwrap();
-        Bus::start(Settings::read(&mut fields).unwrap().unwrap())
+        let section = greffier::document::read(section, "redis").unwrap();
+        Bus::start(Settings::read(section).unwrap().unwrap())
     };
     let by_sentinel = settings(section.clone());
     by_sentinel.ping().await.unwrap();
@@ -555,8 +555,8 @@ async fn tls_is_used_and_its_authority_checked() {
     let _redis =
         Redis::start_with(&[&arguments[..], &["--tls-ca-cert-file", &cert, "--tls-auth-clients", "no"]].concat());
     let settings = |section| {
-        let mut fields = greffier::fields::Fields::of(section, "redis").unwrap();
-        Bus::start(Settings::read(&mut fields).unwrap().unwrap())
+        let section = greffier::document::read(section, "redis").unwrap();
+        Bus::start(Settings::read(section).unwrap().unwrap())
     };
     let address = format!("localhost:{port}");
     let trusting =

@@ -15,10 +15,10 @@ mod serve;
 mod settings;
 mod share;
 
-pub use auth::{ApiKey, ApiToken, Scope, Scopes};
+pub use auth::{ApiKey, ApiToken, Entry as TokenEntry, Scope, Scopes};
 pub use dto::RestStatus;
 pub use metrics::{Metrics, Ports, Served};
-pub use settings::{Parser, Settings, StorageEvents};
+pub use settings::{Parser, Sections, Settings, StorageEvents};
 pub use share::{Sharer, public_url};
 
 use tokio::net::TcpListener;

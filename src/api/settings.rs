@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::api::auth::{ApiToken, Scopes, Tokenless, TrustedProxies};
+use serde::Deserialize;
+
+use crate::api::auth::{ApiToken, Entry, Scopes, Tokenless, TrustedProxies};
 use crate::error::{Error, Result};
-use crate::fields::Fields;
 use crate::secret::Secret;
 
 /// `listen`, `api_token`, `api_tokens`, `public_url`, `trusted_proxies`, `media_url` and what `recording` says about the API.
@@ -26,6 +27,26 @@ pub struct Settings {
     pub enabled: bool,
     /// Storage events.
     pub events: StorageEvents,
+}
+
+/// What the configuration says about the API, as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sections {
+    /// `listen`.
+    pub listen: String,
+    /// `api_token`.
+    pub api_token: Option<Secret>,
+    /// `api_tokens`.
+    pub api_tokens: Vec<Entry>,
+    /// `allow_unauthenticated_loopback`.
+    pub allow_unauthenticated_loopback: Option<bool>,
+    /// `public_url`.
+    pub public_url: Option<String>,
+    /// `trusted_proxies`.
+    pub trusted_proxies: Vec<String>,
+    /// `media_url`.
+    pub media_url: Option<String>,
 }
 
 /// Which storage events are taken.
@@ -55,23 +76,19 @@ const TOKEN_BYTES: usize = 16;
 impl Settings {
     /// The API at `listen` with this one token; see [`Settings::read`] for the rest.
     pub fn new(listen: &str, token: Option<Secret>) -> Result<Self> {
-        Self::read(listen, token, &mut Fields::default())
+        Self::read(Sections { listen: listen.to_owned(), api_token: token, ..Sections::default() })
     }
 
-    /// Reads what `root` says besides. Whoever can be reached from elsewhere must know tokens.
-    pub fn read(listen: &str, token: Option<Secret>, root: &mut Fields) -> Result<Self> {
+    /// What the options say. An API that can be reached from elsewhere must know tokens.
+    pub fn read(sections: Sections) -> Result<Self> {
+        let listen = &sections.listen;
         let address: SocketAddr = listen.parse().map_err(|_| {
             Error::invalid("listen", format!("{listen:?} is not an address and port; use 127.0.0.1:7990"))
         })?;
-        let mut tokens = Vec::new();
-        for mut entry in root.sections("api_tokens")? {
-            let token = ApiToken::read(&mut entry)?;
-            if let Some(unknown) = entry.left().first() {
-                return Err(Error::invalid(unknown, "there is no such field"));
-            }
-            tokens.push(token);
-        }
-        if let Some(token) = token {
+        let entries = sections.api_tokens.into_iter().enumerate();
+        let token = |(n, entry)| ApiToken::read(entry).map_err(|e| e.below(&format!("api_tokens[{n}].")));
+        let mut tokens = entries.map(token).collect::<Result<Vec<_>>>()?;
+        if let Some(token) = sections.api_token {
             if token.expose().len() < TOKEN_BYTES {
                 let fix = "make one with `openssl rand -hex 32`";
                 return Err(Error::invalid("api_token", format!("shorter than {TOKEN_BYTES} characters; {fix}")));
@@ -79,7 +96,7 @@ impl Settings {
             tokens.push(ApiToken::hashing("api_token", token.expose(), Scopes::ALL));
         }
         let local = address.ip().is_loopback();
-        let open = root.flag("allow_unauthenticated_loopback")?;
+        let open = sections.allow_unauthenticated_loopback;
         if open == Some(true) && !local {
             let why = format!("{address} can be reached from elsewhere; listen on 127.0.0.1 or leave it out");
             return Err(Error::invalid("allow_unauthenticated_loopback", why));
@@ -89,17 +106,16 @@ impl Settings {
             return Err(Error::invalid("listen", format!("{address} can be reached from elsewhere; {fix}")));
         }
         let open = open.unwrap_or(tokens.is_empty());
-        // The letters want it too: it is not taken away.
-        let public_url = root.clone().text("public_url")?.filter(|url| !url.is_empty());
+        let public_url = sections.public_url.filter(|url| !url.is_empty());
         let public_url = public_url.map(|url| crate::api::public_url(&url)).transpose()?;
-        let trusted_proxies = TrustedProxies::read(root)?;
+        let trusted_proxies = TrustedProxies::read(&sections.trusted_proxies)?;
         Ok(Self {
             listen: address,
             tokens,
             tokenless: Tokenless::of(open, public_url.as_deref(), &trusted_proxies),
             public_url,
             trusted_proxies,
-            media_url: media_url(root.text("media_url")?)?,
+            media_url: media_url(sections.media_url)?,
             enabled: true,
             events: StorageEvents::default(),
         })
@@ -120,8 +136,8 @@ mod tests {
 
     use super::*;
 
-    fn read(listen: &str, root: Value) -> Result<Settings> {
-        Settings::read(listen, None, &mut Fields::of(root, "").unwrap())
+    fn read(listen: &str, value: Value) -> Result<Settings> {
+        Settings::read(Sections { listen: listen.to_owned(), ..crate::document::read(value, "")? })
     }
 
     #[test]
@@ -143,7 +159,9 @@ mod tests {
         assert!(error("0.0.0.0:1", open).starts_with("allow_unauthenticated_loopback: "));
         assert!(error("x", Value::Null).starts_with("listen: "));
         assert!(error("127.0.0.1:1", json!({"media_url": "media"})).starts_with("media_url: "));
-        assert!(error("127.0.0.1:1", json!({"api_tokens": [{"x": 1}]})).starts_with("api_tokens[0].name: "));
+        assert!(error("127.0.0.1:1", json!({"api_tokens": [{}]})).starts_with("api_tokens[0].name: missing"));
+        assert!(error("127.0.0.1:1", json!({"api_tokens": [{"x": 1}]})).starts_with("api_tokens[0].x: there is no"));
+        assert!(error("127.0.0.1:1", json!({"api_tokens": {"x": 1}})).starts_with("api_tokens: expected a list"));
         assert!(
             Settings::new("127.0.0.1:1", Some(Secret::new("short"))).unwrap_err().message.starts_with("api_token: ")
         );

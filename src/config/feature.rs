@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer};
 
 use super::length::length;
-use super::link;
+use super::modes::EncodingSection;
 use super::upstream::class;
 use crate::api::{ApiToken, Parser, Scopes, StorageEvents};
+use crate::document::{checked, filled};
 use crate::error::{Error, Result};
-use crate::fields::Fields;
-use crate::recording::{DiskMarks, Limits, Policy};
+use crate::recording::{DiskMarks, Limits, Policy, Target};
+use crate::secret::Secret;
 
 /// Whether there are recordings, and how the world reaches them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,75 +25,130 @@ pub struct Feature {
     pub storage_events: StorageEvents,
 }
 
-impl Feature {
-    /// The section `recording`.
-    pub(super) fn read(fields: &mut Fields) -> Result<Self> {
-        let base = fields.path_of("download_base_url");
-        let download_base_url = fields.text("download_base_url")?.map(|url| link(&base, &url)).transpose()?;
-        let enabled = fields.flag("enabled")?.unwrap_or(true);
-        Ok(Self { enabled, download_base_url, storage_events: storage_events(fields)? })
-    }
+/// The section `recording` as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Recording {
+    enabled: Option<bool>,
+    #[serde(deserialize_with = "folder")]
+    output_folder: Option<String>,
+    #[serde(deserialize_with = "days")]
+    expiration_days: Option<SignedDuration>,
+    #[serde(deserialize_with = "link")]
+    download_base_url: Option<String>,
+    #[serde(deserialize_with = "parser")]
+    event_parser: Parser,
+    storage_event_enabled: bool,
+    storage_event_auth: Option<bool>,
+    #[serde(deserialize_with = "filled")]
+    storage_event_token: Option<Secret>,
+    /// What videos are made like.
+    pub encoding: EncodingSection,
 }
 
-/// `recording.event_parser` and `recording.storage_event_*`.
-fn storage_events(fields: &mut Fields) -> Result<StorageEvents> {
-    let enabled = fields.flag("storage_event_enabled")?.unwrap_or(false);
-    let auth = fields.flag("storage_event_auth")?.unwrap_or(true);
-    let token = fields.text("storage_event_token")?.filter(|token| !token.is_empty());
-    let name = fields.text("event_parser")?.unwrap_or_default();
-    let parser = match class(&name) {
-        "" | "minio" => Parser::Minio,
-        "s3" => Parser::S3,
-        _ => {
-            let why = format!("there is no parser {name:?}; use minio or s3");
-            return Err(Error::invalid(&fields.path_of("event_parser"), why));
+/// The section `limits` as it is written. Zero is no limit.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LimitsSection {
+    #[serde(deserialize_with = "time")]
+    max_duration: Option<Duration>,
+    max_size: Option<u64>,
+    #[serde(deserialize_with = "time")]
+    empty_room_timeout: Option<Duration>,
+    #[serde(deserialize_with = "time")]
+    warning: Option<Duration>,
+    #[serde(deserialize_with = "percentage")]
+    disk_warning: Option<u32>,
+    disk_reserve: Option<u64>,
+}
+
+impl Recording {
+    /// What holds for every recording.
+    pub fn policy(&self, targets: Vec<Target>, disk: DiskMarks) -> Policy {
+        let output_folder = self.output_folder.clone().unwrap_or_else(|| Policy::default().output_folder);
+        Policy { output_folder, expires_after: self.expiration_days, targets, disk }
+    }
+
+    /// What the rest of the section says.
+    pub fn feature(self) -> Result<Feature> {
+        let (enabled, auth) = (self.storage_event_enabled, self.storage_event_auth.unwrap_or(true));
+        if enabled && auth && self.storage_event_token.is_none() {
+            let why =
+                "missing; set it (RECORDING_STORAGE_EVENT_TOKEN), or let anybody in with storage_event_auth: false";
+            return Err(Error::invalid("recording.storage_event_token", why));
         }
-    };
-    if enabled && auth && token.is_none() {
-        let why = "missing; set it (RECORDING_STORAGE_EVENT_TOKEN), or let anybody in with storage_event_auth: false";
-        return Err(Error::invalid(&fields.path_of("storage_event_token"), why));
+        let hashed = |token: Secret| ApiToken::hashing("storage_event_token", token.expose(), Scopes::default());
+        let token = self.storage_event_token.filter(|_| auth).map(hashed);
+        Ok(Feature {
+            enabled: self.enabled.unwrap_or(true),
+            download_base_url: self.download_base_url,
+            storage_events: StorageEvents { enabled, parser: self.event_parser, token },
+        })
     }
-    let hashed = |token: String| ApiToken::hashing("storage_event_token", &token, Scopes::default());
-    Ok(StorageEvents { enabled, parser, token: token.filter(|_| auth).map(hashed) })
 }
 
-/// `recording.output_folder` and `recording.expiration_days`.
-pub(super) fn policy(fields: &mut Fields) -> Result<Policy> {
-    let path = fields.path_of("output_folder");
-    let folder = fields.text("output_folder")?.unwrap_or_default();
-    let folder = folder.trim_matches('/');
+impl LimitsSection {
+    /// When a recording ends by itself.
+    pub fn read(&self) -> Limits {
+        Limits {
+            max_duration: self.max_duration,
+            max_bytes: self.max_size.filter(|bytes| *bytes > 0),
+            empty_room: self.empty_room_timeout,
+            warning: self.warning,
+        }
+    }
+
+    /// What is left alone of the disk.
+    pub fn disk(&self) -> DiskMarks {
+        DiskMarks { warning: self.disk_warning.unwrap_or(DiskMarks::default().warning), reserve: self.disk_reserve }
+    }
+}
+
+/// The first part of keys, without slashes around.
+fn folder<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<String>, D::Error> {
     let bad = |part: &str| part.is_empty() || part == "." || part == ".." || part.contains(char::is_control);
-    if folder.split('/').any(bad) {
-        return Err(Error::invalid(&path, format!("{folder:?} is no folder; use a path such as recordings")));
-    }
-    let path = fields.path_of("expiration_days");
-    let expires_after = match fields.number("expiration_days")? {
-        None => None,
-        Some(0) => return Err(Error::invalid(&path, "0 would remove recordings at once; leave it out to keep them")),
-        Some(days) => Some(SignedDuration::from_hours(24 * i64::from(days))),
-    };
-    Ok(Policy { output_folder: folder.to_owned(), expires_after, ..Policy::default() })
+    checked(value, |text: Option<String>| match text.as_deref().map(|text| text.trim_matches('/')) {
+        Some(folder) if folder.split('/').any(bad) => {
+            Err(format!("{folder:?} is no folder; use a path such as recordings"))
+        }
+        folder => Ok(folder.map(str::to_owned)),
+    })
 }
 
-/// What is left alone of the disk, in the section `limits`.
-pub(super) fn disk(fields: &mut Fields) -> Result<DiskMarks> {
-    let path = fields.path_of("disk_warning");
-    let warning = fields.number("disk_warning")?.unwrap_or(DiskMarks::default().warning);
-    if warning > 99 {
-        return Err(Error::invalid(&path, format!("{warning} is not a percentage below 100; 0 never warns")));
-    }
-    Ok(DiskMarks { warning, reserve: fields.bytes("disk_reserve")? })
+fn days<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<SignedDuration>, D::Error> {
+    checked(value, |days: Option<u32>| match days {
+        Some(0) => Err("0 would remove recordings at once; leave it out to keep them"),
+        days => Ok(days.map(|days| SignedDuration::from_hours(24 * i64::from(days)))),
+    })
 }
 
-/// The section `limits`. Zero is no limit.
-pub(super) fn limits(fields: &mut Fields) -> Result<Limits> {
-    let mut duration = |key: &str| -> Result<Option<Duration>> {
-        let path = fields.path_of(key);
-        let length = fields.text(key)?.map(|text| length(&path, &text)).transpose()?;
-        Ok(length.filter(|length| !length.is_zero()))
-    };
-    let max_duration = duration("max_duration")?;
-    let (empty_room, warning) = (duration("empty_room_timeout")?, duration("warning")?);
-    let max_bytes = fields.bytes("max_size")?.filter(|bytes| *bytes > 0);
-    Ok(Limits { max_duration, max_bytes, empty_room, warning })
+/// What links begin with: an `http` URL, without a slash at its end.
+fn link<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<String>, D::Error> {
+    let is_link = |text: &str| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    checked(value, |text: Option<String>| match text {
+        Some(text) if !is_link(&text) => Err(format!("{text:?} is no link; use one such as https://meet.example.org")),
+        text => Ok(text.map(|text| text.trim_end_matches('/').to_owned())),
+    })
+}
+
+fn parser<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Parser, D::Error> {
+    checked(value, |name: Option<String>| match name.as_deref().map(class) {
+        None | Some("" | "minio") => Ok(Parser::Minio),
+        Some("s3") => Ok(Parser::S3),
+        Some(name) => Err(format!("there is no parser {name:?}; use minio or s3")),
+    })
+}
+
+/// A length of time; zero is none.
+fn time<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<Duration>, D::Error> {
+    let read = |text: String| length("", &text).map_err(|e| e.why().to_owned());
+    let time = checked(value, |text: Option<String>| text.map(read).transpose())?;
+    Ok(time.filter(|time| !time.is_zero()))
+}
+
+fn percentage<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<u32>, D::Error> {
+    checked(value, |percent: Option<u32>| match percent {
+        Some(percent) if percent > 99 => Err(format!("{percent} is not a percentage below 100; 0 never warns")),
+        percent => Ok(percent),
+    })
 }

@@ -1,17 +1,19 @@
 //! Pure. The section `logging`: how much is written, and how.
 
+use serde::{Deserialize, Deserializer};
+
 use super::source::{DEFAULT, Effective};
-use crate::error::{Error, Result};
-use crate::fields::Fields;
+use crate::document::{self, checked};
 
 /// How much is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
     /// Somebody must act.
     Error,
     /// And: something was lost, or will be.
     Warn,
     /// And: what begins and ends.
+    #[default]
     Info,
     /// And: what is looked at when something is not understood.
     Debug,
@@ -20,9 +22,11 @@ pub enum Level {
 }
 
 /// The section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Logging {
     /// `logging.level`.
+    #[serde(deserialize_with = "level")]
     pub level: Level,
     /// `logging.json`: lines for programs.
     pub json: bool,
@@ -56,25 +60,23 @@ impl Logging {
     /// What is configured, where the level is: else this one.
     pub fn of(effective: &Effective, level: Level) -> Self {
         let section = effective.tree.get("logging").cloned().unwrap_or_default();
-        let read = Fields::of(section, "logging").and_then(|mut fields| Self::read(&mut fields));
         // A wrong level is told by whoever needs the whole configuration.
-        let Ok(read) = read else { return Self { level, json: false } };
+        let Ok(read) = document::read::<Self>(section, "logging") else { return Self { level, json: false } };
         let default = effective.tree.origin("logging.level") == Some(DEFAULT);
         if default { Self { level, ..read } } else { read }
     }
+}
 
-    /// Reads it.
-    pub(super) fn read(fields: &mut Fields) -> Result<Self> {
-        let path = fields.path_of("level");
-        let name = fields.text("level")?.unwrap_or_default();
-        let level = match name.to_lowercase().as_str() {
-            "" | "info" => Level::Info,
-            "error" => Level::Error,
-            "warn" | "warning" => Level::Warn,
-            "debug" => Level::Debug,
-            "trace" => Level::Trace,
-            _ => return Err(Error::invalid(&path, format!("{name:?} is no level; use debug, info, warn or error"))),
-        };
-        Ok(Self { level, json: fields.flag("json")?.unwrap_or(false) })
-    }
+fn level<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Level, D::Error> {
+    checked(value, |name: Option<String>| {
+        let name = name.unwrap_or_default();
+        match name.to_lowercase().as_str() {
+            "" | "info" => Ok(Level::Info),
+            "error" => Ok(Level::Error),
+            "warn" | "warning" => Ok(Level::Warn),
+            "debug" => Ok(Level::Debug),
+            "trace" => Ok(Level::Trace),
+            _ => Err(format!("{name:?} is no level; use debug, info, warn or error")),
+        }
+    })
 }

@@ -6,6 +6,7 @@ mod length;
 mod logging;
 mod modes;
 mod reference;
+mod sections;
 mod show;
 mod source;
 mod suggest;
@@ -29,14 +30,15 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::api;
+use crate::document;
 use crate::error::{Error, Result};
-use crate::fields::Fields;
 use crate::livekit::Server;
 use crate::notify;
 use crate::psrpc;
 use crate::recording::{Limits, Policy, WorkerClasses};
 use crate::secret::Secret;
 use crate::storage;
+use sections::Sections;
 
 /// Everything `greffier serve` needs to know.
 #[derive(Clone, Debug)]
@@ -136,8 +138,8 @@ impl Config {
     /// The LiveKit server alone, for verbs that need nothing else.
     pub fn server(sources: &Sources) -> Result<Server> {
         let effective = sources.read()?;
-        let mut root = Fields::of(effective.tree.values(), "")?;
-        let server = root.section("livekit").and_then(|mut livekit| server(&mut livekit));
+        let section = effective.tree.get("livekit").cloned().unwrap_or_default();
+        let server = document::read(section, "livekit").and_then(|server: Server| server.validate().map(|()| server));
         server.map_err(|e| at_its_origin(&effective, e))
     }
 
@@ -148,111 +150,17 @@ impl Config {
 
     /// What these values say.
     pub fn of(effective: &Effective) -> Result<(Self, Vec<Warning>)> {
-        let mut root = Fields::of(effective.tree.values(), "")?;
         let mut warnings = effective.warnings.clone();
-        let mut left = Vec::new();
-        let config = Self::sections(&mut root, &mut warnings, &mut left).map_err(|e| at_its_origin(effective, e))?;
+        let mut unknown = Vec::new();
+        let sections = document::read_known(effective.tree.values(), "", &mut unknown);
+        let config = sections.and_then(|sections: Sections| sections.read(&mut warnings));
+        let config = config.map_err(|e| at_its_origin(effective, e))?;
         // A section that nobody reads has been named already, by its keys.
-        let named = |path: &String| warnings.iter().any(|warning| warning.is_below(path));
-        left.extend(root.left().into_iter().filter(|path| !named(path)));
-        warnings.extend(left.iter().map(|path| Warning::unknown_key(path, effective.upstream)));
+        unknown.retain(|path| !upstream::means_nothing(path) && !warnings.iter().any(|warning| warning.is_below(path)));
+        warnings.extend(unknown.iter().map(|path| Warning::unknown_key(path, effective.upstream)));
         let mut seen = std::collections::HashSet::new();
         warnings.retain(|warning| seen.insert(warning.to_string()));
         Ok((config, warnings))
-    }
-
-    /// `left` gets the paths that nobody has read.
-    fn sections(root: &mut Fields, warnings: &mut Vec<Warning>, left: &mut Vec<String>) -> Result<Self> {
-        let mut livekit = root.section("livekit")?;
-        let server = server(&mut livekit)?;
-        let token = root.text("api_token")?.map(Secret::new);
-        let mut api = api::Settings::read(&root.text("listen")?.unwrap_or_default(), token, root)?;
-        let (notify, of_notify) = notify::Settings::read(root)?;
-        left.extend(of_notify);
-        let data_dir = PathBuf::from(root.text("data_dir")?.unwrap_or_default());
-        let (health_port, prometheus_port) = (port(root, "health_port")?, port(root, "prometheus_port")?);
-        let logging = Logging::read(&mut root.section("logging")?)?;
-        let mut recording = root.section("recording")?;
-        let encoding = modes::Encoding::read(&mut recording.section("encoding")?, warnings)?;
-        let (worker_classes, mode_storages) = modes::read(&mut root.section("worker_classes")?, &encoding, left)?;
-        let mut policy = Policy { targets: notify.targets(), ..feature::policy(&mut recording)? };
-        let feature = Feature::read(&mut recording)?;
-        (api.enabled, api.events) = (feature.enabled, feature.storage_events.clone());
-        let mut of_limits = root.section("limits")?;
-        let limits = feature::limits(&mut of_limits)?;
-        policy.disk = feature::disk(&mut of_limits)?;
-        let mut stores = root.section("storage")?;
-        let storage = storage::Settings::read(&mut stores)?;
-        left.extend(stores.left());
-        let mut requests = root.section("requests")?;
-        let allowed_hosts = requests.texts("allowed_hosts")?.unwrap_or_default();
-        left.extend(requests.left());
-        let redis = psrpc::Settings::read(&mut root.section("redis")?)?;
-        Ok(Self {
-            server,
-            api,
-            data_dir,
-            worker_classes,
-            mode_storages,
-            policy,
-            limits,
-            feature,
-            health_port,
-            prometheus_port,
-            logging,
-            cluster_id: root.text("cluster_id")?.unwrap_or_default(),
-            disallow_local_storage: root.flag("disallow_local_storage")?.unwrap_or(false),
-            max_cpu_utilization: share(root.real("max_cpu_utilization")?)?,
-            unsupported: api::egress::Unsupported::named(&root.text("unsupported_requests")?.unwrap_or_default())?,
-            allowed_hosts,
-            redis,
-            storage,
-            notify,
-        })
-    }
-}
-
-fn server(livekit: &mut Fields) -> Result<Server> {
-    let server = Server {
-        url: livekit.text("url")?.unwrap_or_default(),
-        api_key: livekit.text("api_key")?.unwrap_or_default(),
-        api_secret: Secret::new(livekit.text("api_secret")?.unwrap_or_default()),
-        ca_file: livekit.text("ca_file")?.map(PathBuf::from),
-        insecure: livekit.flag("insecure")?.unwrap_or(false),
-    };
-    server.validate()?;
-    Ok(server)
-}
-
-/// How much of the machine may be in use when another recording begins; the rest keeps those that run steady.
-fn share(share: Option<f64>) -> Result<f64> {
-    match share {
-        None => Ok(0.9),
-        Some(share) if share > 0.0 && share <= 100.0 => Ok(share),
-        Some(share) => {
-            let fix = "use a share of all cores such as 0.9; 100 refuses nothing as long as recordings keep up";
-            Err(Error::invalid("max_cpu_utilization", format!("{share} is out of range; {fix}")))
-        }
-    }
-}
-
-/// A port; 0 is none.
-fn port(root: &mut Fields, key: &str) -> Result<Option<u16>> {
-    let port = root.number(key)?.unwrap_or(0);
-    match u16::try_from(port) {
-        Ok(0) => Ok(None),
-        Ok(port) => Ok(Some(port)),
-        Err(_) => Err(Error::invalid(key, format!("{port} is no port; use 1 to 65535, or 0 for none"))),
-    }
-}
-
-/// What links begin with: an `http` URL, without a slash at its end.
-fn link(field: &str, text: &str) -> Result<String> {
-    match url::Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.trim_end_matches('/').to_owned()),
-        Ok(_) | Err(_) => {
-            Err(Error::invalid(field, format!("{text:?} is no link; use one such as https://meet.example.org")))
-        }
     }
 }
 
@@ -262,9 +170,9 @@ fn at_its_origin(effective: &Effective, error: Error) -> Error {
     // What was given as a whole has its origin at the whole.
     let mut at = path;
     let origin = loop {
-        match (effective.tree.origin(at), at.rsplit_once('.')) {
+        match (effective.tree.origin(at), at.rfind(['.', '['])) {
             (Some(origin), _) => break origin,
-            (None, Some((above, _))) => at = above,
+            (None, Some(end)) => at = &at[..end],
             (None, None) => return error,
         }
     };

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::table::{Entry, TABLE, ValueKind, entry};
 use super::tree::{Tree, take};
-use super::upstream::{FOREIGN, Here};
+use super::upstream::{FOREIGN, Here, means_nothing};
 use super::{Overrides, Warning};
 use crate::error::{Error, Result};
 
@@ -183,7 +183,8 @@ fn lay_file(
         warnings.push(Warning::note(format!("{}: no meaning here, ignored", nothing.join(", "))));
     }
     let unknown = tree.leaves().filter(|leaf| leaf.origin.starts_with(origin) && entry(leaf.path).is_none());
-    let unknown: Vec<_> = unknown.map(|leaf| leaf.path).filter(|path| !is_above_an_entry(path)).collect();
+    let unknown = unknown.map(|leaf| leaf.path).filter(|path| !is_above_an_entry(path) && !means_nothing(path));
+    let unknown: Vec<_> = unknown.collect();
     warnings.extend(unknown.into_iter().map(|path| Warning::unknown_key(path, upstream)));
     Ok(())
 }
@@ -261,7 +262,10 @@ fn typed(kind: ValueKind, field: &str, text: &str) -> Result<Value> {
     match kind {
         ValueKind::Text | ValueKind::Secret | ValueKind::Length | ValueKind::Millis => Ok(text.into()),
         ValueKind::Number => text.parse::<u64>().map(Value::from).map_err(|_| wrong("a whole number")),
-        ValueKind::Real => text.parse::<f64>().map(Value::from).map_err(|_| wrong("a number")),
+        ValueKind::Real => match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(number.into()),
+            Ok(_) | Err(_) => Err(wrong("a number")),
+        },
         ValueKind::Flag | ValueKind::NotFlag => match text.to_lowercase().as_str() {
             "true" | "1" | "yes" | "on" | "y" | "t" => Ok(true.into()),
             "false" | "0" | "no" | "off" | "n" | "f" => Ok(false.into()),

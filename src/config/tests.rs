@@ -293,6 +293,85 @@ fn a_wrong_value_names_its_key() {
     }
 }
 
+/// A value that YAML could mean in two ways, and one that would be lost on the way, are refused; names of others stay on one line.
+#[test]
+fn what_could_mean_two_things_is_refused() {
+    let yaml = |more: &str| error(&format!("{MINIMAL}{more}\n"));
+    for (more, wanted) in [
+        ("max_cpu_utilization: .nan", "--config-body: not valid YAML: "),
+        ("max_cpu_utilization: .inf", "--config-body: not valid YAML: "),
+        ("max_cpu_utilization: 1e999", "--config-body: not valid YAML: "),
+        ("max_cpu_utilization: -1", "max_cpu_utilization: -1 is out of range"),
+        ("listen: a\nlisten: b", "--config-body: not valid YAML: "),
+        ("storage: { prefix: a, prefix: b }", "--config-body: not valid YAML: "),
+        (
+            "limits: { max_size: -1 }",
+            "limits.max_size: expected a whole number from 0 to 18446744073709551615, found a negative",
+        ),
+        (
+            "limits: { max_size: 1e3 }",
+            "limits.max_size: expected a whole number from 0 to 18446744073709551615, found a number with",
+        ),
+        (
+            "limits: { max_size: '5' }",
+            "limits.max_size: expected a whole number from 0 to 18446744073709551615, found a string",
+        ),
+        ("health_port: 4294967296", "health_port: expected a whole number from 0 to 4294967295, found a number"),
+        (
+            "mail: { smtp: { password: 77777 } }",
+            "mail.smtp.password: expected a string (numbers in quotes), found a number",
+        ),
+        ("redis: { sentinel_addresses: s3cret }", "redis.sentinel_addresses: expected a list, found a string"),
+        ("storage: { s3: s3cret }", "storage.s3: expected an object, found a string"),
+        (
+            "worker_classes: { m: [s3cret] }",
+            "worker_classes.m: expected the name of a class, or an object, found a list",
+        ),
+        (
+            "worker_classes: { m: { class: video_composite, storage: { s3: { bucket: 7 } } } }",
+            "worker_classes.m.storage.s3.bucket: expected a string",
+        ),
+        (
+            "worker_classes: { m: { class: video_composite, storage: { s3: {} } } }",
+            "worker_classes.m.storage.s3.bucket: missing",
+        ),
+        (
+            "worker_classes: { m: { class: video_composite, storage: { timeout: 0 } } }",
+            "worker_classes.m.storage.timeout: 0 s",
+        ),
+    ] {
+        let message = yaml(more);
+        assert!(message.starts_with(wanted), "{message}");
+        assert!(!message.contains("s3cret") && !message.contains("77777") && !message.contains('\n'), "{message}");
+    }
+    let nested = yaml(&format!("storage: {}{}", "[".repeat(200), "]".repeat(200)));
+    assert!(nested.starts_with("--config-body: not valid YAML: "), "{nested}");
+    for number in ["NaN", "inf", "-inf", "1e999"] {
+        let message = with(&[("GREFFIER_MAX_CPU_UTILIZATION", number)]).unwrap_err().message;
+        assert_eq!(message, "GREFFIER_MAX_CPU_UTILIZATION: expected a number");
+    }
+    // The one within a list is named too, and who set it.
+    let hosts = yaml("requests: { allowed_hosts: [minio, 7] }");
+    assert!(hosts.starts_with("requests.allowed_hosts[1]: expected a string"), "{hosts}");
+    let variable = with(&[("GREFFIER_REQUESTS_ALLOWED_HOSTS", "[minio, 7]")]).unwrap_err().message;
+    let wanted = "GREFFIER_REQUESTS_ALLOWED_HOSTS: requests.allowed_hosts[1]: expected a string";
+    assert!(variable.starts_with(wanted), "{variable}");
+    let yaml = format!("{MINIMAL}? \"a\\nb{}\"\n: 1\n", "x".repeat(1000));
+    let (_, warnings) = Config::parse(&yaml, Overrides::default()).unwrap();
+    assert!(warnings.iter().all(|warning| !warning.to_string().contains('\n')), "{warnings:?}");
+    assert!(warnings.iter().all(|warning| warning.to_string().len() < 200), "{warnings:?}");
+}
+
+/// LiveKit's own keys mean nothing in the storage of a mode either, and are no mistakes there.
+#[test]
+fn a_modes_storage_may_have_livekits_keys() {
+    let mode = "{ class: video_composite, storage: { s3: { bucket: b, max_retries: 5, bukcet: c } } }";
+    let (_, warnings) =
+        Config::parse(&format!("{MINIMAL}worker_classes: {{ m: {mode} }}"), Overrides::default()).unwrap();
+    let path = "worker_classes.m.storage.s3";
+    assert_eq!(texts(&warnings), [format!("{path}.bukcet: unknown key, ignored; did you mean {path}.bucket?")]);
+}
+
 #[test]
 fn encodings_that_cannot_be_are_refused_under_the_name_they_were_given() {
     let with =

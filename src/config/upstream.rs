@@ -103,3 +103,10 @@ pub fn class(name: &str) -> &str {
     let last = name.rsplit('.').next().unwrap_or(name);
     CLASSES.iter().find(|(python, _)| *python == last).map_or(name, |(_, ours)| ours)
 }
+
+/// True when LiveKit Egress knows this key and it means nothing here. A mode's own storage has the keys of `storage`.
+pub fn means_nothing(path: &str) -> bool {
+    let of_mode = path.strip_prefix("worker_classes.").and_then(|rest| rest.split_once('.')).map(|(_, rest)| rest);
+    let path = of_mode.unwrap_or(path);
+    FOREIGN.iter().any(|(key, here)| *key == path && *here == Nothing)
+}

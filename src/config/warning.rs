@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::suggest;
+use crate::document;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ impl Warning {
     }
 
     fn unknown(name: &str, kind: &str, meant: Option<&str>, upstream: bool) -> Self {
+        let name = document::shown_path(name);
         let words = match meant {
             Some(meant) => format!("{name}: unknown {kind}, ignored; did you mean {meant}?"),
             None => format!("{name}: unknown {kind}, ignored"),

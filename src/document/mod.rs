@@ -80,6 +80,11 @@ pub fn shown(name: &str) -> String {
     shown
 }
 
+/// Like [`shown`], name by name.
+pub fn shown_path(path: &str) -> String {
+    path.split('.').map(shown).collect::<Vec<_>>().join(".")
+}
+
 /// `path`, what is `below` it, and the `field` of that.
 fn path_below(path: &str, below: &Path, field: Option<&str>) -> String {
     let mut whole = path.to_owned();

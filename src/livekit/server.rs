@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -10,8 +11,9 @@ use crate::secret::Secret;
 /// For error messages.
 const EXAMPLE: &str = "use one such as ws://127.0.0.1:7880 or wss://livekit.example.org";
 
-/// A LiveKit server and the key that opens its rooms.
-#[derive(Clone, Debug)]
+/// A LiveKit server and the key that opens its rooms: the section `livekit`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub struct Server {
     /// `ws://`, `wss://`, `http://` or `https://`.
     pub url: String,

@@ -14,7 +14,9 @@ mod webhook;
 mod words;
 
 pub use links::{Links, Sign};
-pub use settings::{Encryption, Mail, Settings, Smtp, StorageHook, Transcription, Transport, Webhooks};
+pub use settings::{
+    Encryption, Mail, MailSection, Sections, Settings, Smtp, StorageHook, Transcription, Transport, Webhooks,
+};
 
 use std::fmt;
 use std::path::Path;

@@ -22,7 +22,7 @@ pub use bus::{Bus, Subscription};
 pub use choice::Selection;
 pub use client::{CallOptions, PsrpcClient};
 pub use server::{Method, PsrpcServer, ServiceKind, Serving};
-pub use settings::{Sentinel, Settings, Tls};
+pub use settings::{Section, Sentinel, Settings, Tls};
 
 #[cfg(test)]
 mod tests;

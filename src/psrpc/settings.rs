@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
+use crate::document::filled;
 use crate::error::{Error, Result};
-use crate::fields::Fields;
 use crate::secret::Secret;
 
 /// The section `redis`, with LiveKit's keys.
@@ -54,6 +56,45 @@ pub struct Sentinel {
     pub password: Option<Secret>,
 }
 
+/// The section `redis` as it is written. Keys that are not here tune LiveKit's connection pool, which we do not have.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Section {
+    #[serde(deserialize_with = "filled")]
+    address: Option<String>,
+    #[serde(deserialize_with = "filled")]
+    username: Option<String>,
+    #[serde(deserialize_with = "filled")]
+    password: Option<Secret>,
+    db: u32,
+    use_tls: bool,
+    tls: TlsSection,
+    cluster_addresses: Vec<String>,
+    #[serde(deserialize_with = "filled")]
+    sentinel_master_name: Option<String>,
+    sentinel_addresses: Vec<String>,
+    #[serde(deserialize_with = "filled")]
+    sentinel_username: Option<String>,
+    #[serde(deserialize_with = "filled")]
+    sentinel_password: Option<Secret>,
+}
+
+/// `redis.tls`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct TlsSection {
+    enabled: bool,
+    insecure: bool,
+    #[serde(deserialize_with = "filled")]
+    server_name: Option<String>,
+    #[serde(deserialize_with = "filled")]
+    ca_cert_file: Option<PathBuf>,
+    #[serde(deserialize_with = "filled")]
+    client_cert_file: Option<PathBuf>,
+    #[serde(deserialize_with = "filled")]
+    client_key_file: Option<PathBuf>,
+}
+
 impl Settings {
     /// An open Redis at `host:port`.
     pub fn at(address: &str) -> Result<Self> {
@@ -61,46 +102,34 @@ impl Settings {
         Ok(Self { address, username: None, password: None, db: 0, tls: None, sentinel: None })
     }
 
-    /// The section; `None` when it names no Redis. Keys that stay unread tune LiveKit's connection pool, which we do not
-    /// have.
-    pub fn read(fields: &mut Fields) -> Result<Option<Self>> {
-        let text = |fields: &mut Fields, key| Ok::<_, Error>(fields.text(key)?.filter(|text| !text.is_empty()));
-        let address = text(fields, "address")?;
-        let username = text(fields, "username")?;
-        let password = text(fields, "password")?.map(Secret::new);
-        let db = fields.number("db")?.unwrap_or(0);
-        let use_tls = fields.flag("use_tls")?.unwrap_or(false);
-        let tls = Tls::read(&mut fields.section("tls")?)?;
-        let tls = tls.or_else(|| use_tls.then(Tls::default));
-        let cluster = fields.texts("cluster_addresses")?.unwrap_or_default();
-        let master_name = text(fields, "sentinel_master_name")?;
-        let sentinel_username = text(fields, "sentinel_username")?;
-        let sentinel_password = text(fields, "sentinel_password")?.map(Secret::new);
-        let sentinels_path = fields.path_of("sentinel_addresses");
-        let sentinels = fields.texts("sentinel_addresses")?.unwrap_or_default();
-        if sentinels.is_empty() && !cluster.is_empty() {
+    /// What the section says; `None` when it names no Redis.
+    pub fn read(section: Section) -> Result<Option<Self>> {
+        let tls = Tls::read(section.tls)?.or_else(|| section.use_tls.then(Tls::default));
+        if section.sentinel_addresses.is_empty() && !section.cluster_addresses.is_empty() {
             let why = "Redis Cluster is not supported; name one Redis in redis.address, or Sentinels";
-            return Err(Error::invalid(&fields.path_of("cluster_addresses"), why));
+            return Err(Error::invalid("redis.cluster_addresses", why));
         }
-        let sentinel = if sentinels.is_empty() {
+        let sentinel = if section.sentinel_addresses.is_empty() {
             None
         } else {
-            let path = fields.path_of("sentinel_master_name");
             let why = "missing; it is the name after `sentinel monitor` in the Sentinels' configuration";
-            let addresses =
-                sentinels.iter().map(|address| Address::read(&sentinels_path, address)).collect::<Result<_>>()?;
+            let read = |address: &String| Address::read("redis.sentinel_addresses", address);
+            let addresses = section.sentinel_addresses.iter().map(read).collect::<Result<_>>()?;
             Some(Sentinel {
-                master_name: master_name.ok_or_else(|| Error::invalid(&path, why))?,
+                master_name: section
+                    .sentinel_master_name
+                    .ok_or_else(|| Error::invalid("redis.sentinel_master_name", why))?,
                 addresses,
-                username: sentinel_username,
-                password: sentinel_password,
+                username: section.sentinel_username,
+                password: section.sentinel_password,
             })
         };
-        let address = match (&sentinel, address) {
+        let address = match (&sentinel, section.address) {
             (Some(_), _) => Address::default(),
-            (None, Some(address)) => Address::read(&fields.path_of("address"), &address)?,
+            (None, Some(address)) => Address::read("redis.address", &address)?,
             (None, None) => return Ok(None),
         };
+        let (username, password, db) = (section.username, section.password, section.db);
         Ok(Some(Self { address, username, password, db, tls, sentinel }))
     }
 
@@ -115,7 +144,9 @@ impl Settings {
 
 impl Address {
     fn read(field: &str, text: &str) -> Result<Self> {
-        let wrong = || Error::invalid(field, format!("{text:?} is not host:port; write it such as redis:6379"));
+        // A URL may hold a password.
+        let shown = if text.contains(['/', '@']) { "it".to_owned() } else { format!("{text:?}") };
+        let wrong = || Error::invalid(field, format!("{shown} is not host:port; write it such as redis:6379"));
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host = bare.unwrap_or(host);
@@ -129,30 +160,23 @@ impl Address {
 }
 
 impl Tls {
-    fn read(fields: &mut Fields) -> Result<Option<Self>> {
-        let enabled = fields.flag("enabled")?.unwrap_or(false);
-        let file = |fields: &mut Fields, key| {
-            Ok::<_, Error>(fields.text(key)?.filter(|text| !text.is_empty()).map(PathBuf::from))
-        };
-        let ca_cert_file = file(fields, "ca_cert_file")?;
-        let certificate = file(fields, "client_cert_file")?;
-        let key = file(fields, "client_key_file")?;
-        if fields.flag("insecure")?.unwrap_or(false) && enabled {
+    fn read(section: TlsSection) -> Result<Option<Self>> {
+        if section.insecure && section.enabled {
             let why = "not supported, anybody could read along; name the authority in redis.tls.ca_cert_file";
-            return Err(Error::invalid(&fields.path_of("insecure"), why));
+            return Err(Error::invalid("redis.tls.insecure", why));
         }
-        if fields.text("server_name")?.is_some_and(|name| !name.is_empty()) && enabled {
+        if section.server_name.is_some() && section.enabled {
             let why = "not supported; use the certificate's name in redis.address";
-            return Err(Error::invalid(&fields.path_of("server_name"), why));
+            return Err(Error::invalid("redis.tls.server_name", why));
         }
-        let missing = |key| Error::invalid(&fields.path_of(key), "missing; a client certificate needs both files");
-        let client_files = match (certificate, key) {
+        let missing = |field| Error::invalid(field, "missing; a client certificate needs both files");
+        let client_files = match (section.client_cert_file, section.client_key_file) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some((certificate, key)),
-            (Some(_), None) => return Err(missing("client_key_file")),
-            (None, Some(_)) => return Err(missing("client_cert_file")),
+            (Some(_), None) => return Err(missing("redis.tls.client_key_file")),
+            (None, Some(_)) => return Err(missing("redis.tls.client_cert_file")),
         };
-        Ok(enabled.then_some(Self { ca_cert_file, client_files }))
+        Ok(section.enabled.then_some(Self { ca_cert_file: section.ca_cert_file, client_files }))
     }
 }
 
@@ -163,7 +187,7 @@ mod tests {
     use super::*;
 
     fn read(section: Value) -> Result<Option<Settings>> {
-        Settings::read(&mut Fields::of(json!({ "redis": section }), "").unwrap().section("redis").unwrap())
+        Settings::read(crate::document::read(section, "redis")?)
     }
 
     #[test]
@@ -210,6 +234,9 @@ mod tests {
         );
         for address in ["redis://r:6379/0", "r:x", ":6379", "::1:6379", "r:66000"] {
             assert!(wrong(json!({"address": address})).contains("is not host:port"), "{address}");
+        }
+        for address in ["redis://:s3cret@r:6379/0", "u:s3cret@r:x"] {
+            assert!(wrong(json!({"address": address})).starts_with("redis.address: it is not host:port"), "{address}");
         }
         assert!(wrong(json!({"cluster_addresses": ["a:1"]})).starts_with("redis.cluster_addresses: Redis Cluster"));
         assert!(wrong(json!({"sentinel_addresses": ["a:1"]})).starts_with("redis.sentinel_master_name: missing"));

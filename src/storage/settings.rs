@@ -1,13 +1,16 @@
 //! Where files go: what the configuration says, or what one request says.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use url::{Host, Url};
 
+use crate::document::{checked, filled};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fields::Fields;
 use crate::secret::Secret;
 
 /// How long nothing may move unless told otherwise.
@@ -45,37 +48,72 @@ pub enum Target {
     Azure(Azure),
 }
 
+/// The section `storage` as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Section {
+    local: Option<Local>,
+    s3: Option<S3>,
+    gcp: Option<Gcp>,
+    azure: Option<Azure>,
+    alioss: Option<Value>,
+    #[serde(rename = "aliOSS")]
+    ali_oss: Option<Value>,
+    prefix: String,
+    ca_file: Option<PathBuf>,
+    timeout: Option<u32>,
+}
+
+/// `storage.local`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Local {
+    path: Option<PathBuf>,
+}
+
 /// `storage.s3`, or a request's `S3Upload`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct S3 {
     /// Without it, the environment is asked: `AWS_…` variables, web identity, ECS and EC2 roles.
+    #[serde(deserialize_with = "filled")]
     pub access_key: Option<String>,
     /// Comes with `access_key`.
+    #[serde(deserialize_with = "filled")]
     pub secret: Option<Secret>,
     /// With temporary keys.
+    #[serde(deserialize_with = "filled")]
     pub session_token: Option<Secret>,
     /// Empty: `AWS_REGION` when the environment is asked, or `us-east-1`.
     pub region: String,
     /// `http://` or `https://`; Amazon's own without one.
+    #[serde(deserialize_with = "filled")]
     pub endpoint: Option<String>,
     /// The bucket.
     pub bucket: String,
     /// `https://host/bucket/key` and not `https://bucket.host/key`. Always so where the host is an address or a bare name.
     pub force_path_style: bool,
-    /// By way of this proxy.
+    /// By way of this proxy. LiveKit's configuration says `proxy_config`, its requests say `proxy`.
+    #[serde(alias = "proxy_config")]
     pub proxy: Option<Proxy>,
     /// The header that objects are served with.
+    #[serde(deserialize_with = "filled")]
     pub content_disposition: Option<String>,
     /// Kept with the objects.
-    pub metadata: Vec<(String, String)>,
+    pub metadata: BTreeMap<String, String>,
     /// How long parts are at least, bytes; 0 leaves it to the recording's expected length.
+    #[serde(deserialize_with = "part_size")]
     pub part_size: u64,
     /// What proves a body's bytes besides the signature.
     pub checksum: Checksum,
+    /// Refused: we assume no roles.
+    #[serde(deserialize_with = "filled")]
+    pub assume_role_arn: Option<String>,
 }
 
 /// `storage.s3.checksum`: what goes with every body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Checksum {
     /// `auto`: none, until the store demands some, as AWS does of a bucket with Object Lock.
     #[default]
@@ -87,35 +125,42 @@ pub enum Checksum {
 }
 
 /// `storage.gcp`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Gcp {
     /// A service account's key file, as JSON text. Without it, the environment is asked.
+    #[serde(deserialize_with = "filled")]
     pub credentials_json: Option<Secret>,
     /// The bucket.
     pub bucket: String,
-    /// By way of this proxy.
+    /// By way of this proxy; `proxy_config` too.
+    #[serde(alias = "proxy_config")]
     pub proxy: Option<Proxy>,
 }
 
 /// `storage.azure`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Azure {
     /// The storage account.
     pub account_name: String,
     /// Its key. Without it, the environment is asked.
+    #[serde(deserialize_with = "filled")]
     pub account_key: Option<Secret>,
     /// The container.
     pub container_name: String,
 }
 
 /// An HTTP proxy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Proxy {
     /// Where it is.
     pub url: String,
     /// Who we are there.
+    #[serde(default, deserialize_with = "filled")]
     pub username: Option<String>,
     /// Comes with `username`.
+    #[serde(default, deserialize_with = "filled")]
     pub password: Option<Secret>,
 }
 
@@ -131,28 +176,30 @@ impl Settings {
         Self { target, prefix: String::new(), ca_file: None, timeout: TIMEOUT, by_request: false }
     }
 
-    /// Reads the section `storage`. What nobody knows stays in `fields`.
-    pub fn read(fields: &mut Fields) -> Result<Self> {
-        let mut targets = Vec::new();
-        targets.extend(fields.within("local", |f| Ok(Target::Local(f.text("path")?.map(PathBuf::from))))?);
-        targets.extend(fields.within("s3", |f| Ok(Target::S3(Box::new(S3::read(f)?))))?);
-        targets.extend(fields.within("gcp", |f| Gcp::read(f).map(Target::Gcp))?);
-        targets.extend(fields.within("azure", |f| Azure::read(f).map(Target::Azure))?);
-        for name in ["alioss", "aliOSS"] {
-            if fields.within(name, |_| Ok(()))?.is_some() {
+    /// What the section `storage` says.
+    pub fn read(section: Section) -> Result<Self> {
+        for (name, value) in [("alioss", section.alioss), ("aliOSS", section.ali_oss)] {
+            if value.is_some() {
                 let why = "we do not speak Alibaba's own protocol; OSS speaks S3 too: use s3 with its endpoint";
-                return Err(Error::new(ErrorKind::Unimplemented, format!("{}: {why}", fields.path_of(name))));
+                return Err(Error::of_field(ErrorKind::Unimplemented, &format!("storage.{name}"), why));
             }
         }
-        if targets.len() > 1 {
-            return Err(Error::invalid(&fields.path_of(""), "more than one of local, s3, gcp, azure; leave one"));
+        let targets = [
+            section.local.map(|local| Target::Local(local.path)),
+            section.s3.map(|s3| Target::S3(Box::new(s3))),
+            section.gcp.map(Target::Gcp),
+            section.azure.map(Target::Azure),
+        ];
+        let mut targets = targets.into_iter().flatten();
+        let target = targets.next().unwrap_or(Target::Local(None));
+        if targets.next().is_some() {
+            return Err(Error::invalid("storage", "more than one of local, s3, gcp, azure; leave one"));
         }
         let read = Self {
-            target: targets.pop().unwrap_or(Target::Local(None)),
-            prefix: fields.text("prefix")?.unwrap_or_default().trim_matches('/').to_owned(),
-            ca_file: fields.text("ca_file")?.map(PathBuf::from),
-            timeout: fields.number("timeout")?.map_or(TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
-            by_request: false,
+            prefix: section.prefix.trim_matches('/').to_owned(),
+            ca_file: section.ca_file,
+            timeout: section.timeout.map_or(TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
+            ..Self::of(target)
         };
         read.validate()?;
         Ok(read)
@@ -183,36 +230,11 @@ impl Settings {
 }
 
 impl S3 {
-    fn read(fields: &mut Fields) -> Result<Self> {
-        if filled(fields, "assume_role_arn")?.is_some() {
-            let field = fields.path_of("assume_role_arn");
-            let why = "we assume no roles; run with that role's web identity, or give temporary keys and session_token";
-            return Err(Error::new(ErrorKind::Unimplemented, format!("{field}: {why}")));
-        }
-        let metadata = fields.within("metadata", |f| {
-            f.keys().into_iter().map(|key| Ok((key.clone(), f.text(&key)?.unwrap_or_default()))).collect()
-        })?;
-        // LiveKit's own retries; ours are the outbox's.
-        for name in ["max_retries", "max_retry_delay", "min_retry_delay", "aws_log_level"] {
-            fields.ignore(name);
-        }
-        Ok(Self {
-            access_key: filled(fields, "access_key")?,
-            secret: filled(fields, "secret")?.map(Secret::new),
-            session_token: filled(fields, "session_token")?.map(Secret::new),
-            region: fields.text("region")?.unwrap_or_default(),
-            endpoint: filled(fields, "endpoint")?,
-            bucket: fields.text("bucket")?.unwrap_or_default(),
-            force_path_style: fields.flag("force_path_style")?.unwrap_or(false),
-            proxy: Proxy::read(fields)?,
-            content_disposition: filled(fields, "content_disposition")?,
-            metadata: metadata.unwrap_or_default(),
-            part_size: part_size(fields)?,
-            checksum: Checksum::read(fields)?,
-        })
-    }
-
     fn validate(&self) -> Result<()> {
+        if self.assume_role_arn.is_some() {
+            let why = "we assume no roles; run with that role's web identity, or give temporary keys and session_token";
+            return Err(Error::of_field(ErrorKind::Unimplemented, "storage.s3.assume_role_arn", why));
+        }
         named("storage.s3.bucket", &self.bucket)?;
         match (&self.access_key, &self.secret) {
             (Some(_), None) => return Err(Error::invalid("storage.s3.secret", "missing; it comes with access_key")),
@@ -259,68 +281,16 @@ impl S3 {
     }
 }
 
-impl Checksum {
-    fn read(fields: &mut Fields) -> Result<Self> {
-        match fields.text("checksum")?.as_deref() {
-            Some("auto") | None => Ok(Self::Auto),
-            Some("always") => Ok(Self::Always),
-            Some("never") => Ok(Self::Never),
-            Some(other) => {
-                let why = format!("there is no {other:?}; use auto, always or never");
-                Err(Error::invalid(&fields.path_of("checksum"), why))
-            }
-        }
-    }
-}
-
 /// `part_size` in MiB, as bytes.
-fn part_size(fields: &mut Fields) -> Result<u64> {
-    match fields.number("part_size")? {
+fn part_size<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<u64, D::Error> {
+    checked(value, |size: Option<u32>| match size {
         Some(n) if !PART_SIZE.contains(&n) => {
-            let why = format!("{n} is out of range; use 5 to 5120 MiB, each of which is in memory while it is sent");
-            Err(Error::invalid(&fields.path_of("part_size"), why))
+            let (least, most) = (PART_SIZE.start(), PART_SIZE.end());
+            let fix = format!("use {least} to {most} MiB, each of which is in memory while it is sent");
+            Err(format!("{n} is out of range; {fix}"))
         }
         size => Ok(u64::from(size.unwrap_or(0)) << 20),
-    }
-}
-
-impl Gcp {
-    fn read(fields: &mut Fields) -> Result<Self> {
-        Ok(Self {
-            credentials_json: filled(fields, "credentials_json")?.map(Secret::new),
-            bucket: fields.text("bucket")?.unwrap_or_default(),
-            proxy: Proxy::read(fields)?,
-        })
-    }
-}
-
-impl Azure {
-    fn read(fields: &mut Fields) -> Result<Self> {
-        Ok(Self {
-            account_name: fields.text("account_name")?.unwrap_or_default(),
-            account_key: filled(fields, "account_key")?.map(Secret::new),
-            container_name: fields.text("container_name")?.unwrap_or_default(),
-        })
-    }
-}
-
-impl Proxy {
-    /// LiveKit's configuration says `proxy_config`, its requests say `proxy`.
-    fn read(fields: &mut Fields) -> Result<Option<Self>> {
-        let proxy = |f: &mut Fields| {
-            let url =
-                f.text("url")?.ok_or_else(|| Error::invalid(&f.path_of("url"), "missing; say where the proxy is"))?;
-            let (username, password) = (filled(f, "username")?, filled(f, "password")?.map(Secret::new));
-            Ok(Self { url, username, password })
-        };
-        let (long, short) = (fields.within("proxy_config", proxy)?, fields.within("proxy", proxy)?);
-        Ok(long.or(short))
-    }
-}
-
-/// A text; an empty one is none.
-fn filled(fields: &mut Fields, key: &str) -> Result<Option<String>> {
-    Ok(fields.text(key)?.filter(|text| !text.is_empty()))
+    })
 }
 
 fn named(field: &str, value: &str) -> Result<()> {
@@ -329,14 +299,14 @@ fn named(field: &str, value: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
     fn read(value: Value) -> Result<(Settings, Vec<String>)> {
-        let mut fields = Fields::of(value, "storage").unwrap();
-        let settings = Settings::read(&mut fields)?;
-        Ok((settings, fields.left()))
+        let mut unknown = Vec::new();
+        let section = crate::document::read_known(value, "storage", &mut unknown)?;
+        Ok((Settings::read(section)?, unknown))
     }
 
     fn s3(value: Value) -> S3 {
@@ -356,7 +326,7 @@ mod tests {
         let whole = json!({
             "s3": {
                 "access_key": "AK", "secret": "hidden-1", "session_token": "hidden-2", "region": "", "bucket": "b",
-                "endpoint": "http://127.0.0.1:9000", "force_path_style": true, "max_retries": 5, "tipo": 1,
+                "endpoint": "http://127.0.0.1:9000", "force_path_style": true, "tipo": 1,
                 "metadata": { "a": "b" }, "proxy_config": { "url": "http://p:1", "username": "u", "password": "hidden-3" },
             },
             "timeout": 5,
@@ -395,6 +365,19 @@ mod tests {
                 "storage.s3.endpoint: \"minio:9000\" does",
             ),
             (error(json!({ "s3": { "bucket": 1 } })), "storage.s3.bucket: expected a string"),
+            (error(json!({ "s3": { "bucket": "b", "part_size": 4 } })), "storage.s3.part_size: 4 is out of range"),
+            (
+                error(json!({ "s3": { "bucket": "b", "checksum": "md5" } })),
+                "storage.s3.checksum: expected one of auto,",
+            ),
+            (
+                error(json!({ "s3": { "bucket": "b", "metadata": { "a": 1 } } })),
+                "storage.s3.metadata.a: expected a string",
+            ),
+            (
+                error(json!({ "s3": { "bucket": "b", "proxy": { "url": "a" }, "proxy_config": { "url": "b" } } })),
+                "storage.s3.proxy: it is there twice",
+            ),
             (error(json!({ "s3": { "bucket": "b", "proxy": {} } })), "storage.s3.proxy.url: missing"),
             (
                 error(json!({ "s3": { "bucket": "b", "assume_role_arn": "x" } })),

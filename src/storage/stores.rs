@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::{Settings, Storage};
+use crate::document;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fields::Fields;
 use crate::sealing::Sealer;
 
 /// So many opened places are kept, each with its connections.
@@ -64,8 +64,8 @@ impl Stores {
     }
 
     fn open(&self, section: &Value) -> Result<Storage> {
-        let mut fields = Fields::of(section.clone(), "storage")?;
-        let settings = Settings { by_request: true, ..Settings::read(&mut fields)? };
+        let section = document::read(section.clone(), "storage")?;
+        let settings = Settings { by_request: true, ..Settings::read(section)? };
         Storage::open(&settings, &self.data_dir)
     }
 

@@ -6,7 +6,6 @@ use ipnet::IpNet;
 use warp::http::HeaderMap;
 
 use crate::error::{Error, Result};
-use crate::fields::Fields;
 
 /// Each proxy appends the address of the one it was called by, so what is furthest right is what the nearest proxy saw.
 const HEADER: &str = "x-forwarded-for";
@@ -17,8 +16,7 @@ pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
     /// Reads `trusted_proxies`: addresses and networks, such as `127.0.0.1` and `10.0.0.0/8`.
-    pub fn read(root: &mut Fields) -> Result<Self> {
-        let texts = root.texts("trusted_proxies")?.unwrap_or_default();
+    pub fn read(texts: &[String]) -> Result<Self> {
         texts.iter().map(|text| network(text)).collect::<Result<_>>().map(Self)
     }
 
@@ -78,7 +76,7 @@ mod tests {
     use super::*;
 
     fn trusted(proxies: &[&str]) -> Result<TrustedProxies> {
-        TrustedProxies::read(&mut Fields::of(json!({ "trusted_proxies": proxies }), "").unwrap())
+        TrustedProxies::read(&proxies.iter().map(|proxy| (*proxy).to_owned()).collect::<Vec<_>>())
     }
 
     fn client(proxies: &[&str], peer: &str, headers: &[&str]) -> String {

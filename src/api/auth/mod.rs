@@ -11,7 +11,7 @@ mod viewer;
 pub use forwarded::TrustedProxies;
 pub use local::Tokenless;
 pub use scope::{Scope, Scopes};
-pub use token::ApiToken;
+pub use token::{ApiToken, Entry};
 pub use viewer::{COOKIE_NAME, Sight, Viewer, cookie, member_of_all, sight};
 
 use std::net::{IpAddr, Ipv4Addr};

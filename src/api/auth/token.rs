@@ -2,10 +2,10 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
+use serde::Deserialize;
 
 use crate::api::auth::{Scope, Scopes};
 use crate::error::{Error, Result};
-use crate::fields::Fields;
 
 /// A token that a client may show as `Authorization: Bearer …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,15 @@ pub struct ApiToken {
     sha256: [u8; 32],
 }
 
+/// An entry of `api_tokens` as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Entry {
+    name: String,
+    sha256: String,
+    scopes: Vec<String>,
+}
+
 /// How the hash of a token is made.
 const HINT: &str = "make a token with `openssl rand -hex 32` and its hash with `printf %s TOKEN | sha256sum`";
 
@@ -26,22 +35,22 @@ impl ApiToken {
         Self { name: name.to_owned(), scopes, sha256: sha256(text) }
     }
 
-    /// One entry of `api_tokens`: `{name, sha256, scopes}`.
-    pub fn read(fields: &mut Fields) -> Result<Self> {
-        let name = fields.text("name")?.filter(|name| !name.is_empty());
-        let path = fields.path_of("name");
-        let name = name.ok_or_else(|| Error::invalid(&path, "missing; say whose it is, such as backend"))?;
-        let path = fields.path_of("sha256");
-        let hex = fields.text("sha256")?.unwrap_or_default();
-        let sha256 = decode(&hex).ok_or_else(|| Error::invalid(&path, format!("not 64 hexadecimal digits; {HINT}")))?;
-        let path = fields.path_of("scopes");
+    /// What the entry says.
+    pub fn read(entry: Entry) -> Result<Self> {
+        let Entry { name, sha256, scopes } = entry;
+        if name.is_empty() {
+            return Err(Error::invalid("name", "missing; say whose it is, such as backend"));
+        }
+        let sha256 =
+            decode(&sha256).ok_or_else(|| Error::invalid("sha256", format!("not 64 hexadecimal digits; {HINT}")))?;
         let known = "use some of read, record, delete, admin";
-        let names = fields.texts("scopes")?.filter(|names| !names.is_empty());
-        let names = names.ok_or_else(|| Error::invalid(&path, format!("missing; {known}")))?;
+        if scopes.is_empty() {
+            return Err(Error::invalid("scopes", format!("missing; {known}")));
+        }
         let scope = |name: &String| {
-            Scope::named(name).ok_or_else(|| Error::invalid(&path, format!("there is no scope {name:?}; {known}")))
+            Scope::named(name).ok_or_else(|| Error::invalid("scopes", format!("there is no scope {name:?}; {known}")))
         };
-        let scopes = Scopes::of(names.iter().map(scope).collect::<Result<Vec<_>>>()?);
+        let scopes = Scopes::of(scopes.iter().map(scope).collect::<Result<Vec<_>>>()?);
         Ok(Self { name, scopes, sha256 })
     }
 
@@ -77,13 +86,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::document;
+
+    fn read(entry: serde_json::Value) -> Result<ApiToken> {
+        ApiToken::read(document::read(entry, "")?)
+    }
 
     #[test]
     fn the_token_shown_is_found_by_its_hash() {
         // printf %s 0123456789abcdef | sha256sum
         let sha256 = "9f9f5111f7b27a781f1f1ddde5ebc2dd2b796bfc7365c9c28b548e564176929f";
         let entry = json!({"name": "backend", "sha256": sha256, "scopes": ["record"]});
-        let read = ApiToken::read(&mut Fields::of(entry, "").unwrap()).unwrap();
+        let read = read(entry).unwrap();
         let tokens = [read, ApiToken::hashing("other", "another token", Scopes::ALL)];
         assert_eq!(ApiToken::shown(&tokens, "0123456789abcdef").unwrap().name, "backend");
         assert_eq!(ApiToken::shown(&tokens, "another token").unwrap().scopes, Scopes::ALL);
@@ -101,10 +115,12 @@ mod tests {
             (json!({"name": "a", "sha256": "é".repeat(32), "scopes": ["read"]}), "sha256: not 64"),
             (json!({"name": "a", "sha256": hash}), "scopes: missing"),
             (json!({"name": "a", "sha256": hash, "scopes": []}), "scopes: missing"),
+            (json!({"name": "a", "sha256": hash, "scopes": "read"}), "scopes: expected a list, found a string"),
+            (json!({"name": "a", "sha256": hash, "scopes": ["read"], "token": "x"}), "token: there is no such field"),
             (json!({"name": "a", "sha256": hash, "scopes": ["write"]}), "scopes: there is no scope \"write\""),
         ] {
-            let error = ApiToken::read(&mut Fields::of(entry, "api_tokens[0]").unwrap()).unwrap_err().message;
-            assert!(error.starts_with(&format!("api_tokens[0].{field}")), "{error}");
+            let error = read(entry).unwrap_err().message;
+            assert!(error.starts_with(field), "{error}");
         }
     }
 }

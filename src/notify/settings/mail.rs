@@ -1,14 +1,19 @@
 //! The section `mail`: emails to owners and how they leave.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::Address;
 use lettre::message::Mailbox;
+use serde::{Deserialize, Deserializer};
 
+use crate::document::{checked, filled};
 use crate::error::{Error, Result};
-use crate::fields::Fields;
 use crate::secret::Secret;
+
+/// How long an email may take unless it is said.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Letters to owners.
 #[derive(Clone, Debug)]
@@ -56,14 +61,57 @@ pub struct Smtp {
 }
 
 /// `mail.smtp.encryption`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Encryption {
     /// `none`: in clear. A password is not sent in clear to another machine.
     None,
     /// `starttls`: TLS, required, after a greeting in clear.
+    #[default]
     StartTls,
     /// `tls`: from the first byte.
     Tls,
+}
+
+/// The section `mail` as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Section {
+    transport: Kind,
+    folder: Option<PathBuf>,
+    #[serde(deserialize_with = "sender")]
+    from: Option<Mailbox>,
+    brand: Option<String>,
+    #[serde(deserialize_with = "address")]
+    support: Option<Address>,
+    smtp: SmtpSection,
+}
+
+/// `mail.transport`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    None,
+    #[default]
+    Folder,
+    Smtp,
+}
+
+/// `mail.smtp` as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SmtpSection {
+    host: String,
+    port: Option<u32>,
+    encryption: Encryption,
+    username: Option<String>,
+    password: Option<Secret>,
+    #[serde(deserialize_with = "filled")]
+    ca_file: Option<PathBuf>,
+    #[serde(deserialize_with = "ehlo_name")]
+    ehlo_name: Option<String>,
+    #[serde(deserialize_with = "timeout")]
+    timeout: Option<Duration>,
 }
 
 impl Default for Mail {
@@ -78,109 +126,101 @@ impl Default for Mail {
     }
 }
 
-impl Mail {
-    pub(super) fn read(mut fields: Fields, unknown: &mut Vec<String>) -> Result<Self> {
-        let usual = Self::default();
-        let mut smtp = fields.section("smtp")?;
-        let transport = fields.text("transport")?.unwrap_or_else(|| "folder".to_owned());
-        let folder = fields.text("folder")?.map(PathBuf::from);
-        let is_smtp = transport == "smtp";
-        let transport = match transport.as_str() {
-            "none" => Transport::None,
-            "folder" => Transport::Folder(folder),
-            "smtp" => Transport::Smtp(Smtp::read(&mut smtp)?),
-            other => {
-                let why = format!("there is no transport {other:?}; use folder, smtp or none");
-                return Err(Error::invalid(&fields.path_of("transport"), why));
-            }
-        };
-        if is_smtp {
-            unknown.extend(smtp.left());
+impl Encryption {
+    /// The port where it is usual (RFC 6409, RFC 8314).
+    const fn port(self) -> u16 {
+        match self {
+            Self::None => 25,
+            Self::StartTls => 587,
+            Self::Tls => 465,
         }
-        let path = fields.path_of("from");
-        let from = match fields.text("from")? {
-            Some(text) => text.parse().map_err(|e| {
-                Error::invalid(&path, format!("{text:?} is no address ({e}); use one such as Meet <meet@example.org>"))
-            })?,
-            None if is_smtp => {
-                return Err(Error::invalid(&path, "missing; give the sender, such as Meet <meet@example.org>"));
-            }
-            None => usual.from,
+    }
+}
+
+impl Mail {
+    /// What the section says.
+    pub(super) fn read(section: Section) -> Result<Self> {
+        let usual = Self::default();
+        if section.transport == Kind::Smtp && section.from.is_none() {
+            return Err(Error::invalid("from", "missing; give the sender, such as Meet <meet@example.org>"));
+        }
+        let transport = match section.transport {
+            Kind::None => Transport::None,
+            Kind::Folder => Transport::Folder(section.folder),
+            Kind::Smtp => Transport::Smtp(Smtp::read(section.smtp).map_err(|e| e.below("smtp."))?),
         };
-        let path = fields.path_of("support");
-        let support = fields
-            .text("support")?
-            .map(|text| text.parse().map_err(|e| Error::invalid(&path, format!("{text:?} is no address ({e})"))));
-        let mail = Self {
+        Ok(Self {
             transport,
-            from,
-            brand: fields.text("brand")?.unwrap_or(usual.brand),
-            support: support.transpose()?,
-        };
-        unknown.extend(fields.left());
-        Ok(mail)
+            from: section.from.unwrap_or(usual.from),
+            brand: section.brand.unwrap_or(usual.brand),
+            support: section.support,
+        })
     }
 }
 
 impl Smtp {
-    fn read(fields: &mut Fields) -> Result<Self> {
-        let host = fields.text("host")?.filter(|host| !host.trim().is_empty()).ok_or_else(|| {
-            Error::invalid(&fields.path_of("host"), "missing; give the mail server's name, such as smtp.example.org")
-        })?;
-        let path = fields.path_of("encryption");
-        let (encryption, usual) = match fields.text("encryption")?.as_deref() {
-            Some("none") => (Encryption::None, 25),
-            Some("starttls") | None => (Encryption::StartTls, 587),
-            Some("tls") => (Encryption::Tls, 465),
-            Some(other) => {
-                return Err(Error::invalid(&path, format!("there is no {other:?}; use none, starttls or tls")));
+    fn read(section: SmtpSection) -> Result<Self> {
+        let SmtpSection { host, port, encryption, username, password, ca_file, ehlo_name, timeout } = section;
+        if host.trim().is_empty() {
+            return Err(Error::invalid("host", "missing; give the mail server's name, such as smtp.example.org"));
+        }
+        let usual = encryption.port();
+        let port = match port.map(|port| (port, u16::try_from(port))) {
+            None => usual,
+            Some((_, Ok(port))) if port > 0 => port,
+            Some((port, _)) => {
+                return Err(Error::invalid("port", format!("{port} is no port; use 1 to 65535, usually {usual}")));
             }
         };
-        let path = fields.path_of("port");
-        let port = match fields.number("port")? {
-            Some(port) => u16::try_from(port)
-                .ok()
-                .filter(|port| *port > 0)
-                .ok_or_else(|| Error::invalid(&path, format!("{port} is no port; use 1 to 65535, usually {usual}")))?,
-            None => usual,
-        };
-        let (username, password) = (fields.text("username")?, fields.text("password")?.map(Secret::new));
         let credentials = match (username, password) {
             (Some(username), Some(password)) => Some((username, password)),
             (None, None) => None,
-            (Some(_), None) => return Err(Error::invalid(&fields.path_of("password"), "missing; username is given")),
-            (None, Some(_)) => return Err(Error::invalid(&fields.path_of("username"), "missing; password is given")),
+            (Some(_), None) => return Err(Error::invalid("password", "missing; username is given")),
+            (None, Some(_)) => return Err(Error::invalid("username", "missing; password is given")),
         };
         let near = ["localhost", "127.0.0.1", "::1"].contains(&host.as_str());
         if credentials.is_some() && encryption == Encryption::None && !near {
-            let path = fields.path_of("encryption");
-            return Err(Error::invalid(&path, "none would send the password in clear; use starttls or tls"));
+            return Err(Error::invalid("encryption", "none would send the password in clear; use starttls or tls"));
         }
-        let path = fields.path_of("timeout");
-        let seconds = fields.number("timeout")?.unwrap_or(30);
-        if !(1..=300).contains(&seconds) {
-            return Err(Error::invalid(&path, format!("{seconds} is out of range; use 1 to 300 seconds")));
-        }
-        let ca_file = fields.text("ca_file")?.map(PathBuf::from);
-        let timeout = Duration::from_secs(seconds.into());
-        let ehlo_name = ehlo_name(fields)?;
+        let timeout = timeout.unwrap_or(TIMEOUT);
         Ok(Self { host, port, encryption, credentials, ca_file, ehlo_name, timeout })
     }
 }
 
+fn sender<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<Mailbox>, D::Error> {
+    let fix = "use one such as Meet <meet@example.org>";
+    checked(value, |text: Option<String>| {
+        text.map(|text| text.parse().map_err(|e| format!("{text:?} is no address ({e}); {fix}"))).transpose()
+    })
+}
+
+fn address<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<Address>, D::Error> {
+    checked(value, |text: Option<String>| {
+        text.map(|text| text.parse().map_err(|e| format!("{text:?} is no address ({e})"))).transpose()
+    })
+}
+
+/// Seconds.
+fn timeout<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<Duration>, D::Error> {
+    checked(value, |seconds: Option<u32>| match seconds {
+        Some(n) if !(1..=300).contains(&n) => Err(format!("{n} is out of range; use 1 to 300 seconds")),
+        seconds => Ok(seconds.map(|n| Duration::from_secs(n.into()))),
+    })
+}
+
 /// A domain or an address literal (RFC 5321, 4.1.3); nothing that could end the line.
-fn ehlo_name(fields: &mut Fields) -> Result<Option<String>> {
-    let path = fields.path_of("ehlo_name");
-    let Some(name) = fields.text("ehlo_name")?.filter(|name| !name.is_empty()) else { return Ok(None) };
-    let fits = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
-    if name.len() > 255 || !name.chars().all(fits) {
-        let why = format!("{name:?} is no domain; use one such as mail.example.org, or an address such as [192.0.2.1]");
-        return Err(Error::invalid(&path, why));
-    }
-    let address = name.parse::<std::net::IpAddr>();
-    Ok(Some(match address {
-        Ok(std::net::IpAddr::V4(address)) => format!("[{address}]"),
-        Ok(std::net::IpAddr::V6(address)) => format!("[IPv6:{address}]"),
-        Err(_) => name,
-    }))
+fn ehlo_name<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<String>, D::Error> {
+    checked(value, |name: Option<String>| {
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+        let fits = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+        if name.len() > 255 || !name.chars().all(fits) {
+            let fix = "use one such as mail.example.org, or an address such as [192.0.2.1]";
+            return Err(format!("{name:?} is no domain; {fix}"));
+        }
+        Ok(Some(match name.parse() {
+            Ok(IpAddr::V4(address)) => format!("[{address}]"),
+            Ok(IpAddr::V6(address)) => format!("[IPv6:{address}]"),
+            Err(_) => name,
+        }))
+    })
 }

@@ -2,12 +2,13 @@
 
 mod mail;
 
-pub use mail::{Encryption, Mail, Smtp, Transport};
+pub use mail::{Encryption, Mail, Section as MailSection, Smtp, Transport};
 
+use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use crate::document::checked;
 use crate::error::{Error, Result};
-use crate::fields::Fields;
 use crate::livekit::Server;
 use crate::recording::Target;
 use crate::secret::Secret;
@@ -18,8 +19,6 @@ const BUCKET: &str = "meet-media-storage";
 /// Everything about telling.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `public_url`: what links to pages begin with, as people's browsers reach them.
-    pub public_url: Option<String>,
     /// `mail`.
     pub mail: Mail,
     /// `webhooks`.
@@ -33,9 +32,11 @@ pub struct Settings {
 }
 
 /// `webhooks`, as LiveKit's server has them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Webhooks {
     /// `urls`.
+    #[serde(deserialize_with = "urls")]
     pub urls: Vec<String>,
     /// `api_key`: signs them; LiveKit's unless told otherwise.
     pub api_key: Option<String>,
@@ -51,9 +52,11 @@ pub(super) struct Key {
 }
 
 /// `storage_hook`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct StorageHook {
     /// `url`.
+    #[serde(deserialize_with = "url")]
     pub url: String,
     /// `token`: sent as bearer.
     pub token: Option<Secret>,
@@ -62,9 +65,11 @@ pub struct StorageHook {
 }
 
 /// `transcription`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Transcription {
     /// `endpoint`: where transcripts are ordered.
+    #[serde(deserialize_with = "url")]
     pub endpoint: String,
     /// `api_token`: sent as bearer.
     pub api_token: Option<Secret>,
@@ -73,6 +78,7 @@ pub struct Transcription {
     /// `language`: of those who name none; the first two letters of the owner's locale without it.
     pub language: Option<String>,
     /// `form_link`: where people say how content they are.
+    #[serde(deserialize_with = "link")]
     pub form_link: Option<String>,
     /// `auto_create_summary`: also a summary.
     pub auto_create_summary: bool,
@@ -82,46 +88,44 @@ impl Default for Settings {
     /// Letters into a folder, notices in the room, nobody else.
     fn default() -> Self {
         let mail = Mail::default();
-        Self { public_url: None, mail, webhooks: None, room_notices: true, storage_hook: None, transcription: None }
+        Self { mail, webhooks: None, room_notices: true, storage_hook: None, transcription: None }
     }
 }
 
+impl Default for StorageHook {
+    /// None yet, but its bucket.
+    fn default() -> Self {
+        Self { url: String::new(), token: None, bucket: BUCKET.to_owned() }
+    }
+}
+
+/// The sections as they are written. What lacks its address is not used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sections {
+    /// `mail`.
+    pub mail: MailSection,
+    /// `webhooks`.
+    pub webhooks: Webhooks,
+    /// `room_notices`.
+    pub room_notices: Option<bool>,
+    /// `storage_hook`.
+    pub storage_hook: StorageHook,
+    /// `transcription`.
+    pub transcription: Transcription,
+}
+
 impl Settings {
-    /// Reads the sections out of the whole configuration; gives the paths of keys that nobody knows besides.
-    pub fn read(root: &mut Fields) -> Result<(Self, Vec<String>)> {
-        let mut unknown = Vec::new();
-        let public_url = url(root, "public_url")?;
-        let mail = Mail::read(root.section("mail")?, &mut unknown)?;
-        let mut fields = root.section("webhooks")?;
-        let webhooks = Webhooks {
-            urls: fields.texts("urls")?.unwrap_or_default(),
-            api_key: fields.text("api_key")?,
-            api_secret: fields.text("api_secret")?.map(Secret::new),
-        };
-        for url in &webhooks.urls {
-            check_url(&fields.path_of("urls"), url)?;
-        }
-        unknown.extend(fields.left());
-        let room_notices = root.flag("room_notices")?.unwrap_or(true);
-        let mut fields = root.section("storage_hook")?;
-        let (token, bucket) = (fields.text("token")?.map(Secret::new), fields.text("bucket")?);
-        let bucket = bucket.unwrap_or_else(|| BUCKET.to_owned());
-        let storage_hook = url(&mut fields, "url")?.map(|url| StorageHook { url, token, bucket });
-        unknown.extend(fields.left());
-        let mut fields = root.section("transcription")?;
-        // Read whether they are used or not: a key that waits for its endpoint is no unknown key.
-        let service = Transcription {
-            endpoint: url(&mut fields, "endpoint")?.unwrap_or_default(),
-            api_token: fields.text("api_token")?.map(Secret::new),
-            webhook_token: fields.text("webhook_token")?.map(Secret::new),
-            language: fields.text("language")?,
-            form_link: url(&mut fields, "form_link")?,
-            auto_create_summary: fields.flag("auto_create_summary")?.unwrap_or(false),
-        };
-        let transcription = Some(service).filter(|service| !service.endpoint.is_empty());
-        unknown.extend(fields.left());
-        let webhooks = Some(webhooks).filter(|hooks| !hooks.urls.is_empty());
-        Ok((Self { public_url, mail, webhooks, room_notices, storage_hook, transcription }, unknown))
+    /// What the sections say.
+    pub fn read(sections: Sections) -> Result<Self> {
+        let Sections { mail, webhooks, room_notices, storage_hook, transcription } = sections;
+        Ok(Self {
+            mail: Mail::read(mail).map_err(|e| e.below("mail."))?,
+            webhooks: Some(webhooks).filter(|hooks| !hooks.urls.is_empty()),
+            room_notices: room_notices.unwrap_or(true),
+            storage_hook: Some(storage_hook).filter(|hook| !hook.url.is_empty()),
+            transcription: Some(transcription).filter(|service| !service.endpoint.is_empty()),
+        })
     }
 
     /// Who is to be told, for the policy.
@@ -157,25 +161,25 @@ impl Webhooks {
 impl Transcription {
     /// A service at this address, which asks for no token.
     pub fn new(endpoint: &str) -> Self {
-        Self {
-            endpoint: endpoint.to_owned(),
-            api_token: None,
-            webhook_token: None,
-            language: None,
-            form_link: None,
-            auto_create_summary: false,
-        }
+        Self { endpoint: endpoint.to_owned(), ..Self::default() }
     }
 }
 
-fn url(fields: &mut Fields, key: &str) -> Result<Option<String>> {
-    let path = fields.path_of(key);
-    fields.text(key)?.map(|text| check_url(&path, &text).map(|()| text)).transpose()
+fn url<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<String, D::Error> {
+    link(value).map(Option::unwrap_or_default)
+}
+
+fn link<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<String>, D::Error> {
+    checked(value, |text: Option<String>| text.map(|text| check_url(&text).map(|()| text)).transpose())
+}
+
+fn urls<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Vec<String>, D::Error> {
+    checked(value, |urls: Vec<String>| urls.iter().try_for_each(|url| check_url(url)).map(|()| urls))
 }
 
 /// URLs are shown in logs, so there is no place for passwords in them.
-fn check_url(path: &str, text: &str) -> Result<()> {
-    let wrong = |why: &str| Error::invalid(path, format!("{why}; use one such as https://meet.example.org/hook"));
+fn check_url(text: &str) -> std::result::Result<(), String> {
+    let wrong = |why: &str| format!("{why}; use one such as https://meet.example.org/hook");
     let url = Url::parse(text).map_err(|e| wrong(&format!("{text:?} is not a URL ({e})")))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("it holds a user or password; give a token instead"));
@@ -193,7 +197,9 @@ mod tests {
     use super::*;
 
     fn read(value: Value) -> Result<(Settings, Vec<String>)> {
-        Settings::read(&mut Fields::of(value, "")?)
+        let mut unknown = Vec::new();
+        let sections = crate::document::read_known(value, "", &mut unknown)?;
+        Ok((Settings::read(sections)?, unknown))
     }
 
     #[test]
@@ -206,7 +212,6 @@ mod tests {
     #[test]
     fn everything_can_be_said() {
         let (settings, unknown) = read(json!({
-            "public_url": "https://meet.example.org",
             "mail": { "transport": "smtp", "from": "Meet <meet@example.org>", "brand": "Meet", "colour": "red",
                 "support": "help@example.org",
                 "smtp": { "host": "mx", "encryption": "tls", "username": "u", "password": "hidden", "pot": 1 } },
@@ -216,7 +221,7 @@ mod tests {
             "transcription": { "endpoint": "https://summary/", "api_token": "hidden", "webhook_token": "hidden" },
         }))
         .unwrap();
-        assert_eq!(unknown, ["mail.smtp.pot", "mail.colour"]);
+        assert_eq!(unknown, ["mail.colour", "mail.smtp.pot"]);
         let wanted = [
             Target::Mail,
             Target::Webhook("https://a/hook".into()),
@@ -234,7 +239,6 @@ mod tests {
     fn bad_input_names_the_field() {
         let smtp = |smtp: Value| json!({ "mail": { "transport": "smtp", "from": "a@b.c", "smtp": smtp } });
         let table = [
-            (json!({ "public_url": "meet.example.org" }), "public_url: "),
             (json!({ "mail": { "transport": "pigeon" } }), "mail.transport: "),
             (json!({ "mail": { "from": "nobody" } }), "mail.from: "),
             (json!({ "mail": { "support": "no" } }), "mail.support: "),
@@ -250,7 +254,10 @@ mod tests {
             ),
             (json!({ "webhooks": { "urls": ["ftp://x/"] } }), "webhooks.urls: "),
             (json!({ "storage_hook": { "url": "https://u:p@x/" } }), "storage_hook.url: it holds a user or password"),
-            (json!({ "transcription": { "endpoint": 1 } }), "transcription.endpoint: "),
+            (json!({ "transcription": { "endpoint": 1 } }), "transcription.endpoint: expected a string"),
+            (json!({ "transcription": { "form_link": "x" } }), "transcription.form_link: \"x\" is not a URL"),
+            (json!({ "webhooks": { "urls": ["https://x/", 1] } }), "webhooks.urls[1]: expected a string"),
+            (smtp(json!({ "host": "mx", "ehlo_name": "a b" })), "mail.smtp.ehlo_name: \"a b\" is no domain"),
         ];
         for (value, wanted) in table {
             let error = read(value).unwrap_err().message;
