@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::table::{Entry, TABLE, ValueKind, entry};
 use super::tree::{Tree, take};
-use super::upstream::{FOREIGN, Here, means_nothing};
+use super::upstream::{FOREIGN, Here, gone, means_nothing};
 use super::{Overrides, Warning};
 use crate::error::{Error, Result};
 
@@ -125,7 +125,10 @@ impl Sources {
         let ours =
             |name: &&String| name.starts_with("RECORDING_") || (name.starts_with("GREFFIER_") && !injected(name));
         let unknown = self.environment.keys().filter(ours).filter(|name| !known.contains(name));
-        warnings.extend(unknown.map(|name| Warning::unknown_variable(name, &known)));
+        warnings.extend(unknown.map(|name| match gone(name) {
+            Some(fix) => Warning::note(format!("{name}: {fix}")),
+            None => Warning::unknown_variable(name, &known),
+        }));
         Ok(())
     }
 
@@ -163,6 +166,10 @@ fn lay_file(
         let (path, value) = match *here {
             Here::Nothing => {
                 nothing.push(*key);
+                continue;
+            }
+            Here::Gone(fix) => {
+                warnings.push(Warning::note(format!("{key}: {fix}")));
                 continue;
             }
             Here::Is(path) => (path, value),

@@ -1,7 +1,7 @@
 //! Pure. The name that was probably meant by one that nobody knows.
 
 use super::table::TABLE;
-use super::upstream::{FOREIGN, Here};
+use super::upstream::FOREIGN;
 
 /// The option or section that this path probably meant.
 pub fn key(path: &str) -> Option<String> {
@@ -18,10 +18,7 @@ pub fn key(path: &str) -> Option<String> {
 pub fn variable<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     let theirs = |name: &str| {
         let (_, here) = FOREIGN.iter().find(|(key, _)| key.replace('.', "_").eq_ignore_ascii_case(name))?;
-        match here {
-            Here::Is(path) | Here::Millis(path) => Some(format!("GREFFIER_{}", path.replace('.', "_").to_uppercase())),
-            Here::Nothing => None,
-        }
+        here.option().map(|path| format!("GREFFIER_{}", path.replace('.', "_").to_uppercase()))
     };
     let rest = name.strip_prefix("GREFFIER_");
     if let Some(meant) = rest.and_then(theirs) {
@@ -59,7 +56,7 @@ fn elsewhere(path: &str) -> Option<String> {
 
 /// The names that may stand below this path, those of LiveKit Egress among them.
 fn children(above: &str) -> Vec<&'static str> {
-    let foreign = FOREIGN.iter().filter(|(_, here)| *here != Here::Nothing).map(|(key, _)| *key);
+    let foreign = FOREIGN.iter().filter(|(_, here)| here.option().is_some()).map(|(key, _)| *key);
     let mut names: Vec<_> =
         TABLE.iter().map(|entry| entry.path).chain(foreign).filter_map(|path| below(above, path)).collect();
     names.sort_unstable();

@@ -216,7 +216,6 @@ pub const TABLE: &[Entry] = &[
     Entry::new("storage_hook.bucket", Text, "", "bucket that the backend expects").unset("meet-media-storage"),
     Entry::new("transcription.endpoint", Text, "", "transcription service that is given finished transcripts").env(&["SUMMARY_SERVICE_ENDPOINT"]).unset("none"),
     Entry::new("transcription.api_token", Secret, "", "bearer token sent to the service").env(&["SUMMARY_SERVICE_API_TOKEN"]).unset("none"),
-    Entry::new("transcription.webhook_token", Secret, "", "read and not used").env(&["SUMMARY_SERVICE_WEBHOOK_API_TOKEN"]).unset("none"),
     Entry::new("transcription.language", Text, "", "language of recordings that name none").unset("none"),
     Entry::new("transcription.form_link", Text, "", "link to a satisfaction form").env(&["TRANSCRIPTION_SATISFACTION_FORM_BASE_URL"]).unset("none"),
     Entry::new("transcription.auto_create_summary", Flag, "", "also order a summary").unset("false"),

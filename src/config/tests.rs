@@ -227,6 +227,24 @@ fn a_slip_is_a_mistake_and_what_others_may_have_added_is_not() {
     }
 }
 
+/// What an option did that is gone, and what to do now, is said once; it is no mistake that anybody must mend at once.
+#[test]
+fn an_option_that_is_gone_says_what_to_do() {
+    let body = format!("{MINIMAL}transcription: {{ endpoint: 'https://s/', webhook_token: s3cret }}");
+    let variables = ["GREFFIER_TRANSCRIPTION_WEBHOOK_TOKEN", "GREFFIER_TRANSCRIPTION_WEBHOOK_TOKEN_FILE"];
+    // Meet's own variable stands in an environment that is shared with it.
+    let meets = [("SUMMARY_SERVICE_WEBHOOK_API_TOKEN", "s3cret")];
+    let environment = environment(&[&meets[..], &variables.map(|name| (name, "s3cret"))].concat());
+    let (_, warnings) = Config::read(&Sources { body: Some(body), environment, ..Sources::default() }).unwrap();
+    let names = [&["transcription.webhook_token"], &variables[..]].concat();
+    assert_eq!(warnings.len(), names.len(), "{warnings:?}");
+    for (warning, name) in warnings.iter().zip(names) {
+        let words = warning.to_string();
+        assert!(words.starts_with(&format!("{name}: no option; ")) && !warning.is_mistake(), "{words}");
+        assert!(words.contains("La Suite Meet") && !words.contains("s3cret"), "{words}");
+    }
+}
+
 #[test]
 fn libraries_are_quiet_unless_they_are_asked() {
     let read = |yaml: &str| Config::parse(&format!("{MINIMAL}{yaml}"), Overrides::default()).unwrap().0.logging;
@@ -455,8 +473,8 @@ fn the_table_is_consistent() {
         assert!(upstream::FOREIGN.iter().all(|(key, _)| *key != entry.path), "{} is foreign too", entry.path);
     }
     for (key, here) in upstream::FOREIGN {
-        if let upstream::Here::Is(path) | upstream::Here::Millis(path) = here {
-            let known = TABLE.iter().any(|entry| entry.path == *path || entry.path.starts_with(&format!("{path}.")));
+        if let Some(path) = here.option() {
+            let known = TABLE.iter().any(|entry| entry.path == path || entry.path.starts_with(&format!("{path}.")));
             assert!(known, "{key}: {path} is no option");
         }
     }

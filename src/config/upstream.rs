@@ -1,4 +1,5 @@
-//! Pure. The keys that others write into their files: LiveKit Egress's and La Suite Meet's, and what they are here.
+//! Pure. The keys that others write into their files: LiveKit Egress's and La Suite Meet's, and what they are here; and keys
+//! that were ours.
 
 /// What a key of others is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,9 +10,21 @@ pub enum Here {
     Millis(&'static str),
     /// Nothing: it is about Chrome, Pulse, or parts that we have not.
     Nothing,
+    /// Nothing any more; what to do about it.
+    Gone(&'static str),
 }
 
-use Here::{Is, Millis, Nothing};
+use Here::{Gone, Is, Millis, Nothing};
+
+impl Here {
+    /// The option of this path, or everything below it.
+    pub const fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Is(path) | Self::Millis(path) => Some(path),
+            Self::Nothing | Self::Gone(_) => None,
+        }
+    }
+}
 
 /// Every foreign key.
 pub const FOREIGN: &[(&str, Here)] = &[
@@ -88,6 +101,12 @@ pub const FOREIGN: &[(&str, Here)] = &[
     ("template_port", Nothing),
     ("test_overrides", Nothing),
     ("video_encoder_threads", Nothing),
+    (
+        "transcription.webhook_token",
+        Gone(
+            "no option; the transcription service shows that token to La Suite Meet, so set it there and at the service",
+        ),
+    ),
 ];
 
 /// Meet's names of its classes, and ours. A class may be anywhere in Python's world: its last name counts.
@@ -102,6 +121,16 @@ pub const CLASSES: [(&str, &str); 4] = [
 pub fn class(name: &str) -> &str {
     let last = name.rsplit('.').next().unwrap_or(name);
     CLASSES.iter().find(|(python, _)| *python == last).map_or(name, |(_, ours)| ours)
+}
+
+/// What to do about this variable, if it set an option that is gone.
+pub fn gone(variable: &str) -> Option<&'static str> {
+    let name = variable.strip_prefix("GREFFIER_")?;
+    let name = name.strip_suffix("_FILE").unwrap_or(name);
+    FOREIGN.iter().find_map(|(key, here)| match here {
+        Gone(fix) if key.replace('.', "_").eq_ignore_ascii_case(name) => Some(*fix),
+        Gone(_) | Is(_) | Millis(_) | Nothing => None,
+    })
 }
 
 /// True when LiveKit Egress knows this key and it means nothing here. A mode's own storage has the keys of `storage`.

@@ -73,9 +73,7 @@ pub struct Transcription {
     pub endpoint: String,
     /// `api_token`: sent as bearer.
     pub api_token: Option<Secret>,
-    /// `webhook_token`: what the service shows when it says that it is done.
-    pub webhook_token: Option<Secret>,
-    /// `language`: of those who name none; the first two letters of the owner's locale without it.
+    /// `language`: of those who name none; the first two emails of the owner's locale without it.
     pub language: Option<String>,
     /// `form_link`: where people say how content they are.
     #[serde(deserialize_with = "link")]
@@ -218,7 +216,7 @@ mod tests {
             "webhooks": { "urls": ["https://a/hook", "http://b/"], "api_key": "k" },
             "room_notices": false,
             "storage_hook": { "url": "https://meet/hook", "token": "hidden" },
-            "transcription": { "endpoint": "https://summary/", "api_token": "hidden", "webhook_token": "hidden" },
+            "transcription": { "endpoint": "https://summary/", "api_token": "hidden" },
         }))
         .unwrap();
         assert_eq!(unknown, ["mail.colour", "mail.smtp.pot"]);
