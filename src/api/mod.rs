@@ -18,6 +18,7 @@ mod share;
 pub use auth::{ApiKey, ApiToken, Entry as TokenEntry, Scope, Scopes};
 pub use dto::RestStatus;
 pub use metrics::{Metrics, Ports, Served};
+pub use rest::SHARE_DAYS;
 pub use settings::{Parser, Sections, Settings, StorageEvents};
 pub use share::{Sharer, public_url};
 

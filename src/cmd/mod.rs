@@ -167,6 +167,37 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::Cli;
+    use crate::config::{TABLE, ValueKind};
+
+    /// What the help of this verb's flag says, with what clap adds to it.
+    fn help(verb: &str, flag: &str) -> String {
+        let command = Cli::command();
+        let verb = command.find_subcommand(verb).expect("a verb");
+        let argument = verb.get_arguments().find(|argument| argument.get_long() == Some(flag)).expect("a flag");
+        let usual: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+        format!("{} [default: {}]", argument.get_help().map(ToString::to_string).unwrap_or_default(), usual.join(" "))
+    }
+
+    /// A default is the option's, wherever it is told.
+    #[test]
+    fn help_and_the_manual_tell_the_defaults_that_apply() {
+        let default = |entry: &crate::config::Entry| format!("[default: {}]", entry.default);
+        let reported = TABLE.iter().filter(|entry| entry.kind == ValueKind::Text && !entry.default.is_empty());
+        let reported: Vec<_> =
+            reported.filter_map(|entry| Some((entry, entry.flag?.trim_start_matches('-')))).collect();
+        assert!(reported.len() >= 2, "listen and data_dir");
+        for (entry, flag) in reported {
+            assert!(help("serve", flag).contains(&default(entry)), "--{flag}: {}", help("serve", flag));
+        }
+        let listen = TABLE.iter().find(|entry| entry.path == "listen").expect("an option").default;
+        assert!(help("show", "server").contains(&format!("http://{listen}]")), "{}", help("show", "server"));
+        let manual = include_str!("../../docs/command-line.md");
+        let flags = ["width", "height", "framerate", "video-bitrate"];
+        let usual = flags.map(|flag| help("record", flag).rsplit_once("default: ").expect("it says so").1.to_owned());
+        let usual = usual.map(|value| value.trim_end_matches(']').to_owned()).join(" ");
+        assert_eq!(usual, "1280 720 30 3000", "a change of these is a change of what users get");
+        assert!(manual.contains(&format!("| `--{}` | {usual} |", flags.join(" --"))), "docs/command-line.md: {usual}");
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

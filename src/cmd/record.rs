@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::livekit::Server;
 use crate::recorder::{Left, Recorder, finish_interrupted};
 use crate::recording::{
-    Container, DiskMarks, Health, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named,
+    Container, DiskMarks, Health, LAYOUT, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named,
 };
 use crate::scene::Size;
 use crate::spool::{Beside, FreeSpace, Gauge};
@@ -48,19 +48,22 @@ pub struct RecordArgs {
     /// Stop by itself after this long, such as 90s, 30m or 1h30m; a plain number counts seconds
     #[arg(long)]
     duration: Option<String>,
-    /// Pixels, even [default: 1280]
-    #[arg(long)]
-    width: Option<u32>,
-    /// Pixels, even [default: 720]
-    #[arg(long)]
-    height: Option<u32>,
-    /// Frames per second [default: 30]
-    #[arg(long)]
-    framerate: Option<u32>,
-    /// kbit/s [default: 3000]
-    #[arg(long)]
-    video_bitrate: Option<u32>,
+    /// Pixels, even
+    #[arg(long, default_value_t = USUAL.size.width.get())]
+    width: u32,
+    /// Pixels, even
+    #[arg(long, default_value_t = USUAL.size.height.get())]
+    height: u32,
+    /// Frames per second
+    #[arg(long, default_value_t = USUAL.framerate)]
+    framerate: u32,
+    /// kbit/s
+    #[arg(long, default_value_t = USUAL.bitrate)]
+    video_bitrate: u32,
 }
+
+/// What a video is like unless flags say otherwise; its layout means nothing.
+const USUAL: VideoSettings = VideoSettings::preset(LAYOUT);
 
 /// Records until Ctrl-C, the duration, or the end of the room; the file is finished in each case.
 pub fn run(args: RecordArgs) -> Result<()> {
@@ -105,14 +108,12 @@ impl RecordArgs {
     }
 
     fn video(&self) -> Result<VideoSettings> {
-        let preset = VideoSettings::preset(layout_named("layout", &self.layout)?);
-        let width = self.width.map_or(Ok(preset.size.width), |n| even("width", n))?;
-        let height = self.height.map_or(Ok(preset.size.height), |n| even("height", n))?;
         Ok(VideoSettings {
-            size: Size { width, height },
-            framerate: self.framerate.unwrap_or(preset.framerate),
-            bitrate: self.video_bitrate.unwrap_or(preset.bitrate),
-            ..preset
+            layout: layout_named("layout", &self.layout)?,
+            size: Size { width: even("width", self.width)?, height: even("height", self.height)? },
+            framerate: self.framerate,
+            bitrate: self.video_bitrate,
+            ..USUAL
         })
     }
 }

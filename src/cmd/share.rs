@@ -6,6 +6,7 @@ use serde_json::json;
 use super::client::{about, segment};
 use super::words::{json_text, moment, plain, text_of};
 use super::{SidecarArgs, say, show};
+use crate::api::SHARE_DAYS;
 use crate::error::Result;
 
 /// What to share.
@@ -13,8 +14,7 @@ use crate::error::Result;
 pub struct ShareArgs {
     /// The recording, such as EG_nPQZPwZEVdHN
     id: String,
-    /// How long the link is good; never longer than the recording is kept [default: 30]
-    #[arg(long)]
+    #[arg(long, help = format!("How long the link is good; never longer than the recording is kept [default: {SHARE_DAYS}]"))]
     days: Option<u32>,
     /// Take back every link given so far instead
     #[arg(long, conflicts_with_all = ["days", "json"])]

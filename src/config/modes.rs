@@ -12,13 +12,11 @@ use super::upstream::class as class_name;
 use crate::document::checked;
 use crate::error::{Error, Result};
 use crate::recording::{
-    AudioSettings, Class, Encoding as RpcRequest, Preset, VideoSettings, WorkerClass, WorkerClasses, even, layout_named,
+    AudioSettings, Class, Encoding as RpcRequest, LAYOUT, Preset, VideoSettings, WorkerClass, WorkerClasses, even,
+    key_frame_interval, layout_named,
 };
 use crate::scene::{Even, Size};
 use crate::storage;
-
-/// A mode's layout unless told otherwise.
-const LAYOUT: &str = "speaker-light";
 
 /// The section `recording.encoding` as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -46,9 +44,8 @@ pub(super) struct Encoding {
 
 impl Encoding {
     /// As `RECORDING_ENCODING_ENABLED` says, all of the values count or none.
-    pub fn read(section: &EncodingSection, warnings: &mut Vec<Warning>) -> Result<Self> {
-        let default =
-            Self { video: VideoSettings::preset(layout_named("layout", LAYOUT)?), audio: AudioSettings::DEFAULT };
+    pub fn read(section: &EncodingSection, warnings: &mut Vec<Warning>) -> Self {
+        let default = Self { video: VideoSettings::preset(LAYOUT), audio: AudioSettings::DEFAULT };
         let Size { width, height } = default.video.size;
         let video = VideoSettings {
             size: Size { width: section.width.unwrap_or(width), height: section.height.unwrap_or(height) },
@@ -60,12 +57,12 @@ impl Encoding {
         let bitrate = section.audio_bitrate_kbps.unwrap_or(default.audio.bitrate);
         let audio = AudioSettings { bitrate, ..default.audio };
         if section.enabled {
-            return Ok(Self { video, audio });
+            return Self { video, audio };
         }
         if (video, audio) != (default.video, default.audio) {
             warnings.push(Warning::note("recording.encoding: has no effect while recording.encoding.enabled is false"));
         }
-        Ok(default)
+        default
     }
 }
 
@@ -75,12 +72,7 @@ fn side<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<Even>
 }
 
 fn seconds<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<Duration>, D::Error> {
-    checked(value, |seconds: Option<f64>| match seconds {
-        Some(seconds) if !(0.001..=60.0).contains(&seconds) => {
-            Err(format!("{seconds} is out of range; use 0.001 to 60 seconds"))
-        }
-        seconds => Ok(seconds.map(|seconds| Duration::from_millis((seconds * 1000.0).round() as u64))),
-    })
+    checked(value, |seconds: Option<f64>| seconds.map(key_frame_interval).transpose())
 }
 
 /// A mode of `worker_classes`: a class, or a class with its options. Meet's class paths are known.
@@ -150,7 +142,7 @@ fn mode_class(mode: ModeSection, encoding: &Encoding) -> Result<WorkerClass> {
     let name = mode.class.ok_or_else(|| Error::invalid("class", format!("missing; {names}")))?;
     let class = Class::named(class_name(&name))
         .ok_or_else(|| Error::invalid("class", format!("there is no class {name:?}; {names}")))?;
-    let layout = layout_named("layout", mode.layout.as_deref().unwrap_or(LAYOUT))?;
+    let layout = layout_named("layout", mode.layout.as_deref().unwrap_or(LAYOUT.name()))?;
     let mut video = VideoSettings { layout, ..encoding.video };
     if let Some(name) = mode.preset {
         let known = || Preset::ALL.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", ");

@@ -77,7 +77,7 @@ impl Sections {
             storage_hook: self.storage_hook,
             transcription: self.transcription,
         })?;
-        let encoding = modes::Encoding::read(&self.recording.encoding, warnings)?;
+        let encoding = modes::Encoding::read(&self.recording.encoding, warnings);
         let (worker_classes, mode_storages) = modes::read(self.worker_classes, &encoding)?;
         let policy = self.recording.policy(notify.targets(), self.limits.disk());
         let feature = self.recording.feature()?;

@@ -10,6 +10,7 @@ use super::tree::{Tree, take};
 use super::upstream::{FOREIGN, Here, gone, means_nothing};
 use super::{Overrides, Warning};
 use crate::error::{Error, Result};
+use crate::recording::LAYOUT;
 
 /// Where values come from.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +46,7 @@ const OTHER_VARIABLES: [&str; 6] =
 /// The modes there are without a configuration.
 fn modes() -> Value {
     json!({
-        "screen_recording": { "class": "video_composite", "layout": "speaker-light" },
+        "screen_recording": { "class": "video_composite", "layout": LAYOUT.name() },
         "transcript": { "class": "audio_composite" },
     })
 }

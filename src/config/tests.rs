@@ -472,6 +472,8 @@ fn the_table_is_consistent() {
         );
         assert!(upstream::FOREIGN.iter().all(|(key, _)| *key != entry.path), "{} is foreign too", entry.path);
     }
+    let layout = TABLE.iter().find(|entry| entry.path == "worker_classes.*.layout").unwrap();
+    assert_eq!(layout.unset, crate::recording::LAYOUT.name());
     for (key, here) in upstream::FOREIGN {
         if let Some(path) = here.option() {
             let known = TABLE.iter().any(|entry| entry.path == path || entry.path.starts_with(&format!("{path}.")));
@@ -574,6 +576,24 @@ fn the_default_that_is_shown_applies() {
         compared += 1;
     }
     assert!(compared >= 10, "{compared} compared");
+}
+
+/// What the table lays under everything is what a module does without it: one default, though it stands in two places.
+#[test]
+fn the_tables_defaults_are_the_modules() {
+    let effective = Sources { body: Some(MINIMAL.to_owned()), ..Sources::default() }.read().unwrap();
+    let read = |values: Value| {
+        let sections: Sections = document::read(values, "")?;
+        sections.read(&mut Vec::new()).map(|config| format!("{config:?}"))
+    };
+    let usual = read(effective.tree.values()).unwrap();
+    // The only definition is the table's.
+    let alone = ["listen", "data_dir", "limits.warning"];
+    for entry in TABLE.iter().filter(|entry| !entry.default.is_empty() && !alone.contains(&entry.path)) {
+        let Value::Object(mut values) = effective.tree.values() else { panic!("an object") };
+        assert!(tree::take(&mut values, entry.path).is_some(), "{}", entry.path);
+        assert_eq!(read(values.into()).unwrap(), usual, "{}", entry.path);
+    }
 }
 
 fn merge(into: &mut serde_json::Value, more: serde_json::Value) {

@@ -1,13 +1,13 @@
 //! LiveKit's presets and encoding options as ours.
 
-use std::time::Duration;
-
 use livekit_protocol as proto;
 
 use crate::egress::filename::invalid;
 use crate::egress::store::unimplemented;
 use crate::error::{Error, ErrorKind, Result};
-use crate::recording::{AudioSettings, Container, Output, Preset, Profile, VideoSettings};
+use crate::recording::{
+    AudioSettings, Container, KEY_FRAME_INTERVALS, Output, Preset, Profile, VideoSettings, key_frame_interval,
+};
 use crate::scene::{Even, Layout};
 
 /// LiveKit Egress' audio has this many samples per second unless it is asked for others (Opus always has 48 000).
@@ -114,10 +114,10 @@ fn video(
         return Err(invalid("key_frame_interval"));
     }
     if interval > 0.0 {
-        // A shorter one than asked for seeks no worse.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 1 and 60 000")]
-        let ms = (interval * 1000.0).round().clamp(1.0, 60_000.0) as u64;
-        video.key_frame_interval = Duration::from_millis(ms);
+        // A shorter one than requested seeks no worse.
+        let (least, most) = (KEY_FRAME_INTERVALS.start().as_secs_f64(), KEY_FRAME_INTERVALS.end().as_secs_f64());
+        video.key_frame_interval =
+            key_frame_interval(interval.clamp(least, most)).map_err(|_| invalid("key_frame_interval"))?;
     }
     Ok(video)
 }
@@ -138,6 +138,8 @@ fn number(field: &str, n: i32) -> Result<Option<u32>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use proto::{AudioCodec, EncodedFileType, VideoCodec};
 

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::recording::{Part, Request};
+use crate::storage::SMALLEST_PART;
 
-/// The smallest part that S3 takes, but for the last one: what is left to be sent at the end is small.
-pub const PART: u64 = 5 << 20;
+/// The smallest that S3 takes: what is left to be sent at the end is small.
+pub const PART: u64 = SMALLEST_PART;
 /// The largest that we make unasked; each is in memory while it is sent.
 pub const LARGEST: u64 = 128 << 20;
 /// The most parts that S3 takes.

@@ -28,11 +28,13 @@ pub use limits::Limits;
 pub use options::{Options, Owner, SealedStore};
 pub use origin::{EgressRequest, Origin};
 pub use outcome::{Failure, Limit, Media, Outcome, Reason};
-pub use output::{AudioSettings, Container, Output, Profile, VideoSettings, even};
+pub use output::{
+    AudioSettings, Container, KEY_FRAME_INTERVALS, Output, Profile, VideoSettings, even, key_frame_interval,
+};
 pub use policy::{LONGEST_WAIT, Policy};
 pub use preset::Preset;
 pub use quality::Quality;
 pub use record::Recording;
 pub use request::Request;
 pub use start::Start;
-pub use worker_class::{Class, Encoding, WorkerClass, WorkerClasses, layout_named};
+pub use worker_class::{Class, Encoding, LAYOUT, WorkerClass, WorkerClasses, layout_named};

@@ -1,5 +1,6 @@
 //! One product asked for, and the one place of every encoding default.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -28,6 +29,9 @@ pub enum Profile {
 }
 
 impl Container {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Mp4, Self::Ogg];
+
     /// The file name's ending, without a dot.
     pub const fn extension(self) -> &'static str {
         match self {
@@ -87,20 +91,20 @@ enum Tracks {
 }
 
 /// Smallest and largest width and height.
-const SIDE: std::ops::RangeInclusive<u32> = 64..=4096;
+const SIDE: RangeInclusive<u32> = 64..=4096;
 /// Frames per second we make.
-const FRAMERATE: std::ops::RangeInclusive<u32> = 1..=60;
+const FRAMERATE: RangeInclusive<u32> = 1..=60;
 /// Video kbit/s we accept.
-const VIDEO_BITRATE: std::ops::RangeInclusive<u32> = 50..=50_000;
+const VIDEO_BITRATE: RangeInclusive<u32> = 50..=50_000;
 /// Audio kbit/s we accept: what both Opus and AAC can do in stereo.
-const AUDIO_BITRATE: std::ops::RangeInclusive<u32> = 16..=320;
+const AUDIO_BITRATE: RangeInclusive<u32> = 16..=320;
 /// The sampling frequencies of AAC (ISO/IEC 14496-3, table 1.18), Hz.
 const FREQUENCIES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
 /// What a room sounds like, and Opus with it.
 const USUAL_FREQUENCY: u32 = 48_000;
-/// The longest between two key frames.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+/// The shortest and longest time between two key frames.
+pub const KEY_FRAME_INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 
 impl VideoSettings {
     /// LiveKit's `H264_720P_30`: 1280×720, 30 fps, 3000 kbit/s, Main, a key frame every 4 s.
@@ -120,11 +124,8 @@ impl VideoSettings {
         }
         check("framerate", self.framerate, FRAMERATE, "frames per second")?;
         check("video_bitrate", self.bitrate, VIDEO_BITRATE, "kbit/s")?;
-        let interval = self.key_frame_interval;
-        if !(Duration::from_millis(1)..=LONGEST_INTERVAL).contains(&interval) {
-            let why = format!("{} is out of range; use 0.001 to 60 seconds", interval.as_secs_f64());
-            return Err(Error::invalid("key_frame_interval", why));
-        }
+        key_frame_interval(self.key_frame_interval.as_secs_f64())
+            .map_err(|why| Error::invalid("key_frame_interval", why))?;
         Ok(self)
     }
 }
@@ -213,7 +214,17 @@ pub fn even(field: &str, n: u32) -> Result<Even> {
     Even::new(n).ok_or_else(|| Error::invalid(field, format!("{n} is odd; use an even number such as {}", n & !1)))
 }
 
-fn check(field: &str, value: u32, range: std::ops::RangeInclusive<u32>, unit: &str) -> Result<()> {
+/// So many seconds from one key frame to the next, to the millisecond; or why not.
+pub fn key_frame_interval(seconds: f64) -> std::result::Result<Duration, String> {
+    let exact = Duration::try_from_secs_f64(seconds).ok().filter(|interval| KEY_FRAME_INTERVALS.contains(interval));
+    let millis = |interval: Duration| Duration::from_millis((interval.as_secs_f64() * 1000.0).round() as u64);
+    exact.map(millis).ok_or_else(|| {
+        let (least, most) = (KEY_FRAME_INTERVALS.start().as_secs_f64(), KEY_FRAME_INTERVALS.end().as_secs_f64());
+        format!("{seconds} is out of range; use {least} to {most} seconds")
+    })
+}
+
+fn check(field: &str, value: u32, range: RangeInclusive<u32>, unit: &str) -> Result<()> {
     if range.contains(&value) {
         return Ok(());
     }

@@ -42,6 +42,9 @@ pub struct Encoding {
     pub video_bitrate: Option<u32>,
 }
 
+/// A mode's layout unless it is said.
+pub const LAYOUT: Layout = Layout { arrangement: Arrangement::Speaker, theme: Theme::Light };
+
 /// The layout of this name, or an error that names `field` and the names there are. Stricter than LiveKit, which takes
 /// every text for some layout: who writes a name of his own should hear of a slip.
 pub fn layout_named(field: &str, name: &str) -> Result<Layout> {
@@ -153,12 +156,11 @@ impl WorkerClasses {
 }
 
 impl Default for WorkerClasses {
-    /// `screen_recording` → video, `speaker-light`; `transcript` → audio alone.
+    /// `screen_recording` → video; `transcript` → audio alone.
     fn default() -> Self {
-        let layout = Layout { arrangement: Arrangement::Speaker, theme: Theme::Light };
         Self(BTreeMap::from([
-            ("screen_recording".to_owned(), WorkerClass::new(Class::VideoComposite, layout)),
-            ("transcript".to_owned(), WorkerClass::new(Class::AudioComposite, layout)),
+            ("screen_recording".to_owned(), WorkerClass::new(Class::VideoComposite, LAYOUT)),
+            ("transcript".to_owned(), WorkerClass::new(Class::AudioComposite, LAYOUT)),
         ]))
     }
 }

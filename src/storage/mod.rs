@@ -17,6 +17,7 @@ mod stores;
 pub use content::{Content, Head};
 pub use key::{LONGEST, SEGMENT, check_key, content_type_of};
 pub use modes::{keep_private, make_private};
+pub use multipart::SMALLEST_PART;
 pub use settings::{Azure, Checksum, Gcp, Proxy, S3, Section, Settings, Target};
 pub use stores::Stores;
 

@@ -13,7 +13,7 @@ use super::{Backend, Storage};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The smallest part that S3 takes, but for the last one.
-const PART: u64 = 5 << 20;
+pub const SMALLEST_PART: u64 = 5 << 20;
 /// Before the store's name of an upload whose parts bear checksums: its parts are all alike, whatever is learnt meanwhile.
 const SUMMED: &str = "summed:";
 
@@ -100,7 +100,7 @@ impl Storage {
         };
         let mut source = tokio::fs::File::open(file).await.map_err(unreadable)?;
         let size = source.metadata().await.map_err(unreadable)?.len();
-        if size <= PART.max(self.part_size()) {
+        if size <= SMALLEST_PART.max(self.part_size()) {
             let mut bytes = Vec::new();
             source.read_to_end(&mut bytes).await.map_err(unreadable)?;
             return self.put(key, bytes.into(), content_type).await;
@@ -109,7 +109,7 @@ impl Storage {
         let sent = async {
             let mut ids = Vec::new();
             // 10 000 parts are the most.
-            let part = PART.max(size.div_ceil(9_999)).max(self.part_size());
+            let part = SMALLEST_PART.max(size.div_ceil(9_999)).max(self.part_size());
             for index in 0.. {
                 let mut bytes = Vec::new();
                 (&mut source).take(part).read_to_end(&mut bytes).await.map_err(unreadable)?;

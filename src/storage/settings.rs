@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// What stores without regions accept, and what S3 takes when none is named.
 const REGION: &str = "us-east-1";
 /// S3's smallest and largest part, MiB.
-const PART_SIZE: std::ops::RangeInclusive<u32> = 5..=5120;
+const PART_SIZE: std::ops::RangeInclusive<u32> = (super::SMALLEST_PART >> 20) as u32..=5120;
 
 /// `storage`: keys as in LiveKit Egress' section of that name. Without any, a folder of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]

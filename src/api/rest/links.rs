@@ -14,9 +14,9 @@ use crate::api::{Api, reply};
 use crate::error::{Error, Result};
 
 /// How long a link is good unless it is said.
-const DAYS: u32 = 30;
+pub const DAYS: u32 = 30;
 /// And at most.
-const DAYS_MAX: u32 = 366;
+pub(super) const DAYS_MAX: u32 = 366;
 
 /// The body of a request for a link.
 #[derive(Deserialize)]

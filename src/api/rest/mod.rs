@@ -27,6 +27,8 @@ use crate::api::{Api, reply};
 use crate::error::{Error, ErrorKind, Result};
 use route::{Endpoint, Matched, Route};
 
+pub use links::DAYS as SHARE_DAYS;
+
 /// How long control has to answer `/health`.
 const ANSWERS: Duration = Duration::from_secs(1);
 

@@ -23,7 +23,66 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::api::rest::links::{DAYS, DAYS_MAX};
     use crate::api::rest::route::ROUTES;
+    use crate::api::rest::start::StartBody;
+    use crate::document;
+    use crate::recording::WorkerClasses;
+
+    /// Is this body of start-recording good, but for what only this machine knows?
+    fn is_good(options: Value) -> bool {
+        let body = document::read(json!({"mode": "screen_recording", "options": options}), "");
+        let modes = WorkerClasses::default();
+        let output = |start: StartBody| modes.of(&start.mode)?.output(&start.encoding, "options.");
+        body.and_then(StartBody::read).and_then(output).is_ok()
+    }
+
+    /// A text of this option, so long.
+    fn text(name: &str, length: usize) -> String {
+        match name {
+            "language" | "locale" => "abcdefgh-".repeat(length / 9 + 1)[..length].to_owned(),
+            "output_key" => {
+                format!("{}.mp4", "a".repeat(200) + "/" + &"b".repeat(200) + "/" + &"c".repeat(length - 406))
+            }
+            "email" => format!("{}@{}", "a".repeat(64), "b".repeat(length - 65)),
+            _ => "a".repeat(length),
+        }
+    }
+
+    #[test]
+    fn the_document_has_the_ranges_that_are_checked() {
+        let mut checked = 0;
+        let schemas = &DOCUMENT["components"]["schemas"];
+        let options = schemas["Options"]["properties"].as_object().unwrap().iter().map(|one| (one, false));
+        let owners = schemas["Owner"]["properties"].as_object().unwrap().iter().map(|one| (one, true));
+        for ((name, schema), of_owner) in options.chain(owners) {
+            let good = |value: Value| {
+                let mut object = json!({ name: value });
+                if of_owner && name != "email" {
+                    object["email"] = json!("ada@example.org");
+                }
+                is_good(if of_owner { json!({ "owner": object }) } else { object })
+            };
+            if let (Some(least), Some(most)) = (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
+                let step = schema["multipleOf"].as_u64().unwrap_or(1);
+                assert!(good(json!(least)) && good(json!(most)), "{name}: {least} to {most}");
+                assert!(!good(json!(least - step)) && !good(json!(most + step)), "{name}: {least} to {most}");
+                checked += 1;
+            }
+            if let Some(most) = schema["maxLength"].as_u64() {
+                let most = usize::try_from(most).unwrap();
+                // There is no zone with a name so long.
+                assert!(good(json!(text(name, most))) || name == "time_zone", "{name}: {most}");
+                assert!(!good(json!(text(name, most + 1))), "{name}: {most}");
+                checked += 1;
+            }
+        }
+        assert!(checked >= 14, "{checked}");
+        let share = "/api/v1.0/recordings/{id}/share/";
+        let body = &DOCUMENT["paths"][share]["post"]["requestBody"]["content"]["application/json"]["schema"];
+        let days = &body["properties"]["expires_in_days"];
+        assert_eq!((&days["default"], &days["maximum"]), (&json!(DAYS), &json!(DAYS_MAX)));
+    }
 
     #[test]
     fn the_document_has_every_route_and_no_other() {

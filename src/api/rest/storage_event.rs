@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use crate::api::body::decode;
 use crate::api::settings::Parser;
+use crate::recording::Container;
+use crate::storage::content_type_of;
 
 /// An object was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,13 +59,9 @@ fn stored(parser: Parser, record: &Value) -> Option<StoredObject> {
     let decoded = decode(&raw.replace('+', " ")).unwrap_or_else(|| raw.to_owned());
     let media_type = match parser {
         Parser::Minio => object["contentType"].as_str()?,
-        Parser::S3 => match raw.rsplit_once('.').map(|(_, extension)| extension) {
-            Some("mp4") => "video/mp4",
-            Some("ogg") => "audio/ogg",
-            Some(_) | None => "",
-        },
+        Parser::S3 => content_type_of(raw),
     };
-    let is_media = ["video/mp4", "audio/ogg"].contains(&media_type);
+    let is_media = Container::ALL.iter().any(|container| container.content_type() == media_type);
     Some(StoredObject { bucket: bucket.to_owned(), keys: [decoded, raw.to_owned()], is_media })
 }
 
@@ -74,7 +72,9 @@ impl StoredObject {
             let name = key.strip_prefix(folder).and_then(|name| name.strip_prefix('/'));
             let (id, extension) = name.and_then(|name| name.split_once('.')).unwrap_or_default();
             let plain = |c: u8| c.is_ascii_alphanumeric() || b"_-".contains(&c);
-            (1..=64).contains(&id.len()) && id.bytes().all(plain) && ["mp4", "ogg"].contains(&extension)
+            (1..=64).contains(&id.len())
+                && id.bytes().all(plain)
+                && Container::ALL.iter().any(|container| container.extension() == extension)
         })
     }
 }
@@ -85,6 +85,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// A store knows endings only, and a recording its container: both must say the same of a recording's key.
+    #[test]
+    fn recordings_have_one_type_wherever_it_is_named() {
+        for container in Container::ALL {
+            assert_eq!(content_type_of(&format!("a.{}", container.extension())), container.content_type());
+        }
+    }
 
     fn event(name: &str, key: &str) -> Vec<u8> {
         let object = json!({"key": key, "contentType": "video/mp4"});

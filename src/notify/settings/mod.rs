@@ -73,7 +73,7 @@ pub struct Transcription {
     pub endpoint: String,
     /// `api_token`: sent as bearer.
     pub api_token: Option<Secret>,
-    /// `language`: of those who name none; the first two emails of the owner's locale without it.
+    /// `language`: of those who name none; the first two letters of the owner's locale without it.
     pub language: Option<String>,
     /// `form_link`: where people say how content they are.
     #[serde(deserialize_with = "link")]
