@@ -1,9 +1,17 @@
 //! The law: who may name whom, what pure means, how large a file may grow. The table is data; the text of src/ is read.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+#[path = "support/rust_text.rs"]
+mod rust_text;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use rust_text::{
+    code_of, depth_of, lines_of, module_of, named_modules, names_crate, public_fields, sources, tokens, uses,
+    without_tests,
+};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Band {
@@ -46,7 +54,11 @@ const LAW: &[(&str, Band, &str)] = &[
 /// Put the others together and may name anyone.
 const ASSEMBLY: &[&str] = &["main", "lib", "cmd", "sidecar", "config"];
 
-/// Outside crates that have one home.
+/// Outside crates that any module may name: they do nothing but turn values into others. What is logged in pure code is a fact
+/// that it should have returned.
+const EVERYWHERE: &[&str] = &["base64", "bytes", "serde", "serde_json", "tracing", "url"];
+
+/// Outside crates and where they are at home.
 const HOMES: &[(&str, &[&str])] = &[
     ("gstreamer", &["pipeline"]),
     ("gstreamer_app", &["pipeline"]),
@@ -71,15 +83,54 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["api"]),
     ("hyper_util", &["api"]),
     ("ipnet", &["api"]),
-    ("cosmic_text", &["compositor"]),
+    ("tower_service", &["api"]),
+    ("cosmic_text", &["compositor", "pipeline"]),
     ("yuv_sys", &["compositor"]),
     ("serde_ignored", &["document"]),
     ("serde_path_to_error", &["document"]),
     ("ureq", &[]),
     ("reqwest", &["http", "livekit", "notify", "storage", "cmd"]),
+    (
+        "tokio",
+        &[
+            "storage", "psrpc", "room", "pipeline", "notify", "recorder", "outbox", "control", "api", "capacity",
+            "sidecar", "cmd",
+        ],
+    ),
+    ("futures_util", &["storage", "psrpc", "notify", "outbox", "api"]),
+    ("rustls", &["livekit", "room", "cmd"]),
+    ("rustls_native_certs", &["livekit"]),
+    ("tokio_rustls", &["room"]),
+    ("aws_lc_rs", &["sealing", "livekit", "psrpc", "notify", "api"]),
+    (
+        "jiff",
+        &[
+            "recording",
+            "egress",
+            "db",
+            "http",
+            "notify",
+            "recorder",
+            "outbox",
+            "control",
+            "api",
+            "config",
+            "sidecar",
+            "cmd",
+        ],
+    ),
+    ("rand", &["capacity", "storage", "psrpc", "outbox", "control"]),
+    ("percent_encoding", &["storage", "notify", "api", "cmd"]),
+    ("serde_saphyr", &["config", "api"]),
+    ("strsim", &["config"]),
+    ("clap", &["cmd"]),
+    ("clap_complete", &["cmd"]),
+    ("clap_mangen", &["cmd"]),
+    ("indicatif", &["cmd"]),
+    ("tracing_subscriber", &["cmd"]),
 ];
 
-/// What pure code must not contain.
+/// What pure code must not contain. Chance that comes from a seed is an argument like any other.
 const IMPURE: &[&str] = &[
     "async ",
     ".await",
@@ -89,14 +140,29 @@ const IMPURE: &[&str] = &[
     "std::net",
     "std::env",
     "std::io",
+    "std::os",
     "std::process",
-    "rand::",
+    "rng()",
+    "rand::random",
+    "SysRng",
     "::now()",
+    "SystemTime",
     "File::",
+    "tracing::",
+    "print!(",
+    "println!(",
+    // Databases on the disk: time zones, fonts.
+    "TimeZone::get",
+    "TimeZone::system",
+    "TimeZone::try_system",
+    "tz::db",
+    "FontSystem::new(",
 ];
 
 /// Lines of code a file may have; comments, blank lines and tests at its end are not counted.
 const LINES: usize = 400;
+/// Lines of tests a file may have, and lines of a file of tests; comments and blank lines are not counted.
+const TEST_LINES: usize = 500;
 
 #[test]
 fn the_law_holds() {
@@ -128,6 +194,94 @@ fn every_permission_is_used() {
     assert!(unused.is_empty(), "permissions that no file uses: {}", unused.join(", "));
 }
 
+/// A crate that is new finds its home here first, and one that nobody names any more leaves Cargo.toml.
+#[test]
+fn every_dependency_has_a_home_and_lives_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    let names = dependencies.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "));
+    // The name of `md-5` as a crate.
+    let names: BTreeSet<_> = names.map(|(name, _)| name.replace('-', "_").replace("md_5", "md5")).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let mut named = BTreeSet::new();
+    for path in sources(&root.join("src")) {
+        let file = path.strip_prefix(root.join("src")).unwrap().to_string_lossy().into_owned();
+        let code = code_of(&fs::read_to_string(&path).unwrap());
+        let known = HOMES.iter().map(|(outside, _)| *outside).chain(names.iter().map(String::as_str));
+        named.extend(
+            known
+                .filter(|outside| names_crate(&code, outside))
+                .map(|outside| (outside.to_owned(), module_of(&file).to_owned())),
+        );
+    }
+    let has_home = |name: &str| EVERYWHERE.contains(&name) || HOMES.iter().any(|(outside, _)| *outside == name);
+    let homeless: Vec<_> = names.iter().filter(|name| !has_home(name)).collect();
+    assert!(homeless.is_empty(), "dependencies without a line in HOMES: {homeless:?}");
+    let idle: Vec<_> = names.iter().filter(|name| !named.iter().any(|(outside, _)| outside == *name)).collect();
+    assert!(idle.is_empty(), "dependencies that no module names: {idle:?}");
+    let homes =
+        HOMES.iter().flat_map(|(outside, homes)| homes.iter().map(|home| (outside.to_string(), home.to_string())));
+    let empty: Vec<_> = homes.filter(|pair| !named.contains(pair)).collect();
+    assert!(empty.is_empty(), "homes where nobody lives: {empty:?}");
+}
+
+/// Tests are read by people too.
+#[test]
+fn files_of_tests_stay_short_and_say_what_they_are_for() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut faults = Vec::new();
+    for path in ["tests", "benches", "examples", "fuzz"].iter().flat_map(|folder| sources(&root.join(folder))) {
+        let name = path.strip_prefix(root).unwrap().display();
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = lines_of(&code_of(&text));
+        if lines > TEST_LINES {
+            faults.push(format!("{name}: {lines} lines; {TEST_LINES} is the most"));
+        }
+        if !text.starts_with("//! ") {
+            faults.push(format!("{name}: the first line must say after //! what it is for"));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+/// Where structs say what the configuration may hold.
+const SETTINGS: &[&str] = &[
+    "config/mod.rs",
+    "config/feature.rs",
+    "config/logging.rs",
+    "api/settings.rs",
+    "livekit/server.rs",
+    "notify/settings/mod.rs",
+    "notify/settings/mail.rs",
+    "psrpc/settings.rs",
+    "storage/settings.rs",
+];
+
+/// An option that is read and kept, and then used by nobody, promises what does not happen.
+#[test]
+fn every_setting_is_used() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let production = |path: &Path| {
+        let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        tokens(without_tests(&code_of(&fs::read_to_string(path).unwrap()), &name))
+    };
+    let files: Vec<_> = sources(&root).iter().map(|path| production(path)).collect();
+    let is_used = |field: &str| files.iter().any(|tokens| uses(tokens, field));
+    let mut seen = 0;
+    for file in SETTINGS {
+        for field in public_fields(&production(&root.join(file))) {
+            assert!(is_used(&field), "{file}: nobody uses {field}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 60, "{seen}");
+    let text = |text: &str| tokens(text);
+    assert_eq!(public_fields(&text("pub struct A { pub b: C, d: E, pub(super) f: G } pub fn h() {}")), ["b"]);
+    assert!(uses(&text("x.b.c()"), "b") && uses(&text("let A { b, d: _ } = x;"), "b"));
+    assert!(!uses(&text("A { b: fields.text(), d }"), "b") && !uses(&text("x.b()"), "b"));
+}
+
 #[test]
 fn the_law_sees_what_it_must_refuse() {
     let faults = |file: &str, text: &str| file_faults(file, &format!("//! x\n{text}"), &mut BTreeSet::new()).join("; ");
@@ -155,7 +309,16 @@ fn the_law_sees_what_it_must_refuse() {
     assert!(faults("scene/x.rs", "fn f() { Instant::now(); }").contains("::now()"));
     assert!(file_faults("room/x.rs", "//! Pure. x\nasync fn f() {}", &mut BTreeSet::new())[0].contains("async"));
     assert!(file_faults("room/x.rs", "fn f() {}", &mut BTreeSet::new())[0].contains("//!"));
+    assert_eq!(faults("capacity/x.rs", "//! Pure.\nfn f() { rand::rngs::SmallRng::seed_from_u64(7) }"), "");
+    for impure in ["rand::random()", "rand::rng()", "TimeZone::get(name)", "FontSystem::new()", "tracing::warn!()"] {
+        assert!(faults("scene/x.rs", &format!("fn f() {{ {impure} }}")).contains("is pure and says"), "{impure}");
+    }
     assert!(faults("room/x.rs", &"f();\n".repeat(401)).contains("401"));
+    let tests = |lines: usize| format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "g();\n".repeat(lines));
+    assert_eq!(faults("room/x.rs", &tests(490)), "");
+    assert!(faults("room/x.rs", &tests(500)).contains("503 lines of tests"));
+    assert!(faults("room/tests/x.rs", &"f();\n".repeat(501)).contains("501 lines of tests"));
+    assert_eq!(faults("scene/tests/x.rs", "fn f() { Instant::now(); }"), "");
     assert_eq!(
         faults(
             "room/x.rs",
@@ -197,9 +360,13 @@ fn file_faults(file: &str, text: &str, used: &mut BTreeSet<(String, String)>) ->
     }
     let code = code_of(text);
     let production = without_tests(&code, file);
-    let lines = production.lines().filter(|line| !line.trim().is_empty()).count();
+    let lines = lines_of(production);
     if lines > LINES {
         faults.push(format!("{file}: {lines} lines of code; {LINES} is the most"));
+    }
+    let tests = lines_of(&code) - lines;
+    if tests > TEST_LINES {
+        faults.push(format!("{file}: {tests} lines of tests; {TEST_LINES} is the most"));
     }
     let law = LAW.iter().find(|(name, ..)| *name == module);
     let band = match law {
@@ -232,178 +399,4 @@ fn file_faults(file: &str, text: &str, used: &mut BTreeSet<(String, String)>) ->
         }
     }
     faults
-}
-
-/// `room/token.rs` → `room`, `ids.rs` → `ids`.
-fn module_of(file: &str) -> &str {
-    file.split('/').next().unwrap().trim_end_matches(".rs")
-}
-
-/// How many modules deep a file is: `ids.rs` and `room/mod.rs` 1, `room/token.rs` 2.
-fn depth_of(file: &str) -> usize {
-    let parts = file.trim_end_matches(".rs").split('/').collect::<Vec<_>>();
-    if parts.last() == Some(&"mod") { parts.len() - 1 } else { parts.len() }
-}
-
-/// The text without comments and without what stands in quotes; lines are kept.
-fn code_of(text: &str) -> String {
-    let mut code = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let raw = ["r\"", "r#\"", "r##\""].iter().find(|open| rest.starts_with(**open));
-        if rest.starts_with("//") {
-            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
-        } else if rest.starts_with("/*") {
-            let end = rest.find("*/").map_or(rest.len(), |end| end + 2);
-            code.extend(rest[..end].chars().filter(|c| *c == '\n'));
-            rest = &rest[end..];
-        } else if let Some(open) = raw.filter(|_| !code.ends_with(|c: char| c.is_alphanumeric() || c == '_')) {
-            let close = format!("\"{}", "#".repeat(open.len() - 2));
-            let body = &rest[open.len()..];
-            let end = body.find(&close).map_or(body.len(), |end| end + close.len());
-            code.push_str("\"\"");
-            code.extend(body[..end].chars().filter(|c| *c == '\n'));
-            rest = &body[end..];
-        } else if c == '"' {
-            let mut length = 1;
-            let mut escaped = false;
-            for c in rest[1..].chars() {
-                length += c.len_utf8();
-                match c {
-                    '\\' if !escaped => escaped = true,
-                    '"' if !escaped => break,
-                    _ => escaped = false,
-                }
-            }
-            code.push_str("\"\"");
-            code.extend(rest[..length].chars().filter(|c| *c == '\n'));
-            rest = &rest[length..];
-        } else if rest.starts_with("'\"'") || rest.starts_with("'\\\"'") {
-            code.push_str("' '");
-            rest = &rest[if rest.starts_with("'\\") { 4 } else { 3 }..];
-        } else {
-            code.push(c);
-            rest = &rest[c.len_utf8()..];
-        }
-    }
-    code
-}
-
-/// Tests come last in a file, and files named tests.rs hold nothing else. A block of tests is left out only where nothing follows
-/// it; a line that declares a file of tests is not the end of this one.
-fn without_tests<'a>(code: &'a str, file: &str) -> &'a str {
-    if file.ends_with("tests.rs") {
-        return "";
-    }
-    let is_last_block = |(at, mark): &(usize, &str)| {
-        let after = code[at + mark.len()..].trim_start();
-        let head = after.lines().next().unwrap_or_default();
-        // Formatted code closes a block of the file's own level in the first column.
-        let rest = after.split_once("\n}").map_or("", |(_, rest)| rest);
-        head.starts_with("mod ") && head.ends_with('{') && rest.trim().is_empty()
-    };
-    let end = code.match_indices("#[cfg(test)]").find(is_last_block);
-    &code[..end.map_or(code.len(), |(at, _)| at)]
-}
-
-/// Every module of the crate that this code names by a path from the root, also within groups, also by climbing up.
-fn named_modules(code: &str, depth: usize) -> BTreeSet<String> {
-    let mut tokens = tokens(code).into_iter().peekable();
-    let mut named = BTreeSet::new();
-    let mut before = String::new();
-    while let Some(token) = tokens.next() {
-        let starts =
-            (token == "crate" || token == "greffier" || token == "super") && before != "::" && before != "pub(";
-        let mut climbs = usize::from(token == "super");
-        before = token.clone();
-        if !starts || tokens.peek().map(String::as_str) != Some("::") {
-            continue;
-        }
-        tokens.next();
-        while tokens.peek().map(String::as_str) == Some("super") {
-            climbs += 1;
-            tokens.next();
-            if tokens.peek().map(String::as_str) == Some("::") {
-                tokens.next();
-            }
-        }
-        // A chain that stays within its module says nothing; one that reaches the root names modules.
-        if token == "super" && climbs < depth {
-            continue;
-        }
-        match tokens.next().as_deref() {
-            Some("{") => {
-                let (mut level, mut first) = (1, true);
-                for token in tokens.by_ref() {
-                    match token.as_str() {
-                        "{" => level += 1,
-                        "}" => level -= 1,
-                        "," if level == 1 => first = true,
-                        name if level == 1 && first => {
-                            named.insert(name.to_owned());
-                            first = false;
-                        }
-                        _ => {}
-                    }
-                    if level == 0 {
-                        break;
-                    }
-                }
-            }
-            Some(name) => {
-                named.insert(name.to_owned());
-            }
-            None => {}
-        }
-    }
-    named
-}
-
-/// `name::` at the head of a path, or `use name`.
-fn names_crate(code: &str, name: &str) -> bool {
-    let tokens = tokens(code);
-    (0..tokens.len()).any(|n| {
-        let before = |back: usize| n.checked_sub(back).map_or("", |n| tokens[n].as_str());
-        // `::warp` is the crate, `room::warp` is not.
-        let at_head = before(1) != "."
-            && (before(1) != "::"
-                || !before(2).chars().all(|c| c.is_alphanumeric() || c == '_')
-                || before(2).is_empty());
-        let path = tokens.get(n + 1).is_some_and(|next| next == "::");
-        let used = before(1) == "use";
-        tokens[n] == name && at_head && (path || used)
-    })
-}
-
-fn tokens(code: &str) -> Vec<String> {
-    let mut tokens = Vec::new();
-    let mut chars = code.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c.is_alphanumeric() || c == '_' {
-            let mut word = String::from(c);
-            while let Some(c) = chars.next_if(|c| c.is_alphanumeric() || *c == '_') {
-                word.push(c);
-            }
-            tokens.push(word);
-        } else if c == ':' && chars.next_if_eq(&':').is_some() {
-            tokens.push("::".to_owned());
-        } else if !c.is_whitespace() {
-            tokens.push(c.to_string());
-        }
-    }
-    tokens
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
 }

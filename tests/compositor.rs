@@ -2,6 +2,7 @@
 
 use greffier::compositor::{Canvas, Compositor, Fonts, Frame, Plane, Tick};
 use greffier::ids::{ParticipantId, TrackId};
+use greffier::pipeline::system_fonts;
 use greffier::scene::{Even, Face, Fit, Layout, Rect, Scene, Size, Source, Subject, Theme, Tile, arrange};
 
 const RED: [u8; 3] = [63, 102, 240];
@@ -246,7 +247,7 @@ fn off_screen_tracks_and_repeated_scenes_change_nothing() {
 fn only_what_moved_is_damaged() {
     let canvas = size(640, 360);
     let (left, right) = (rect(0, 90, 320, 180), rect(320, 90, 320, 180));
-    let mut compositor = Compositor::new(canvas, &Fonts::system());
+    let mut compositor = Compositor::new(canvas, &system_fonts());
     compositor.show(scene(canvas, vec![tile("a", left, Fit::Cover), tile("b", right, Fit::Cover)]));
     assert_eq!(compositor.wants(), [track("a"), track("b")]);
     compositor.paint(&track("a"), Image::plain(640, 360, RED).frame());
@@ -309,7 +310,7 @@ fn a_light_theme_is_light() {
 
 #[test]
 fn labels_stay_in_their_tile_and_do_not_grow_darker() {
-    let fonts = Fonts::system();
+    let fonts = system_fonts();
     assert!(!fonts.is_empty(), "this test needs a font: apt-get install fonts-noto-core");
     let canvas = size(640, 360);
     let inside = rect(160, 90, 320, 180);
@@ -351,7 +352,7 @@ fn labels_stay_in_their_tile_and_do_not_grow_darker() {
 
 #[test]
 fn tiny_tiles_have_no_label_and_do_no_harm() {
-    let fonts = Fonts::system();
+    let fonts = system_fonts();
     for (w, h) in [(2, 2), (16, 16), (64, 64), (160, 90)] {
         for count in [0, 1, 2, 5, 25, 64] {
             for layout in ["speaker", "grid-light", "single-speaker"] {
@@ -382,7 +383,7 @@ fn a_tile_outside_of_the_canvas_is_ignored() {
 /// `ffmpeg -f rawvideo -pix_fmt yuv420p -s 1280x720 -i speaker.yuv speaker.png`. Without it only that nothing is empty.
 #[test]
 fn gallery() {
-    let fonts = Fonts::system();
+    let fonts = system_fonts();
     let mut share = camera("Ada Lovelace");
     share.source = Source::ScreenShare;
     share.track = Some(track("screen"));

@@ -15,14 +15,13 @@ const FAMILIES: [&str; 6] = ["Inter", "Noto Sans", "Open Sans", "DejaVu Sans", "
 /// Longer names are cut before they are shaped: no tile shows more, and shaping costs.
 const MOST_CHARS: usize = 200;
 
-/// The fonts of this machine. Finding them takes a moment, so it is done once; a clone is cheap and can be sent.
+/// The fonts that text is set in. Finding them takes a moment, so it is done once; a clone is cheap and can be sent.
 #[derive(Clone, Default)]
 pub struct Fonts(Option<Arc<(String, Database)>>);
 
 impl Fonts {
-    /// Looks for the system's fonts. Reads the disk: called by whoever assembles, not by the compositor.
-    pub fn system() -> Self {
-        let (locale, mut db) = FontSystem::new().into_locale_and_db();
+    /// The fonts of this database, for texts of this locale.
+    pub fn of(locale: String, mut db: Database) -> Self {
         let has = |family: &&str| db.faces().any(|face| face.families.iter().any(|(name, _)| name == family));
         let family = FAMILIES.iter().find(|family| has(family)).map(|family| (*family).to_owned());
         let any = || db.faces().next().and_then(|face| face.families.first()).map(|(name, _)| name.clone());

@@ -15,6 +15,7 @@ pub use clock::{LATENCY, LEAD};
 pub use launch::inventory::{Inventory, inventory};
 pub use output::salvage::{Left, salvage};
 pub use output::take::Take;
+pub use video::fonts::system_fonts;
 
 use std::path::PathBuf;
 use std::sync::Arc;

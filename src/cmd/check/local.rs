@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::finding::Finding;
-use crate::compositor::Fonts;
-use crate::pipeline;
+use crate::pipeline::{self, system_fonts};
 use crate::spool::Spool;
 
 /// Elements and the encoder.
@@ -23,7 +22,7 @@ pub fn gstreamer() -> Vec<Finding> {
 /// Names and initials need a font.
 pub fn fonts() -> Finding {
     const WHAT: &str = "fonts";
-    let fonts = Fonts::system();
+    let fonts = system_fonts();
     if fonts.is_empty() {
         let fix = "install the Debian packages fonts-dejavu-core fonts-noto-core";
         return Finding::warning(WHAT, format!("none: the video will show no names; {fix}"));

@@ -1,4 +1,5 @@
 //! All video into one, as cheaply as the machine needs it.
 
+pub mod fonts;
 pub mod overload;
 pub mod painter;

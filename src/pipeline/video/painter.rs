@@ -12,11 +12,12 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use crate::compositor::{Canvas, Compositor, Fonts, Frame, Plane, Tick};
+use crate::compositor::{Canvas, Compositor, Frame, Plane, Tick};
 use crate::ids::TrackId;
 use crate::scene::{Face, Scene, Size};
 use crate::timeline::RecordingTime;
 
+use super::fonts::system_fonts;
 use super::overload::Overload;
 use crate::pipeline::clock::{LATENCY, MOST_LATE, RecordingClock, nanos, span};
 use crate::pipeline::command::Generation;
@@ -116,7 +117,7 @@ impl Painter {
             counters,
             framerate: u64::from(framerate),
             size,
-            compositor: Compositor::new(size, &Fonts::system()),
+            compositor: Compositor::new(size, &system_fonts()),
             tracks: HashMap::new(),
             visible: HashSet::new(),
             coming: VecDeque::new(),

@@ -97,17 +97,20 @@ impl Index {
         ends.collect::<Option<_>>().unwrap_or_default()
     }
 
-    /// Takes in a whole `moof` box that begins at `offset` in the file; so many bytes of media follow it.
-    pub fn fragment(&mut self, moof: &[u8], offset: u64, media: u64) {
+    /// Takes in a whole `moof` box that begins at `offset` in the file; so many bytes of media follow it. Gives the tracks
+    /// whose part of it makes no sense, and is left out.
+    pub fn fragment(&mut self, moof: &[u8], offset: u64, media: u64) -> Vec<u32> {
+        let mut malformed = Vec::new();
         // No sample is smaller than a byte, so there cannot be more of them.
         let mut left = media;
         for (_, _, traf) in children(moof.get(8..).unwrap_or_default()).filter(|(kind, _, _)| kind == b"traf") {
             let Some(tfhd) = child(traf, b"tfhd") else { continue };
             let Some(track) = self.tracks.iter_mut().find(|t| Some(t.id) == u32_at(tfhd, 4)) else { continue };
             if track.run(traf, tfhd, offset, &mut left).is_none() {
-                tracing::warn!(track = track.id, offset, "a fragment is malformed");
+                malformed.push(track.id);
             }
         }
+        malformed
     }
 
     /// The whole ordinary `moov` box.

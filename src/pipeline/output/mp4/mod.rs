@@ -99,7 +99,9 @@ fn find(path: &Path, steps: &AtomicU64) -> io::Result<Found> {
             (b"moof", Some(_)) => open = Some((at, reader.read(at, head.size)?.to_vec())),
             (b"mdat", Some((_, index))) => {
                 if let Some((offset, moof)) = open.take() {
-                    index.fragment(&moof, offset, head.size);
+                    for track in index.fragment(&moof, offset, head.size) {
+                        tracing::warn!(track, offset, "a fragment is malformed");
+                    }
                     whole = at + head.size;
                     fragments += 1;
                 }
