@@ -1,4 +1,4 @@
-//! Why a value does not fit, without the value.
+//! Why a value does not fit, without the value: `serde_json`'s own errors quote it, and it may be a secret.
 
 use std::fmt;
 

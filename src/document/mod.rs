@@ -66,6 +66,9 @@ pub fn filled<'de, D: Deserializer<'de>, T: From<String>>(value: D) -> std::resu
 
 /// A name of somebody else's as it may stand in a message: on one line, and not longer than it helps.
 pub fn shown(name: &str) -> String {
+    if name.is_empty() {
+        return "\"\"".to_owned();
+    }
     let mut shown = String::new();
     for (n, c) in name.chars().enumerate() {
         match c {

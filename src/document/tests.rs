@@ -147,6 +147,7 @@ fn names_of_others_stay_on_one_line_and_short() {
     assert_eq!(odd, "inner.a\\r\\nSet-Cookie: b\\0\\u{1b}[31m\\u{202e}: there is no such field");
     let twice = error_of_json("{\"names\": {\"a\\n\": \"b\", \"a\\n\": \"c\"}}");
     assert!(twice.starts_with("names.a\\n: it is there twice"), "{twice}");
+    assert_eq!(error(json!({"inner": {"": 1}})), "inner.\"\": there is no such field");
     assert_eq!(shown("réunion d'Ada"), "réunion d'Ada");
 }
 

@@ -12,6 +12,7 @@ use warp::reply::Response;
 use super::failure::TwirpError;
 use super::json;
 use crate::api::reply;
+use crate::document;
 use crate::egress::proto::shown;
 
 /// How request and answer are written.
@@ -41,8 +42,8 @@ impl Wire {
         match self {
             Self::Protobuf => M::decode(body)
                 .map_err(|e| TwirpError::malformed(format!("the protobuf request could not be decoded: {e}"))),
-            Self::Json => serde_json::from_slice(body)
-                .and_then(|value| serde_json::from_value(json::without_nulls(value)))
+            Self::Json => document::json("body", body)
+                .and_then(|value| document::read(json::without_nulls(value), ""))
                 .map_err(|e| TwirpError::malformed(format!("the json request could not be decoded: {e}"))),
         }
     }
@@ -104,5 +105,27 @@ mod tests {
             let failure = wire.read::<proto::ListEgressRequest>(body.as_bytes()).unwrap_err();
             assert_eq!((failure.code, failure.status), ("malformed", 400), "{body}");
         }
+        // Credentials come this way: what is said of them is where they are and what they should be.
+        for (body, wanted) in [
+            (
+                r#"{"file": {"s3": {"secret": 77777}}}"#,
+                "file.s3.secret: expected a string (numbers in quotes), found a number",
+            ),
+            (r#"{"file": {"s3": "s3cret"}}"#, "file.s3: expected an object, found a string"),
+            (r#"{"preset": "s3cret"}"#, "preset: expected one of "),
+            (r#"{"room_name": "a", "room_name": "b"}"#, "room_name: it is there twice"),
+            (r#"{"room_name": "a", "roomName": "b"}"#, "roomName: it is there twice"),
+        ] {
+            let failure = Wire::Json.read::<proto::RoomCompositeEgressRequest>(body.as_bytes()).unwrap_err();
+            let message = failure.message.strip_prefix("the json request could not be decoded: ").unwrap();
+            assert!(message.starts_with(wanted), "{message}");
+            assert!(!message.contains("s3cret") && !message.contains("77777"), "{message}");
+        }
+        // 64-bit numbers as protobuf's JSON writes them, and enums by name and by number.
+        let read = |body: &str| Wire::Json.read::<proto::EgressInfo>(body.as_bytes()).unwrap();
+        assert_eq!(
+            read(r#"{"started_at": "12", "status": "EGRESS_ACTIVE"}"#),
+            read(r#"{"startedAt": 12, "status": 1}"#)
+        );
     }
 }
