@@ -23,7 +23,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::api::body;
     use crate::api::rest::links::{DAYS, DAYS_MAX};
+    use crate::api::rest::recordings::PAGE_MAX;
     use crate::api::rest::route::ROUTES;
     use crate::api::rest::start::StartBody;
     use crate::document;
@@ -82,6 +84,17 @@ mod tests {
         let body = &DOCUMENT["paths"][share]["post"]["requestBody"]["content"]["application/json"]["schema"];
         let days = &body["properties"]["expires_in_days"];
         assert_eq!((&days["default"], &days["maximum"]), (&json!(DAYS), &json!(DAYS_MAX)));
+        let longest = |schema: &Value| usize::try_from(schema["maxLength"].as_u64().unwrap()).unwrap();
+        let room = longest(&DOCUMENT["components"]["parameters"]["Room"]["schema"]);
+        assert!(body::room(&"r".repeat(room)).is_ok() && body::room(&"r".repeat(room + 1)).is_err());
+        let start = &DOCUMENT["paths"]["/api/v1.0/rooms/{room}/start-recording/"]["post"];
+        let key = longest(&start["parameters"][0]["schema"]);
+        let plain = || StartBody::read(document::read(json!({"mode": "m"}), "").unwrap()).unwrap();
+        let with = |length: usize| plain().with_idempotency_key(Some(&"k".repeat(length)));
+        assert!(with(key).is_ok() && with(key + 1).is_err());
+        let pages = &DOCUMENT["paths"]["/api/v1.0/recordings/"]["get"]["parameters"];
+        let size = pages.as_array().unwrap().iter().find(|one| one["name"] == "page_size").unwrap();
+        assert!(size["description"].as_str().unwrap().starts_with(&format!("More than {PAGE_MAX} are {PAGE_MAX}")));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::recording::{Recording, State, layout_named};
 /// Recordings of a page unless asked otherwise.
 const PAGE: usize = 20;
 /// And at most.
-const PAGE_MAX: usize = 100;
+pub(super) const PAGE_MAX: usize = 100;
 
 /// Newest first: `{count, next, previous, results}`; 404 for a page that is not there. `?room=` is one room's.
 pub(super) async fn list(api: &Api, caller: &Caller, call: &Call) -> Result<Response> {
