@@ -22,7 +22,7 @@ fn setters(entry: &Entry) -> String {
 
 fn default(entry: &Entry) -> String {
     match (entry.default, entry.unset, entry.kind) {
-        ("", words, ValueKind::Secret | ValueKind::Tree | ValueKind::List) => words.to_owned(),
+        ("", words, ValueKind::Secret | ValueKind::Tree | ValueKind::List | ValueKind::Objects) => words.to_owned(),
         ("", value, _) if !value.contains(' ') && !["none", "never", "required", "AWS", "storage"].contains(&value) => {
             format!("`{value}`")
         }

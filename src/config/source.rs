@@ -255,7 +255,8 @@ fn variable(entry: &Entry, name: &str, text: &str) -> Result<Value> {
         | ValueKind::List
         | ValueKind::Length
         | ValueKind::Millis
-        | ValueKind::Tree => typed(entry.kind, name, text),
+        | ValueKind::Tree
+        | ValueKind::Objects => typed(entry.kind, name, text),
     }
 }
 
@@ -285,6 +286,10 @@ fn typed(kind: ValueKind, field: &str, text: &str) -> Result<Value> {
         ValueKind::List => match parse(text) {
             Ok(Value::Array(list)) => Ok(list.into()),
             Ok(_) | Err(_) => Err(wrong("a list such as a,b or [\"a\", \"b\"]")),
+        },
+        ValueKind::Objects => match parse(text) {
+            Ok(Value::Array(list)) => Ok(list.into()),
+            Ok(_) | Err(_) => Err(wrong("a list such as [{\"name\": \"value\"}]")),
         },
         ValueKind::Tree => match parse(text) {
             Ok(Value::Object(values)) => Ok(values.into()),

@@ -43,6 +43,8 @@ pub enum ValueKind {
     Millis,
     /// An object; in a variable, JSON or Python's notation of the same.
     Tree,
+    /// Objects; in a variable, written like one.
+    Objects,
 }
 
 impl ValueKind {
@@ -56,6 +58,7 @@ impl ValueKind {
             Self::List => "list",
             Self::Length | Self::Millis => "duration",
             Self::Tree => "object",
+            Self::Objects => "list of objects",
         }
     }
 }
@@ -111,7 +114,7 @@ pub fn entry(path: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.path == path).or_else(|| TABLE.iter().find(|entry| entry.is_at(path)))
 }
 
-use ValueKind::{Flag, Length, List, Millis, NotFlag, Number, Real, Secret, Text, Tree};
+use ValueKind::{Flag, Length, List, Millis, NotFlag, Number, Objects, Real, Secret, Text, Tree};
 
 /// Every option, in the order of the reference.
 pub const TABLE: &[Entry] = &[
@@ -124,7 +127,7 @@ pub const TABLE: &[Entry] = &[
     // The sidecar itself.
     Entry::new("listen", Text, "127.0.0.1:7990", "address and port of the HTTP API and the pages").flag("--listen"),
     Entry::new("api_token", Secret, "", "bearer token of the REST API; required unless it listens on loopback only").flag("--api-token").unset("none"),
-    Entry::new("api_tokens", Tree, "", "further tokens with scopes: a list of name, sha256 and scopes").unset("none"),
+    Entry::new("api_tokens", Objects, "", "further tokens with scopes: a list of name, sha256 and scopes").unset("none"),
     Entry::new("allow_unauthenticated_loopback", Flag, "", "programs on this machine need no token").unset("true while there is no token"),
     Entry::new("media_url", Text, "/media/", "path below which a reverse proxy serves files after asking media-auth"),
     Entry::new("data_dir", Text, "greffier-data", "store, spool and local recordings").flag("--data-dir"),

@@ -68,26 +68,7 @@ fn the_table_is_consistent() {
     }
     // Given a value of its own kind, every option of a section that is read here is read.
     for entry in TABLE.iter().filter(|entry| !entry.path.contains('*')) {
-        let value = match entry.kind {
-            ValueKind::Text if entry.path == "mail.transport" => "none",
-            ValueKind::Text | ValueKind::Secret => "x",
-            ValueKind::Number | ValueKind::Real => "1",
-            ValueKind::Flag | ValueKind::NotFlag => "true",
-            ValueKind::List => "[x]",
-            ValueKind::Length | ValueKind::Millis => "1s",
-            ValueKind::Tree if entry.path == "storage.s3.metadata" => "{ x: text }",
-            ValueKind::Tree => "{ x: { class: audio_composite } }",
-        };
-        let yaml = entry.path.rsplit('.').fold(value.to_owned(), |inner, key| format!("{{ {key}: {inner} }}"));
-        match Config::parse(
-            &yaml,
-            Overrides {
-                url: Some("ws://x".into()),
-                api_key: Some("k".into()),
-                api_secret: Some(Secret::new("s")),
-                ..Overrides::default()
-            },
-        ) {
+        match Config::parse(&in_yaml(entry), flags()) {
             Ok((_, warnings)) => {
                 let unknown: Vec<_> = warnings.iter().filter(|warning| warning.is_mistake()).collect();
                 assert!(unknown.is_empty(), "{}: {unknown:?}", entry.path);
@@ -101,6 +82,53 @@ fn the_table_is_consistent() {
             }
         }
     }
+}
+
+/// What there is to say of this option in a file or a variable.
+fn value(entry: &Entry) -> String {
+    let text = match entry.kind {
+        ValueKind::Text if entry.path == "mail.transport" => "none",
+        ValueKind::Text | ValueKind::Secret => "x",
+        ValueKind::Number | ValueKind::Real => "1",
+        ValueKind::Flag | ValueKind::NotFlag => "true",
+        ValueKind::List => "[x]",
+        ValueKind::Length | ValueKind::Millis => "1s",
+        ValueKind::Tree if entry.path == "storage.s3.metadata" => "{ x: text }",
+        ValueKind::Tree => "{ x: { class: audio_composite } }",
+        ValueKind::Objects => return format!("[{{ name: x, sha256: '{}', scopes: [read] }}]", "0".repeat(64)),
+    };
+    text.to_owned()
+}
+
+fn in_yaml(entry: &Entry) -> String {
+    entry.path.rsplit('.').fold(value(entry), |inner, key| format!("{{ {key}: {inner} }}"))
+}
+
+fn flags() -> Overrides {
+    Overrides {
+        url: Some("ws://x".into()),
+        api_key: Some("k".into()),
+        api_secret: Some(Secret::new("s")),
+        ..Overrides::default()
+    }
+}
+
+/// Every option can be set by a variable, and means there what it means in a file.
+#[test]
+fn a_variable_says_what_a_file_says() {
+    // That variable replaces every mode, and the file adds to them.
+    for entry in TABLE.iter().filter(|entry| entry.path != "worker_classes") {
+        let Some(name) = entry.own_variable() else { continue };
+        let environment = environment(&[(name.as_str(), value(entry).as_str())]);
+        let by_variable = Config::read(&Sources { environment, flags: flags(), ..Sources::default() });
+        match (by_variable, Config::parse(&in_yaml(entry), flags())) {
+            (Ok((variable, _)), Ok((file, _))) => assert_eq!(format!("{variable:?}"), format!("{file:?}"), "{name}"),
+            (Err(variable), Err(file)) => assert!(variable.message.ends_with(file.why()), "{name}: {variable}; {file}"),
+            (variable, file) => panic!("{name}: {:?}; in a file {:?}", variable.err(), file.err()),
+        }
+    }
+    let tokens = with(&[("GREFFIER_API_TOKENS", "{}")]).unwrap_err().message;
+    assert_eq!(tokens, "GREFFIER_API_TOKENS: expected a list such as [{\"name\": \"value\"}]");
 }
 
 /// `docs/options.md` shows the table between two marks.
@@ -122,13 +150,7 @@ fn the_reference_shows_every_option() {
 /// Every option says what applies without it, and what it says is what the module does.
 #[test]
 fn the_default_that_is_shown_applies() {
-    let flags = Overrides {
-        url: Some("ws://x".into()),
-        api_key: Some("k".into()),
-        api_secret: Some(Secret::new("s")),
-        ..Overrides::default()
-    };
-    let config = |body: &str| Config::parse(body, flags.clone()).map(|(config, _)| format!("{config:?}"));
+    let config = |body: &str| Config::parse(body, flags()).map(|(config, _)| format!("{config:?}"));
     let sections = "storage: { s3: { bucket: b, access_key: a, secret: b } }\nmail: { transport: smtp, from: a@b.example, \
                     smtp: { host: h } }\nredis: { address: 'h:1' }\nstorage_hook: { url: 'http://h' }\n\
                     transcription: { endpoint: 'http://h' }\nwebhooks: { urls: ['http://h'] }\n";
@@ -147,7 +169,12 @@ fn the_default_that_is_shown_applies() {
             // Those that name a value of their own, not another option.
             ValueKind::Text => ["mail.brand", "mail.smtp.encryption", "storage.s3.checksum", "storage_hook.bucket"]
                 .contains(&entry.path),
-            ValueKind::Secret | ValueKind::List | ValueKind::Length | ValueKind::Millis | ValueKind::Tree => false,
+            ValueKind::Secret
+            | ValueKind::List
+            | ValueKind::Length
+            | ValueKind::Millis
+            | ValueKind::Tree
+            | ValueKind::Objects => false,
         };
         if !is_value || entry.doc == "not supported" {
             continue;
