@@ -85,6 +85,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ipnet", &["api"]),
     ("tower_service", &["api"]),
     ("cosmic_text", &["compositor", "pipeline"]),
+    ("crc", &["pipeline"]),
     ("yuv_sys", &["compositor"]),
     ("serde_ignored", &["document"]),
     ("serde_path_to_error", &["document"]),

@@ -14,7 +14,7 @@ mod gzip;
 
 use std::collections::HashSet;
 
-use claim::{Claims, Reading, Step};
+use claim::{Chosen, ClaimStep, Claims, Reading};
 use frame::{ClaimResponse, RequestFrame};
 use libfuzzer_sys::fuzz_target;
 
@@ -35,21 +35,25 @@ fuzz_target!(|moves: Vec<(bool, u8, u8, u8)>| {
                 ..RequestFrame::default()
             };
             match claims.request(request, now, |_| Reading::Bid(1.0, ())) {
-                Step::Bid { .. } => {
+                ClaimStep::Bid { .. } => {
                     assert!(now < expiry);
                     bid.insert(request_id.clone());
                     // Once it has expired, the same id may be used again.
                     worked.remove(&request_id);
                 }
-                Step::Drop(_) => {}
-                Step::Run(..) | Step::Malformed(_) => panic!("nobody said so"),
+                ClaimStep::Drop(_) => {}
+                ClaimStep::Run(..) | ClaimStep::Malformed(_) => panic!("nobody said so"),
             }
         } else {
             let server_id = SERVERS[usize::from(more % 2)];
             let grant = ClaimResponse { request_id: request_id.clone(), server_id: server_id.into() };
-            if let Some(request) = claims.grant(&grant, now) {
-                assert_eq!(server_id, SERVERS[0]);
-                assert!(now < request.expiry && bid.contains(&request_id) && worked.insert(request_id));
+            match claims.grant(&grant, now) {
+                Some(Chosen::Us(request, ())) => {
+                    assert_eq!(server_id, SERVERS[0]);
+                    assert!(now < request.expiry && bid.contains(&request_id) && worked.insert(request_id));
+                }
+                Some(Chosen::Another(())) => assert!(server_id == SERVERS[1] && bid.contains(&request_id)),
+                None => {}
             }
         }
     }

@@ -25,6 +25,7 @@ pub(super) struct Sections {
     api_token: Option<Secret>,
     api_tokens: Vec<api::TokenEntry>,
     allow_unauthenticated_loopback: Option<bool>,
+    trusted_proxies: Vec<String>,
     media_url: Option<String>,
     data_dir: PathBuf,
     public_url: Option<String>,
@@ -68,6 +69,7 @@ impl Sections {
             api_tokens: self.api_tokens,
             allow_unauthenticated_loopback: self.allow_unauthenticated_loopback,
             public_url: self.public_url,
+            trusted_proxies: self.trusted_proxies,
             media_url: self.media_url,
         })?;
         let notify = notify::Settings::read(notify::Sections {

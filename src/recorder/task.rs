@@ -94,13 +94,10 @@ async fn join(job: &Job, drain: &mut watch::Receiver<bool>) -> Result<Option<Roo
 async fn finish(last: Report, (container, path): (Container, PathBuf)) -> Report {
     let work = move || finish_interrupted(container, &path, &AtomicU64::new(0));
     let Ok(Ok(Left { media, .. })) = tokio::task::spawn_blocking(work).await else { return last };
-    match last {
-        Report::Broke { failure, .. } => {
-            tracing::warn!(why = failure.words, "an interrupted recording does not go on; its file is finished");
-            let why = "interrupted: greffier was stopped while recording, and the room did not go on".to_owned();
-            let failure = Failure::new(ErrorKind::DataLoss, why);
-            Report::Broke { failure, salvaged: Some((media.bytes, media.duration_ns)) }
-        }
-        _ => Report::Drained { bytes: media.bytes, duration_ns: media.duration_ns },
-    }
+    let Report::Broke { failure, .. } = last else {
+        return Report::Drained { bytes: media.bytes, duration_ns: media.duration_ns };
+    };
+    tracing::warn!(why = failure.words, "an interrupted recording does not go on; its file is finished");
+    let why = "interrupted: greffier was stopped while recording, and the room did not go on".to_owned();
+    Report::Broke { failure: Failure::new(ErrorKind::DataLoss, why), salvaged: Some((media.bytes, media.duration_ns)) }
 }

@@ -82,8 +82,8 @@ impl Stage {
     pub async fn with(folder: TempDir) -> Self {
         let config = stage::config(folder.path(), Some(TOKEN), "");
         let cast = Cast::default();
-        let launcher = stage::waiting_launcher(cast.clone(), video, progress);
-        let sidecar = Sidecar::start(&config, launcher, Timeouts::default()).await.unwrap();
+        let launcher = || stage::waiting_launcher(cast.clone(), video, progress);
+        let sidecar = stage::started(&config, launcher, Timeouts::default()).await;
         Self { sidecar, cast, folder }
     }
 

@@ -156,6 +156,22 @@ pub struct Stage {
     yaml: String,
 }
 
+/// Starts a sidecar, as soon as one that was stopped before has let go of the store: whoever reads for it does so in a moment; a
+/// process takes them with it.
+pub async fn started(config: &Config, launcher: impl Fn() -> Launcher, timeouts: Timeouts) -> Sidecar {
+    let started = async {
+        loop {
+            match Sidecar::start(config, launcher(), timeouts).await {
+                Err(error) if error.why().contains("in use by another greffier") => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                started => return started.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), started).await.expect("the store is free again")
+}
+
 impl Stage {
     pub async fn new() -> Self {
         Self::with(tempfile::tempdir().unwrap(), None).await
@@ -171,18 +187,7 @@ impl Stage {
         let (join, drain) = (Duration::from_millis(400), Duration::from_millis(400));
         let timeouts = Timeouts { join, drain, grace: Duration::from_secs(5) };
         let config = config(folder.path(), token, yaml);
-        let started = async {
-            loop {
-                match Sidecar::start(&config, launcher(cast.clone()), timeouts).await {
-                    // Whoever reads for the sidecar before lets go of the store in a moment; a process takes them with it.
-                    Err(error) if error.why().contains("in use by another greffier") => {
-                        tokio::time::sleep(Duration::from_millis(10)).await;
-                    }
-                    started => return started.unwrap(),
-                }
-            }
-        };
-        let sidecar = tokio::time::timeout(Duration::from_secs(10), started).await.expect("the store is free again");
+        let sidecar = started(&config, || launcher(cast.clone()), timeouts).await;
         Self { sidecar, cast, folder, token: token.map(str::to_owned), yaml: yaml.to_owned() }
     }
 

@@ -96,10 +96,14 @@ impl Take {
             })
         };
         let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
-        let append = std::sync::Mutex::new(move |data: &gst::PadProbeData| match data {
-            gst::PadProbeData::Buffer(buffer) => append(buffer),
-            gst::PadProbeData::BufferList(list) => list.iter().flat_map(&mut append).collect(),
-            _ => Vec::new(),
+        let append = std::sync::Mutex::new(move |data: &gst::PadProbeData| {
+            if let gst::PadProbeData::Buffer(buffer) = data {
+                append(buffer)
+            } else if let gst::PadProbeData::BufferList(list) = data {
+                list.iter().flat_map(&mut append).collect()
+            } else {
+                Vec::new()
+            }
         });
         pad.add_probe(kinds, move |_, info| {
             let mut append = append.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -31,8 +31,9 @@ pub fn duration_ns(tail: &[u8]) -> u64 {
 pub fn reopen(tail: &[u8], length: u64) -> Option<StreamEnd> {
     let starts =
         (0..tail.len().saturating_sub(4)).filter(|at| tail.get(*at..).is_some_and(|rest| rest.starts_with(b"OggS\0")));
-    let pages = starts.filter_map(|at| Some((at, Page::read(tail.get(at..)?)?))).filter(|(_, page)| page.is_valid());
-    let (at, page) = pages.filter(|(_, page)| page.granule() != NO_PACKET).last()?;
+    let mut pages =
+        starts.filter_map(|at| Some((at, Page::read(tail.get(at..)?)?))).filter(|(_, page)| page.is_valid());
+    let (at, page) = pages.rfind(|(_, page)| page.granule() != NO_PACKET)?;
     let (whole, granule) = (at + page.bytes().len(), page.granule());
     if granule == 0 || page.is_first() || has_ended(tail.get(..whole)?) {
         return None;
