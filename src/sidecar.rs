@@ -131,7 +131,7 @@ impl Sidecar {
     }
 
     /// Refuses new recordings, ends the others or waits until they end, waits (bounded) until their files are stored and
-    /// everybody was told, then closes the APIs.
+    /// everybody was notified, then closes the APIs.
     pub async fn stop(self, running: AtClose) -> Result<()> {
         let Self { control, stop, api, egress_api, metrics, ports, driver, post, clock, .. } = self;
         clock.abort();

@@ -1,4 +1,4 @@
-//! A network that goes wrong between the recorder and its server: the meeting is kept, and what is missing is told.
+//! A network that goes wrong between the recorder and its server: the meeting is kept, and what is missing is reported.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod support;

@@ -182,7 +182,7 @@ fn busy() -> Attempt {
 async fn what_was_ordered_is_done_by_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
     let tried = Tried::default();
-    // The store is there, nobody who is told is.
+    // The store is there, nobody who is notified is.
     let refuse = |job: &Job| if is_storing(job) { Ok(()) } else { busy() };
     let house = House::open(folder.path(), refuse, &tried).await;
     let id = house.record().await.id;

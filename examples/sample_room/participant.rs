@@ -261,7 +261,7 @@ impl Participant {
         self.flowing().await
     }
 
-    /// Mutes or unmutes, as a client does: the server is told, and packets stop.
+    /// Mutes or unmutes, as a client does: the server is notified, and packets stop.
     pub async fn mute(&self, source: Source, muted: bool) -> Result<(), Failure> {
         let track = match source {
             Source::Camera => &self.camera,

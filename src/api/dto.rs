@@ -21,7 +21,7 @@ pub enum RestStatus {
     Stopped,
     /// The file is at its final place.
     Saved,
-    /// And everybody who was to be told knows.
+    /// And everybody who was to be notified knows.
     NotificationSucceeded,
     /// It ended before anything was recorded.
     Aborted,

@@ -44,7 +44,7 @@ async fn livekit(config: &Config) {
 /// Which thing, and which of its fields.
 type Fault = (&'static str, Option<String>);
 
-/// What is wrong and has not been told yet. The same fault in other words, such as another number of seconds, is not told again.
+/// What is wrong and has not been told yet. The same fault in other words, such as another number of seconds, is not reported again.
 fn changes(findings: &[Finding], reported: &mut Vec<Fault>) -> Vec<String> {
     let (mut changes, mut now) = (Vec::new(), Vec::new());
     for finding in findings {

@@ -79,7 +79,7 @@ pub struct Config {
     pub redis: Option<psrpc::Settings>,
     /// `storage`: where finished files go.
     pub storage: storage::Settings,
-    /// `mail`, `webhooks`, `room_notices`, `storage_hook`, `transcription`: who is told, and how.
+    /// `mail`, `webhooks`, `room_notices`, `storage_hook`, `transcription`: who is notified, and how.
     pub notify: notify::Settings,
 }
 

@@ -221,7 +221,7 @@ pub const TABLE: &[Entry] = &[
     Entry::new("transcription.api_token", Secret, "", "bearer token sent to the service").env(&["SUMMARY_SERVICE_API_TOKEN"]).unset("none"),
     Entry::new("transcription.language", Text, "", "language of recordings that name none").unset("none"),
     Entry::new("transcription.form_link", Text, "", "link to a satisfaction form").env(&["TRANSCRIPTION_SATISFACTION_FORM_BASE_URL"]).unset("none"),
-    Entry::new("transcription.auto_create_summary", Flag, "", "also order a summary").unset("false"),
+    Entry::new("transcription.auto_create_summary", Flag, "", "also request a summary").unset("false"),
     // LiveKit's Redis.
     Entry::new("redis.address", Text, "", "host:port of the Redis that LiveKit uses; turns on LiveKit's egress API over Redis").unset("none"),
     Entry::new("redis.username", Text, "", "user name").unset("none"),

@@ -31,7 +31,7 @@ pub(super) enum Fact {
     WriteAgain,
     /// So much room the disk has.
     Disk(std::io::Result<FreeSpace>),
-    /// Nobody is to be told anything any more, as far as that can be.
+    /// Nobody is to be notified of anything any more, as far as that can be.
     AllNotified,
     /// What is to be done before leaving has had its time.
     GraceOver,

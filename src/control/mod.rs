@@ -33,8 +33,8 @@ use crate::recording::{Event, Policy, Recording, Report, Request, Start, State, 
 use crate::scene::Layout;
 use crate::spool::Spool;
 
-/// Orders that may wait; whoever comes later waits for a place.
-const ORDERS: usize = 64;
+/// Commands that may wait; a later one waits for its turn.
+const COMMANDS: usize = 64;
 
 /// What a recorder needs to know.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub struct Timeouts {
     /// How long a recorder that is to end may show no progress, while it finishes its file and the disk hangs or the machine
     /// is slow.
     pub drain: Duration,
-    /// When leaving: for files to be stored and people to be told, once every recorder has ended.
+    /// When leaving: for files to be stored and people to be notified, once every recorder has ended.
     pub grace: Duration,
 }
 
@@ -182,10 +182,10 @@ enum ControlCommand {
 }
 
 impl Control {
-    /// Takes up what an earlier process left behind, and waits for orders meanwhile. The task ends once every handle is
+    /// Takes up what an earlier process left behind, and waits for commands meanwhile. The task ends once every handle is
     /// dropped. Must be called within a tokio runtime.
     pub fn open(parts: ControlParts) -> Result<(Self, JoinHandle<()>)> {
-        let (commands, inbox) = mpsc::channel(ORDERS);
+        let (commands, inbox) = mpsc::channel(COMMANDS);
         let (db, admission, outbox) = (parts.db.clone(), parts.admission.clone(), parts.outbox.clone());
         let mut driver = driver::Driver::new(parts);
         driver.recover()?;
@@ -275,8 +275,8 @@ impl Control {
 
     /// The room is known to have ended, like this: finishes its recording if there is one.
     pub async fn room_closed(&self, room: &str, why: &str) {
-        let order = ControlCommand::RoomClosed { room: room.to_owned(), why: why.to_owned() };
-        let _ = self.commands.send(order).await;
+        let command = ControlCommand::RoomClosed { room: room.to_owned(), why: why.to_owned() };
+        let _ = self.commands.send(command).await;
     }
 
     /// Removes what expired before `now`; gives how many were found.
@@ -290,10 +290,10 @@ impl Control {
         self.ask(|reply| ControlCommand::Close { running, reply }).await?
     }
 
-    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> ControlCommand) -> Result<T> {
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> ControlCommand) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let gone = || Error::new(ErrorKind::Unavailable, "greffier is shutting down");
-        self.commands.send(order(reply)).await.map_err(|_| gone())?;
+        self.commands.send(command(reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
     }
 }

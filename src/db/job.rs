@@ -12,7 +12,7 @@ use crate::recording::{After, Checkpoint, Event, Job, Part, Stored, Target, Task
 pub fn key(job: &Job) -> Vec<u8> {
     let queue = job.queue();
     let mut key = format!("{}\0{}\0", queue.recording, queue.name).into_bytes();
-    // Rows that exist have these numbers; the order in a lane is the schedule's business.
+    // Rows that exist have these numbers; the order within a queue is the schedule's business.
     key.push(match &job.task {
         Task::Upload => 0,
         Task::Remove { .. } => 1,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// So much must fit on the disk before the store is opened again: it writes half a megabyte at a time.
 const ROOM: usize = 2 << 20;
-/// How often, and after how long, the store is asked for while others read from it, or have just let go of it.
+/// How often, and after how long, the store is tried while others read from it, or have just let go of it.
 const TRIES: usize = 100;
 const AGAIN: Duration = Duration::from_millis(10);
 

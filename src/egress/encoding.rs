@@ -10,7 +10,7 @@ use crate::recording::{
 };
 use crate::scene::{Even, Layout};
 
-/// LiveKit Egress' audio has this many samples per second unless it is asked for others (Opus always has 48 000).
+/// LiveKit Egress' audio has this many samples per second unless others are requested (Opus always has 48 000).
 const FREQUENCY: u32 = 44_100;
 
 /// `preset` or `advanced`, or neither.

@@ -1,4 +1,4 @@
-//! Where a file goes, from the path that was asked for: LiveKit's templates and clean-up.
+//! Where a file goes, from the path that was requested: LiveKit's templates and clean-up.
 
 use jiff::Zoned;
 use jiff::tz::TimeZone;
@@ -23,7 +23,7 @@ pub struct RoomNames<'a> {
 }
 
 /// The object's key, without a slash at its head. `now` is local time, as the templates have it. A room's name stays within its
-/// segment, whatever it is; where it makes one too long, that is shortened. What was asked for word for word is refused instead.
+/// segment, whatever it is; where it makes one too long, that is shortened. What was requested word for word is refused instead.
 pub fn resolve(path: &str, names: RoomNames<'_>, container: Container, now: &Zoned) -> Result<String> {
     let time = now.strftime("%Y-%m-%dT%H%M%S").to_string();
     let utc = now.with_time_zone(TimeZone::UTC);
@@ -209,7 +209,7 @@ mod tests {
                 assert!(key(&room("a"), "").ends_with("-2026-11-22T210506.mp4"));
             }
         }
-        // What was asked for word for word is not changed.
+        // What was requested word for word is not changed.
         let names = RoomNames { room_name: "r", room_id: "" };
         assert!(resolve(&format!("{}.mp4", "x".repeat(255)), names, Container::Mp4, &now).is_err());
         assert!(resolve(&format!("{}/a.mp4", "x".repeat(241)), names, Container::Mp4, &now).is_err());

@@ -14,7 +14,7 @@ pub struct Manifest {
     pub json: String,
 }
 
-/// The manifest of this recording; `None` when none was asked for.
+/// The manifest of this recording; `None` when none was requested.
 pub fn manifest(recording: &Recording) -> Option<Manifest> {
     let requested = recording.options.origin.egress().filter(|requested| requested.manifest)?;
     let ns = |at: Option<jiff::Timestamp>| at.and_then(|at| i64::try_from(at.as_nanosecond()).ok());

@@ -26,7 +26,7 @@ pub fn info(recording: &Recording, location: &str) -> proto::EgressInfo {
     let has_file = recording.state.outcome().is_some_and(Outcome::has_file);
     let manifest = requested.is_some_and(|requested| requested.manifest) && has_file;
     let end = End::of(&recording.state);
-    // What LiveKit asked for is told back as it was asked.
+    // What LiveKit asked for is returned as it was requested.
     let echoed = requested.and_then(|requested| proto::EgressInfo::decode(requested.request.as_slice()).ok()?.request);
     let echoed = echoed.map(|request| laid_out(request, recording));
     let request = echoed.unwrap_or_else(|| Request::RoomComposite(request(recording)));

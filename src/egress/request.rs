@@ -18,7 +18,7 @@ use crate::ids::RecordingId;
 use crate::recording::{EgressRequest, Limits, Options, Origin, Request, Start};
 use crate::scene::Layout;
 
-/// One file of a room, whichever way it was asked for.
+/// One file of a room, whichever way it was requested.
 struct Composite {
     room_name: String,
     layout: String,

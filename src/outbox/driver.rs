@@ -24,7 +24,7 @@ pub(super) struct Driver {
     /// What is being performed.
     pub running: HashMap<Id, Job>,
     pub tasks: JoinSet<Attempt>,
-    /// Who wait until everybody is told.
+    /// Who wait until everybody is notified.
     pub waiting: Vec<oneshot::Sender<()>>,
     /// Who wait for one notice.
     pub awaited: Vec<(Notice, oneshot::Sender<()>)>,

@@ -50,7 +50,7 @@ pub struct Outbox {
 #[derive(Debug)]
 enum OutboxCommand {
     Perform(Vec<Job>),
-    /// To be answered once nobody is to be told anything any more.
+    /// To be answered once nobody is to be notified of anything any more.
     Notified(oneshot::Sender<()>),
     /// To be answered once this notice does not wait any more.
     Delivered(Notice, oneshot::Sender<()>),
@@ -89,7 +89,7 @@ impl Outbox {
         let _ = self.commands.send(OutboxCommand::Perform(jobs));
     }
 
-    /// Waits until nobody is to be told anything any more, but for those who did not answer several times.
+    /// Waits until nobody is to be notified of anything any more, but for those who did not answer several times.
     pub async fn reported(&self) {
         let (reply, reported) = oneshot::channel();
         let _ = self.commands.send(OutboxCommand::Notified(reply));

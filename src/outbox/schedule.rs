@@ -91,7 +91,7 @@ impl Schedule {
 
     /// When to look again, if nothing happens before.
     pub fn next_at(&self) -> Option<Timestamp> {
-        // While as many are told as may be, one of them has to end first.
+        // While as many are notified as may be, one of them has to end first.
         let may = self.idle().filter(|(_, waiting)| self.notifying < NOTIFYING || !notifies(&waiting.job));
         may.map(|(_, waiting)| self.ready_at(waiting)).min()
     }
@@ -179,7 +179,7 @@ impl Schedule {
         job.not_before.max(from)
     }
 
-    /// Somebody is still to be told something, and answers as far as is known.
+    /// Somebody is still to be notified of something, and answers as far as is known.
     pub fn is_telling(&self) -> bool {
         // Nobody hears a second thing before the first: whoever did not answer that one is silent.
         self.queues.values().filter_map(|jobs| jobs.values().next()).any(|Waiting { job, .. }| match &job.task {

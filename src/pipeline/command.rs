@@ -1,4 +1,4 @@
-//! What the engine is told, by the handle, the inputs and the output, none of which needs to know it.
+//! What is requested of the engine, by the handle, the inputs and the output, none of which needs to know it.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use super::{Codec, SenderReport, Unit};
 /// One input and all others, told apart: a track may come again while its former input still plays out.
 pub type Generation = u64;
 
-/// What the engine is told.
+/// What is requested of the engine.
 #[derive(Debug)]
 pub enum EngineCommand {
     /// [`super::Pipeline::attach`].

@@ -41,7 +41,7 @@ impl Counters {
         }
     }
 
-    /// From now on this much is done for the picture; the owner is told.
+    /// From now on this much is done for the picture; the owner is notified.
     pub fn quality_changed(&self, quality: Quality, late: Duration) {
         let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
         let _ = self.events.send(Event::QualityChanged { quality, late_ms });
@@ -54,12 +54,12 @@ impl Counters {
         let _ = self.events.send(Event::Hole { from_ns, to_ns, cause: HoleCause::Output, why: why.to_owned() });
     }
 
-    /// This much of a track came too late; the owner is told.
+    /// This much of a track came too late; the owner is notified.
     pub fn audio_lost(&self, track: TrackId, ns: u64) {
         let _ = self.events.send(Event::AudioLost { track, ns });
     }
 
-    /// Something was given to the output; the first time, the owner is told.
+    /// Something was given to the output; the first time, the owner is notified.
     pub fn flowing(&self) {
         if !self.flowing.swap(true, Ordering::Relaxed) {
             let _ = self.events.send(Event::Flowing);

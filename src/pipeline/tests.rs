@@ -48,7 +48,7 @@ fn speech(bursts: &[Burst], clock: impl Fn(usize, i64) -> i64, delay: impl Fn(i6
     sent
 }
 
-/// What a recording of this has: the samples, and how much of it was told to be lost.
+/// What a recording of this has: the samples, and how much of it was reported as lost.
 fn record(sent: &[Sent], until: i64) -> (Vec<f32>, i64) {
     let (file, lost, _) = play(sent, until);
     (file, lost)
@@ -308,7 +308,7 @@ fn packets_out_of_order_are_put_in_order_or_told() {
 }
 
 proptest! {
-    /// Whatever comes in whatever order is placed near its arrival, or told as lost; nothing overflows.
+    /// Whatever comes in whatever order is placed near its arrival, or reported as lost; nothing overflows.
     #[test]
     fn nothing_is_placed_absurdly(
         units in proptest::collection::vec(

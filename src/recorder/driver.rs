@@ -69,9 +69,8 @@ impl Driver {
             Some(resume) => {
                 let so_far = u64::try_from(now.duration_since(start).as_nanos()).unwrap_or(u64::MAX);
                 losses.health = resume.health(wall, so_far);
-                let (started_at, further) = (resume.started_at, (resume.card(wall), resume.take));
-                let further = (further.1, further.0);
-                (Pipeline::resume(&output, job.path.clone(), start, further, event_sender)?, started_at)
+                let further = (resume.take.clone(), resume.card(wall));
+                (Pipeline::resume(&output, job.path.clone(), start, further, event_sender)?, resume.started_at)
             }
         };
         Ok(Self {
@@ -272,7 +271,7 @@ impl Driver {
         Report::Broke { failure: Failure::new(ErrorKind::Internal, why), salvaged }
     }
 
-    /// Another quality from now on; everybody who looks is told.
+    /// Another quality from now on; everybody who looks is notified.
     fn quality_changed(&mut self, quality: Quality, late_ms: u64) {
         let before = std::mem::replace(&mut self.quality, quality);
         let (level, dropped) = (quality.name(), self.pipeline.stats().dropped);
@@ -319,7 +318,7 @@ impl Driver {
         self.wanted = now;
     }
 
-    /// Whose audio is left out is told, and that it no longer is.
+    /// Whose audio is left out is reported, and that it no longer is.
     fn count_unheard(&mut self, voices: &HashSet<TrackId>) {
         let (left_out, back) = self.vigil.voices(self.director.roster(), voices);
         for track in left_out {

@@ -25,7 +25,7 @@ pub(super) struct Seen {
     pub people: usize,
 }
 
-/// What is to be told, and done.
+/// What is to be notified, and done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LimitEvent {
     /// The limit will be reached soon. Once for each limit.

@@ -138,7 +138,7 @@ impl Vigil {
         self.resting.contains(track)
     }
 
-    /// The audio tracks of people among the wanted that are on and have never sent anything, each told once.
+    /// The audio tracks of people among the wanted that are on and have never sent anything, each reported once.
     pub fn microphones(&mut self, roster: &Roster, wanted: &[Wanted], now: Instant) -> Vec<TrackId> {
         let on = |track: &TrackId| {
             let found = roster.track(track);
@@ -163,7 +163,7 @@ impl Vigil {
         missed
     }
 
-    /// The cameras among the wanted that are on and send nothing, each told once.
+    /// The cameras among the wanted that are on and send nothing, each reported once.
     pub fn cameras(&mut self, roster: &Roster, wanted: &[Wanted], now: Instant) -> Vec<TrackId> {
         let on = |track: &TrackId| {
             let found = roster.track(track);

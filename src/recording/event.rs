@@ -20,7 +20,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Its place in the order: what somebody is told later has a higher one.
+    /// Its place in the order: what somebody is notified later has a higher one.
     pub const fn rank(self) -> u8 {
         match self {
             Self::Accepted => 0,

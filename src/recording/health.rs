@@ -9,7 +9,7 @@ const WORDS: usize = 200;
 /// What is shorter is not worth a sentence to people; programs are given everything.
 const NOTABLE_NS: u64 = 500_000_000;
 
-/// What is missing from a recording, or worse than asked for. Times are nanoseconds since media time zero.
+/// What is missing from a recording, or worse than requested. Times are nanoseconds since media time zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     /// Times in which nothing could be recorded, in order; they do not overlap.

@@ -6,7 +6,7 @@ use crate::ids::RecordingId;
 use crate::recording::{Event, Recording};
 use crate::secret::shown_url;
 
-/// Who is told.
+/// Who is notified.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// The owner, by mail.
@@ -34,7 +34,7 @@ pub enum Task {
     Notify {
         /// What happened.
         event: Event,
-        /// Who is told.
+        /// Who is notified.
         to: Target,
         /// The recording just after it.
         about: Box<Recording>,

@@ -28,7 +28,7 @@ pub enum State {
     },
     /// Over; the file, if there is one, is at its final place.
     Ended(Outcome),
-    /// Over, and everybody who was to be told knows.
+    /// Over, and everybody who was to be notified knows.
     Notified(Outcome),
     /// Over, and about to be forgotten: by request, or because it expired.
     Removing {
@@ -93,7 +93,7 @@ pub enum Report {
     Stored,
     /// The file is gone from the spool and not at its final place: it can never be stored.
     StoreLost(Failure),
-    /// Everybody who was to be told that it is ready knows.
+    /// Everybody who was to be notified that it is ready knows.
     Notified,
     /// It was kept as long as it was to be kept.
     Expired,

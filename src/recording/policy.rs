@@ -21,7 +21,7 @@ pub struct Policy {
     pub output_folder: String,
     /// `RECORDING_EXPIRATION_DAYS`: how long a recording is kept after it was made; for ever without one.
     pub expires_after: Option<SignedDuration>,
-    /// Who may be told.
+    /// Who may be notified.
     pub targets: Vec<Target>,
     /// `limits.disk_warning`, `limits.disk_reserve`: what is done before the disk is full.
     pub disk: DiskMarks,

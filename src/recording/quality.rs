@@ -5,7 +5,7 @@
 ///
 /// | level | what is done | what is seen |
 /// |---|---|---|
-/// | `Full` | everything | what was asked for |
+/// | `Full` | everything | what was requested |
 /// | `HalfRate` | half the frame rate is composed and encoded | movement is less smooth |
 /// | `FastPreset` | the encoder takes its quickest way (x264 `ultrafast`; OpenH264 has none quicker) | less detail at the same bitrate |
 /// | `NoFilmstrip` | only what is on stage is subscribed and decoded | the filmstrip shows initials |

@@ -2,7 +2,7 @@
 
 use crate::recording::{Limits, Output};
 
-/// What was asked for.
+/// What was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The LiveKit room's name.

@@ -98,7 +98,7 @@ impl Driver {
         }
     }
 
-    /// Waits until media can flow. Nobody is told of a recording that can only be silent.
+    /// Waits until media can flow. Nobody is notified of a recording that can only be silent.
     async fn reach(&mut self, began: Instant) -> Result<()> {
         let (joined, deadline) = (Instant::now(), began + REACHED);
         while !self.reached {
@@ -275,7 +275,7 @@ impl Driver {
         None
     }
 
-    /// Hidden participants are told of themselves alone, by the identity of the token.
+    /// Hidden participants are notified of themselves alone, by the identity of the token.
     fn is_own(&self, info: &proto::ParticipantInfo) -> bool {
         info.identity == self.identity
     }

@@ -1,10 +1,10 @@
-//! Pure. What goes wrong with one track's packets or one datagram: counted, told once, and never in a circle.
+//! Pure. What goes wrong with one track's packets or one datagram: counted, reported once, and never in a circle.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// A key frame is asked for no more often than this: after a PLI the server answers no NACK until it has come.
+/// A key frame is requested no more often than this: after a PLI the server answers no NACK until it has come.
 const KEYFRAMES: Duration = Duration::from_secs(1);
 /// So many errors without anything useful between them are no stranger's: the connection itself is broken.
 const TOO_MANY: u32 = 1000;

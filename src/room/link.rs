@@ -14,7 +14,7 @@ use crate::livekit::{RoomService, Server, ServerAddress};
 /// One HTTP request takes at most this long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What a server says when it is asked for its rooms.
+/// What a server says when it is requested its rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
     /// Whether it lets us, or why not.

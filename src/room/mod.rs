@@ -150,7 +150,7 @@ impl Room {
     /// The next event; `None` after [`Event::Closed`]. Cancel-safe.
     pub async fn next(&mut self) -> Option<Event> {
         match self.events.recv().await {
-            // Whatever became of its task: the owner is told.
+            // Whatever became of its task: the owner is notified.
             None if !self.closed => {
                 self.closed = true;
                 Some(Event::Closed(Closed::Lost("the task that held the connection is gone".to_owned())))

@@ -15,7 +15,7 @@ const NEVER: Duration = Duration::from_secs(20);
 const SHORTEST: Duration = Duration::from_millis(100);
 /// A pause of all media with packets missing at its end: they were lost on the way.
 const LOSS: Duration = Duration::from_millis(500);
-/// While a hole lasts it is told again this often, so that whoever is killed meanwhile leaves the truth.
+/// While a hole lasts it is reported again this often, so that whoever is killed meanwhile leaves the truth.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// A time without media.

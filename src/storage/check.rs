@@ -13,7 +13,7 @@ const NO_UPLOAD: &str = "greffier-check";
 
 impl Storage {
     /// Proves that this key can be written, without anything appearing under it: a bucket's events would tell of a probe. Nothing
-    /// is asked for but the leave to write: keys of recorders often have no other.
+    /// is requested but the leave to write: keys of recorders often have no other.
     pub async fn check_key_writable(&self, key: &str, content_type: &str) -> Result<()> {
         self.check_key(key)?;
         match &self.backend {

@@ -420,7 +420,7 @@ fn audio_alone() {
 }
 
 /// A beep every second for six, on this way: packet number and capture to the data, RTP time and arrival, if it is sent at all. Every
-/// beep is heard when it was said. Returns the milliseconds of audio that were told to be lost.
+/// beep is heard when it was said. Returns the milliseconds of audio that were reported as lost.
 fn all_beeps_on_time(name: &str, way: impl Fn(usize, &Encoded) -> Option<(bytes::Bytes, i64, i64)>) -> u64 {
     let ([_, ann_a, ..], [ann, _]) = ids();
     let folder = tempfile::tempdir().unwrap();

@@ -148,13 +148,13 @@ impl Browser {
         fs::write(folder.join(format!("{name}.png")), png).unwrap();
     }
 
-    /// The URLs that were asked for.
+    /// The URLs that were requested.
     pub fn requests(&self) -> Vec<String> {
         let urls = self.of("Network.requestWillBeSent").map(|event| &event["request"]["url"]);
         urls.map(|url| url.as_str().unwrap().to_owned()).collect()
     }
 
-    /// The `Range` headers of what was asked for.
+    /// The `Range` headers of what was requested.
     pub fn ranges(&self) -> Vec<String> {
         let headers = |event: &Value| event["headers"].as_object().cloned().unwrap_or_default();
         let requested = self.of("Network.requestWillBeSentExtraInfo").map(headers);

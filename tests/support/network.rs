@@ -81,7 +81,7 @@ impl Network {
         self.weather.udp_down_cut.store(!down, Relaxed);
     }
 
-    /// Nothing passes either way, and nobody is told; or everything does again.
+    /// Nothing passes either way, and nobody is notified; or everything does again.
     pub fn cable(&self, plugged: bool) {
         self.media(plugged, plugged);
         self.weather.signalling_held.store(!plugged, Relaxed);

@@ -26,7 +26,7 @@ pub struct Proxy {
 /// What happens to the bytes on their way.
 #[derive(Default)]
 struct Weather {
-    /// Nothing passes, and nobody is told.
+    /// Nothing passes, and nobody is notified.
     stopped: AtomicBool,
     /// Each piece waits so many milliseconds.
     delay_ms: AtomicU64,

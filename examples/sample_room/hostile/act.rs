@@ -31,7 +31,7 @@ pub enum Act {
     /// The payloads of the next packets (audio) or frames are malformed in this way; `any`: in a random one; `each`: so
     /// many rounds of all.
     Garbage { kind: String, count: u32 },
-    /// Payloads are encrypted, and nobody is told.
+    /// Payloads are encrypted, and nobody is notified.
     Scramble(bool),
     /// Key frames declare this size; (0, 0): their own again.
     Size(u32, u32),

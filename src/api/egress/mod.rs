@@ -135,7 +135,7 @@ impl Egress {
         self.info(&Recording { state: State::Starting, ..recording.clone() })
     }
 
-    /// Until the server has been told that the egress exists, or for so long.
+    /// Until the server has been notified that the egress exists, or for so long.
     async fn created(&self, id: &RecordingId) {
         let notified = self.control.notified(id, Event::Joined, &Target::LiveKit);
         if tokio::time::timeout(CREATED, notified).await.is_err() {

@@ -41,7 +41,7 @@ type Handlers = Arc<Mutex<HashMap<String, Vec<Serving>>>>;
 pub async fn serve(egress: Egress, bus: &Bus, cluster_id: &str) -> Open {
     let server = PsrpcServer::new(bus.clone());
     let handlers = Handlers::default();
-    // What an earlier process began is asked for here.
+    // What an earlier process began is answered for here.
     let recent = egress.control.page(None, 0, RECENT).await.map(|page| page.recordings).unwrap_or_default();
     let requested = recent.iter().filter(|recording| is_requested(recording, Timestamp::now()));
     futures_util::future::join_all(

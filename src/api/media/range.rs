@@ -1,4 +1,4 @@
-//! Pure. Which bytes of a file were asked for (RFC 9110, 13 and 14).
+//! Pure. Which bytes of a file were requested (RFC 9110, 13 and 14).
 
 use std::ops::Range;
 

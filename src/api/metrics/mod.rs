@@ -33,7 +33,7 @@ use text::Snapshot;
 
 /// Recordings that are looked through; older ones have ended.
 const LOOKED_AT: usize = 1000;
-/// Nobody is told of a recording for longer.
+/// Nobody is notified of a recording for longer.
 const NOTIFIED: SignedDuration = SignedDuration::from_hours(24 * 4);
 
 /// Whoever reads figures. Cheap to clone.

@@ -96,7 +96,7 @@ fn seconds(ns: u64) -> f64 {
     (ns / 1_000_000) as f64 / 1000.0
 }
 
-/// LiveKit Egress' word for what was asked for. We make room composites; the second version of the API calls them templates.
+/// LiveKit Egress' word for what was requested. We make room composites; the second version of the API calls them templates.
 pub fn kind(recording: &Recording) -> &'static str {
     let request = recording.options.origin.egress();
     let reported = request.and_then(|one| EgressInfo::decode(one.request.as_slice()).ok()?.request);

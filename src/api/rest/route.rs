@@ -1,4 +1,4 @@
-//! Pure. The REST API's routes as data: what is asked for, by which method, and what the caller must be allowed.
+//! Pure. The REST API's routes as data: what is requested, by which method, and what the caller must be allowed.
 
 use crate::api::auth::Scope;
 
@@ -77,7 +77,7 @@ pub enum Matched<'a> {
     Nothing,
 }
 
-/// What is asked for.
+/// What is requested.
 pub fn find<'a>(method: &str, path: &'a str) -> Matched<'a> {
     let Some((template, segment)) = ROUTES.iter().find_map(|route| Some((route.path, fit(route.path, path)?))) else {
         return Matched::Nothing;

@@ -100,7 +100,7 @@ fn ignored() -> Response {
 }
 
 fn shows_token(events: &StorageEvents, call: &Call) -> bool {
-    // Without a token nothing was asked for.
+    // Without a token nothing was requested.
     let Some(token) = &events.token else { return true };
     let shown = call.asker.header(AUTHORIZATION).and_then(bearer);
     shown.is_some_and(|shown| ApiToken::shown(std::slice::from_ref(token), shown).is_some())

@@ -15,7 +15,7 @@ pub(super) struct Closing {
     pub waiting: Vec<oneshot::Sender<Result<()>>>,
     /// No recorder is at work any more, and the rest has its time.
     grace: bool,
-    /// The outbox was asked whether somebody is still to be told.
+    /// The outbox was asked whether somebody is still to be notified.
     requested: Option<JoinHandle<()>>,
 }
 
@@ -53,7 +53,7 @@ impl Driver {
         }
     }
 
-    /// Nobody is to be told anything any more, unless something has happened since that was asked.
+    /// Nobody is to be notified of anything any more, unless something has happened since that was asked.
     pub(super) fn all_notified(&mut self) {
         let Some(closing) = self.closing.as_mut() else { return };
         closing.requested = None;

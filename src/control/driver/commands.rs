@@ -1,4 +1,4 @@
-//! What the outside orders of the one task: start, stop, delete, show, close.
+//! What the outside requests of the one task: start, stop, delete, show, close.
 
 use std::collections::HashMap;
 
@@ -19,8 +19,8 @@ const EXPIRED: usize = 100;
 
 impl Driver {
     /// Does what was ordered, and answers.
-    pub(super) fn order(&mut self, order: ControlCommand) {
-        match order {
+    pub(super) fn requested(&mut self, command: ControlCommand) {
+        match command {
             ControlCommand::Start { start, reply } => match self.begin(*start) {
                 Ok(Begun::Joining(id)) => {
                     if let Some(live) = self.live.get_mut(&id) {

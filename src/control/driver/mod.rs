@@ -1,4 +1,4 @@
-//! The one task that changes recordings: an order or a report comes in, the lifecycle decides, the change is committed, and
+//! The one task that changes recordings: a command or a report comes in, the lifecycle decides, the change is committed, and
 //! only then its effects are performed. It never waits: what takes time comes back as a fact.
 
 mod boot;
@@ -95,8 +95,8 @@ impl Driver {
     pub async fn run(mut self, mut commands: mpsc::Receiver<ControlCommand>) {
         loop {
             tokio::select! {
-                order = commands.recv() => match order {
-                    Some(order) => self.order(order),
+                command = commands.recv() => match command {
+                    Some(command) => self.requested(command),
                     None => break,
                 },
                 Some(fact) = self.inbox.recv() => self.fact(fact),

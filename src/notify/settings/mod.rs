@@ -1,4 +1,4 @@
-//! Who is told and how: the sections `mail`, `webhooks`, `room_notices`, `storage_hook` and `transcription`.
+//! Who is notified and how: the sections `mail`, `webhooks`, `room_notices`, `storage_hook` and `transcription`.
 
 mod mail;
 
@@ -126,7 +126,7 @@ impl Settings {
         })
     }
 
-    /// Who is to be told, for the policy.
+    /// Who is to be notified, for the policy.
     pub fn targets(&self) -> Vec<Target> {
         let mail = match self.mail.transport {
             Transport::None => None,

@@ -19,10 +19,10 @@ use crate::pipeline::stats::Counters;
 const AGAIN: Duration = Duration::from_millis(20);
 /// A take that begins later than this after the one before writes the time in between before it listens.
 const MISSED: Duration = Duration::from_secs(30);
-/// How often losses are told.
+/// How often losses are reported.
 const TELLING: Duration = Duration::from_secs(1);
 
-/// What the mixer is told.
+/// What is requested of the mixer.
 #[derive(Debug)]
 pub enum MixerCommand {
     /// An input that decodes this track.

@@ -7,7 +7,7 @@ use super::retry::Retry;
 const SECOND: i64 = 1_000_000_000;
 /// Nothing passes before so much time without a unit that had to be refused.
 const CALM_NS: i64 = SECOND;
-/// A decoder that broke may take this long to show a picture again before anybody is told: until then the last one stands.
+/// A decoder that broke may take this long to show a picture again before anybody is notified: until then the last one stands.
 const TOLERANCE_NS: i64 = 3 * SECOND;
 /// Units, key frames among them, but no picture for this long: the stream is broken.
 const HOPELESS_NS: i64 = 6 * SECOND;
@@ -26,7 +26,7 @@ pub struct DecoderAdmission {
     waiting: Option<Waiting>,
     /// Why the decoder broke, while no picture has come since.
     broke: Option<(i64, String)>,
-    /// The owner was told that there is no picture, and that still holds.
+    /// The owner was notified that there is no picture, and that still holds.
     reported: bool,
 }
 
@@ -64,7 +64,7 @@ pub struct Decision {
     pub request: bool,
     /// The decoder makes nothing of what it is given: close it.
     pub close: bool,
-    /// The track shows nothing, and why: told once, until it shows something again.
+    /// The track shows nothing, and why: reported once, until it shows something again.
     pub undecodable: Option<String>,
 }
 
@@ -125,7 +125,7 @@ impl DecoderAdmission {
         keyframe && self.retry.is_due(now) && self.refused.is_none_or(|at| now - at >= CALM_NS)
     }
 
-    /// The decoder broke, or could not be opened. The reason comes back when the owner is to be told of it now: a single
+    /// The decoder broke, or could not be opened. The reason comes back when the owner is to be notified of it now: a single
     /// damaged frame is over with the next key frame.
     pub fn broke(&mut self, now: i64, why: &str) -> Option<String> {
         self.gate.close();
@@ -134,7 +134,7 @@ impl DecoderAdmission {
         if self.retry.failed(now) { self.report(why.to_owned()) } else { None }
     }
 
-    /// The decoder was closed for the sake of smaller frames. The reason comes back when the owner is to be told of it now.
+    /// The decoder was closed for the sake of smaller frames. The reason comes back when the owner is to be notified of it now.
     pub fn evicted(&mut self, extent: Extent) -> Option<String> {
         self.gate.close();
         self.waiting = None;

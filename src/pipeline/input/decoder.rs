@@ -35,11 +35,11 @@ const FLUSH_SIDE: u32 = 16;
 /// What a decoder needs of the world around it.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// Where failures and ends are told.
+    /// Where failures and ends are reported.
     pub commands: Sender<EngineCommand>,
     /// Where samples go.
     pub mixer: Sender<MixerCommand>,
-    /// Where `Decoding` is told.
+    /// Where `Decoding` is reported.
     pub events: UnboundedSender<Event>,
     /// The clock.
     pub clock: RecordingClock,
@@ -131,7 +131,7 @@ impl Decoder {
                 buffer.set_duration(gst::ClockTime::from_nseconds(length_ns.unsigned_abs()));
             }
         }
-        // An error here is told on the bus too.
+        // An error here is reported on the bus too.
         self.source.push_buffer(buffer).is_ok()
     }
 

@@ -84,7 +84,7 @@ impl TrackState {
         self.frames = frames;
     }
 
-    /// Its decoder broke, or could not be opened. The reason comes back when the owner is to be told now.
+    /// Its decoder broke, or could not be opened. The reason comes back when the owner is to be notified now.
     pub fn broke(&mut self, now: RecordingTime, why: &str) -> Option<String> {
         self.decoder = None;
         if self.codec != Codec::Opus {
@@ -138,7 +138,7 @@ impl TrackState {
         self.picture(unit, at, timeline, budget)
     }
 
-    /// Its decoder is closed: smaller frames need its room. The reason comes back when the owner is to be told now.
+    /// Its decoder is closed: smaller frames need its room. The reason comes back when the owner is to be notified now.
     pub fn evict(&mut self) -> Option<String> {
         self.decoder = None;
         self.extent.and_then(|extent| self.admission.evicted(extent))

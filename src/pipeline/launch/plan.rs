@@ -1,4 +1,4 @@
-//! Pure. What is asked for → which `pipelines/*.gst`, with which values.
+//! Pure. What is requested → which `pipelines/*.gst`, with which values.
 
 use crate::recording::{AudioSettings, Container, Output, Profile, VideoSettings};
 

@@ -34,7 +34,7 @@ const CAUGHT_UP: Duration = Duration::from_millis(100);
 /// Frames of this many seconds, left out at once, are a hole.
 const HOLE_SECONDS: u64 = 5;
 
-/// What the painter is told.
+/// What is requested of the painter.
 #[derive(Debug)]
 pub enum PainterCommand {
     /// A track's frames come from here.

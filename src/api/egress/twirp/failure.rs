@@ -23,7 +23,7 @@ pub struct TwirpError {
     pub wait: Option<Duration>,
 }
 
-/// There is no such method; the answer says which one was asked for.
+/// There is no such method; the answer says which one was requested.
 const BAD_ROUTE: &str = "bad_route";
 
 impl TwirpError {
@@ -51,7 +51,7 @@ impl TwirpError {
         Self { wait: Some(wait), ..Self::from(error) }
     }
 
-    /// As it is sent; `route` is what was asked for, such as `POST /twirp/x`.
+    /// As it is sent; `route` is what was requested, such as `POST /twirp/x`.
     pub fn response(&self, route: &str) -> Response {
         let Self { code, status, message, wait } = self;
         let mut body = json!({"code": code, "msg": message});

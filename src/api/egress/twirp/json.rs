@@ -1,5 +1,5 @@
 //! Pure. JSON as LiveKit's server writes it: protobuf's own names, and fields that have their default value too. (In what was
-//! asked for, which is told back, those are left out.)
+//! asked for, which is returned, those are left out.)
 
 use serde_json::{Map, Value, json};
 

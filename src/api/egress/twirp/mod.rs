@@ -144,7 +144,7 @@ impl Method {
     }
 }
 
-/// Who it is. A token is asked for on this machine too: clients of LiveKit always show one.
+/// Who it is. A token is required on this machine too: clients of LiveKit always show one.
 fn admit(guard: &Guard, asker: &Asker) -> Result<Caller> {
     let admitted = match asker.header(AUTHORIZATION) {
         Some(_) => guard.admit(asker, Scope::Record, Instant::now()),
