@@ -276,6 +276,31 @@ fn a_killed_sidecar_goes_on_with_its_recordings_at_the_next_start() {
 }
 
 #[test]
+fn a_deploy_suspends_a_recording_and_the_next_version_goes_on_with_it() {
+    let server = LiveKit::start();
+    let _person = Publisher::start(Kind::SampleRoom, &server, "deploy", 1, &[]);
+    let mut sidecar = Sidecar::start_with(&server, &[("GREFFIER_ON_SIGTERM", "suspend")]);
+    let id = sidecar.record("deploy", "screen_recording");
+    sidecar.until_recorded(&id, 5.0);
+    sidecar.signal("TERM");
+    let left = Instant::now();
+    assert!(sidecar.wait(Duration::from_secs(10)).success());
+    println!("left after {:.2} s", left.elapsed().as_secs_f64());
+    sidecar.start_again();
+    sidecar.until_recorded(&id, 12.0);
+    sidecar.stop("deploy");
+    let item = sidecar.until(&id, "saved");
+    assert!(item["error"].is_null(), "{item}");
+    let holes = item["health"]["holes"].as_array().expect("what is missing is told");
+    assert!(holes.len() == 1 && holes[0]["cause"] == "interrupted", "{item}");
+    let recording = Recording::open(Path::new(item["path"].as_str().unwrap()));
+    let beeps = recording.audio().beeps(TONE);
+    let (from, to) = (holes[0]["from"].as_f64().unwrap(), holes[0]["to"].as_f64().unwrap());
+    println!("hole of {:.2} s; {beeps:.1?}", to - from);
+    assert!(beeps.iter().filter(|at| **at < from).count() >= 3 && beeps.iter().filter(|at| **at > to).count() >= 3);
+}
+
+#[test]
 fn what_a_killed_sidecar_recorded_is_finished_when_its_room_is_gone() {
     let server = LiveKit::start();
     let rooms = [("screen_recording", "seen"), ("transcript", "heard")];

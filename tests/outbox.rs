@@ -311,7 +311,7 @@ async fn nobody_leaves_before_people_are_told_and_nobody_waits_for_ever() {
     };
     let house = House::patient(folder.path(), once, &tried, Duration::from_secs(60)).await;
     let id = house.record().await.id;
-    house.control.close(AtClose::Await).await.unwrap();
+    house.control.close(AtClose::Drain).await.unwrap();
     assert!(matches!(house.db.get(&id).unwrap().unwrap().state, State::Notified(_)), "the letter went out");
     assert!(house.db.jobs().unwrap().is_empty(), "and everything else");
     house.abandon().await;
@@ -320,7 +320,7 @@ async fn nobody_leaves_before_people_are_told_and_nobody_waits_for_ever() {
     let house = House::open(folder.path(), |_| busy(), &tried).await;
     let id = house.record().await.id;
     let begun = std::time::Instant::now();
-    house.control.close(AtClose::Await).await.unwrap();
+    house.control.close(AtClose::Drain).await.unwrap();
     assert!((1..5).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     assert!(matches!(house.db.get(&id).unwrap().unwrap().state, State::Saving { .. }));
 }

@@ -37,12 +37,10 @@ async fn serve(config: &Config) -> Result<()> {
     let no_signals = |e| Error::new(ErrorKind::Internal, format!("cannot listen for signals: {e}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
-    // As LiveKit Egress: who is replaced by another node (SIGTERM) lets its recordings come to their end.
-    let polite = if config.redis.is_some() { AtClose::Await } else { AtClose::Stop };
     let mut requested_to_end = async || {
         tokio::select! {
             _ = interrupt.recv() => AtClose::Stop,
-            _ = terminate.recv() => polite,
+            _ = terminate.recv() => config.on_sigterm,
         }
     };
     let sidecar = Sidecar::start(config, sidecar::livekit(config.server.clone()), Timeouts::default()).await?;
@@ -52,10 +50,17 @@ async fn serve(config: &Config) -> Result<()> {
     reach.abort();
     match running {
         AtClose::Stop => tracing::info!("finishing every recording; a second signal leaves at once"),
-        AtClose::Await => tracing::info!("waiting for every recording to end; a second signal leaves at once"),
+        AtClose::Drain => tracing::info!("waiting for every recording to end; a second signal leaves at once"),
+        AtClose::Suspend => tracing::info!("leaving; the next start goes on with every recording"),
     }
     tokio::select! {
-        done = sidecar.stop(running) => done,
+        done = sidecar.stop(running) => {
+            if running == AtClose::Suspend && done.is_ok() {
+                // Not by the way of everybody: recorders that are dropped end their files.
+                std::process::exit(0);
+            }
+            done
+        }
         _ = requested_to_end() => {
             let message = "left at the second signal; the next start takes up what was not finished";
             Err(Error::new(ErrorKind::Unavailable, message))

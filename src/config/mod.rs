@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::api;
+use crate::control::AtClose;
 use crate::document;
 use crate::error::{Error, Result};
 use crate::livekit::Server;
@@ -67,6 +68,8 @@ pub struct Config {
     pub logging: Logging,
     /// `cluster_id`.
     pub cluster_id: String,
+    /// `on_sigterm`.
+    pub on_sigterm: AtClose,
     /// `disallow_local_storage`.
     pub disallow_local_storage: bool,
     /// `max_cpu_utilization`: a share of all cores; above 1 no figure keeps a recording from beginning.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use super::logging::Logging;
 use super::{Config, Warning, feature, modes};
 use crate::api;
+use crate::control::AtClose;
 use crate::document::checked;
 use crate::error::Result;
 use crate::livekit::Server;
@@ -47,6 +48,7 @@ pub(super) struct Sections {
     cluster_id: String,
     #[serde(deserialize_with = "share")]
     max_cpu_utilization: Option<f64>,
+    on_sigterm: String,
     disallow_local_storage: bool,
     unsupported_requests: String,
     requests: Requests,
@@ -83,6 +85,7 @@ impl Sections {
         let (worker_classes, mode_storages) = modes::read(self.worker_classes, &encoding)?;
         let policy = self.recording.policy(notify.targets(), self.limits.disk());
         let feature = self.recording.feature()?;
+        let redis = psrpc::Settings::read(self.redis)?;
         Ok(Config {
             server: self.livekit,
             api: api::Settings { enabled: feature.enabled, events: feature.storage_events.clone(), ..api },
@@ -100,7 +103,8 @@ impl Sections {
             max_cpu_utilization: self.max_cpu_utilization.unwrap_or(MAX_CPU_UTILIZATION),
             unsupported: api::egress::Unsupported::named(&self.unsupported_requests)?,
             allowed_hosts: self.requests.allowed_hosts,
-            redis: psrpc::Settings::read(self.redis)?,
+            on_sigterm: AtClose::named(&self.on_sigterm, redis.is_some())?,
+            redis,
             storage: storage::Settings::read(self.storage)?,
             notify,
         })

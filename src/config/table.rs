@@ -246,6 +246,8 @@ pub const TABLE: &[Entry] = &[
         "0.9",
         "share of all cores that may be in use when another recording begins; a start beyond it is refused (503)",
     ),
+    Entry::new("on_sigterm", Text, "", "what becomes of running recordings at SIGTERM: drain lets them come to their end, suspend leaves at once and goes on with them \
+        at the next start, stop ends them").unset("drain with redis, else stop"),
     Entry::new("disallow_local_storage", Flag, "false", "LiveKit Egress option: refuse requests that would store on this machine's disk"),
     Entry::new("unsupported_requests", Text, "low_bid", "requests that are not supported, such as web egress: low_bid leaves them to LiveKit's own egress and refuses \
          them when there is none, decline does not answer, reject refuses them at once"),

@@ -131,7 +131,23 @@ pub enum AtClose {
     /// They are stopped now.
     Stop,
     /// They go on until they end by themselves.
-    Await,
+    Drain,
+    /// They are left as they are: the next start goes on with them.
+    Suspend,
+}
+
+impl AtClose {
+    /// What `on_sigterm` says; without it, as LiveKit Egress does, which lets recordings come to their end when another node
+    /// takes its place (`redis`).
+    pub fn named(name: &str, redis: bool) -> Result<Self> {
+        match name {
+            "" if redis => Ok(Self::Drain),
+            "" | "stop" => Ok(Self::Stop),
+            "drain" => Ok(Self::Drain),
+            "suspend" => Ok(Self::Suspend),
+            _ => Err(Error::invalid("on_sigterm", format!("{name:?} is unknown; use drain, suspend or stop"))),
+        }
+    }
 }
 
 /// What the driver is asked.

@@ -19,19 +19,26 @@ pub struct Sidecar {
     url: String,
     arguments: Vec<String>,
     config: Option<String>,
+    variables: Vec<(&'static str, &'static str)>,
     folder: TempDir,
 }
 
 impl Sidecar {
     /// Starts it and waits until it listens.
     pub fn start(server: &LiveKit) -> Self {
+        Self::start_with(server, &[])
+    }
+
+    /// The same, with these variables.
+    pub fn start_with(server: &LiveKit, variables: &[(&'static str, &'static str)]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let data = folder.path().join("data").display().to_string();
         let livekit = ["--url", &server.url, "--api-key", &server.api_key, "--api-secret", &server.api_secret];
         let own = ["--listen", "127.0.0.1:0", "--data-dir", &data];
         let arguments = livekit.into_iter().chain(own).map(str::to_owned).collect();
-        let (child, url) = launch(&arguments, None, &folder);
-        Self { child, url, arguments, config: None, folder }
+        let variables = variables.to_vec();
+        let (child, url) = launch(&arguments, None, &variables, &folder);
+        Self { child, url, arguments, config: None, variables, folder }
     }
 
     /// Starts it where LiveKit's own egress stood: with that one's configuration, in its variable, and with nothing else.
@@ -51,8 +58,8 @@ impl Sidecar {
             redis.address(),
             folder.path().join("data"),
         );
-        let (child, url) = launch(&Vec::new(), Some(&config), &folder);
-        Self { child, url, arguments: Vec::new(), config: Some(config), folder }
+        let (child, url) = launch(&Vec::new(), Some(&config), &[], &folder);
+        Self { child, url, arguments: Vec::new(), config: Some(config), variables: Vec::new(), folder }
     }
 
     /// Everything it has written to its log so far.
@@ -78,7 +85,7 @@ impl Sidecar {
 
     /// Starts it with the same data, after [`Sidecar::kill`].
     pub fn start_again(&mut self) {
-        (self.child, self.url) = launch(&self.arguments, self.config.as_deref(), &self.folder);
+        (self.child, self.url) = launch(&self.arguments, self.config.as_deref(), &self.variables, &self.folder);
     }
 
     /// Starts a recording; its id, once media flows.
@@ -158,12 +165,18 @@ impl Drop for Sidecar {
 }
 
 /// The process, and where it says that it listens.
-fn launch(arguments: &Vec<String>, config: Option<&str>, folder: &TempDir) -> (Child, String) {
+fn launch(
+    arguments: &Vec<String>,
+    config: Option<&str>,
+    variables: &[(&'static str, &'static str)],
+    folder: &TempDir,
+) -> (Child, String) {
     let log = File::options().append(true).create(true).open(folder.path().join("sidecar.log")).expect("a log file");
     let mut child = Command::new(env!("CARGO_BIN_EXE_greffier"))
         .arg("serve")
         .args(arguments)
         .envs(config.map(|config| ("EGRESS_CONFIG_BODY", config)))
+        .envs(variables.iter().copied())
         // Other work on this machine is no reason to refuse a test.
         .env("LIVEKIT_CPU_REQUEST", "64")
         .stdin(Stdio::null())

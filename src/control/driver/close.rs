@@ -1,6 +1,8 @@
 //! Leaving: recordings come to their end, files to their place, people hear of it; what takes too long is left to the next
 //! start.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -8,6 +10,9 @@ use super::Driver;
 use crate::control::fact::Fact;
 use crate::error::{Error, ErrorKind, Result};
 use crate::recording::State;
+
+/// How long leaving may take when recordings are left as they are.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// Who waits for the end of everything.
 #[derive(Default)]
@@ -29,6 +34,23 @@ impl Drop for Closing {
 }
 
 impl Driver {
+    /// Leaves what is recorded as it is, for the next start to go on with. Its recorders are not told to end, not even by being
+    /// dropped: they end with the process, whose files are whole up to their last fragment.
+    pub(super) fn suspend(&mut self) {
+        for live in self.live.values_mut().filter(|live| live.recording.state == State::Active) {
+            if let Some(running) = live.running.take() {
+                tracing::info!(recording = %live.recording.id, "left as it is; the next start goes on with it");
+                std::mem::forget(running);
+                live.salvaging = true;
+            }
+        }
+        if let Some(closing) = self.closing.as_mut()
+            && !std::mem::replace(&mut closing.grace, true)
+        {
+            self.effects.remind(LEAVE, Fact::GraceOver);
+        }
+    }
+
     /// Called whenever something happened.
     pub(super) fn close_when_done(&mut self) {
         let Some(closing) = self.closing.as_mut() else { return };

@@ -80,7 +80,11 @@ impl Driver {
                 self.closing.get_or_insert_default().waiting.push(reply);
                 let ids: Vec<_> = match running {
                     AtClose::Stop => self.live.keys().cloned().collect(),
-                    AtClose::Await => vec![],
+                    AtClose::Drain => vec![],
+                    AtClose::Suspend => {
+                        self.suspend();
+                        vec![]
+                    }
                 };
                 for id in ids {
                     if let Err(error) = self.command(&id, Command::Stop) {
