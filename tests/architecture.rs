@@ -4,7 +4,7 @@
 #[path = "support/rust_text.rs"]
 mod rust_text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -244,6 +244,33 @@ fn files_of_tests_stay_short_and_say_what_they_are_for() {
         }
     }
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+/// Each test file includes `tests/support` as a module and uses its own part of it, so the compiler cannot say what nobody uses. (A
+/// package of its own would not either: what is public in one is never unused.)
+#[test]
+fn everything_in_support_is_used() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files: Vec<_> = ["tests", "benches"].iter().flat_map(|folder| sources(&root.join(folder))).collect();
+    let mut named = BTreeMap::new();
+    let mut offered = Vec::new();
+    for path in files {
+        let code = code_of(&fs::read_to_string(&path).unwrap());
+        let words: Vec<_> =
+            code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+        if path.starts_with(root.join("tests/support")) {
+            let kinds = ["fn", "struct", "enum", "const", "static", "type", "trait"];
+            let public = ["pub", "async", "const", "super"];
+            let items = words.windows(3).filter(|three| public.contains(&three[0]) && kinds.contains(&three[1]));
+            let pairs = items.map(|three| three[2].to_owned());
+            offered.extend(pairs.map(|name| (path.display().to_string(), name)));
+        }
+        for word in words {
+            *named.entry(word.to_owned()).or_insert(0) += 1;
+        }
+    }
+    let unused: Vec<_> = offered.into_iter().filter(|(_, name)| named[name] < 2).collect();
+    assert!(unused.is_empty(), "nobody uses {unused:?}");
 }
 
 /// Where structs say what the configuration may hold.

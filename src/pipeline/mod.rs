@@ -13,6 +13,7 @@ mod video;
 
 pub use clock::{LATENCY, LEAD};
 pub use launch::inventory::{Inventory, inventory};
+pub use output::length;
 pub use output::salvage::{Left, salvage};
 pub use output::take::Take;
 pub use video::fonts::system_fonts;
@@ -186,7 +187,7 @@ impl Pipeline {
         let sounding = file.audio.is_some();
         if let Some(sink) = file.audio.clone() {
             let (priming, lead, counters) = (file.priming, file.audio_lead, Arc::clone(&counters));
-            let mixer = MixerThread { commands: receiver, sink, clock, priming, lead, counters };
+            let mixer = MixerThread { commands: receiver, sink, clock, priming, lead, resumes: begin > 0, counters };
             guard::spawn("mixer", guard::ends(&commands), move || mixer.run())?;
         }
         let around =

@@ -64,11 +64,13 @@ impl Driver {
         let (event_sender, events) = mpsc::unbounded_channel();
         let output = job.request.output;
         let mut losses = Losses::default();
+        let mut watcher = Watcher::new(job.request.limits, &output, start);
         let (pipeline, started_at) = match job.resume {
             None => (Pipeline::start(&output, job.path.clone(), start, event_sender)?, wall),
             Some(resume) => {
                 let so_far = u64::try_from(now.duration_since(start).as_nanos()).unwrap_or(u64::MAX);
-                losses.health = resume.health(wall, so_far);
+                losses = Losses::after(resume.health(wall, so_far));
+                watcher = watcher.after(resume.end(start), pipeline::length(&job.path));
                 let further = (resume.take.clone(), resume.card(wall));
                 (Pipeline::resume(&output, job.path.clone(), start, further, event_sender)?, resume.started_at)
             }
@@ -86,7 +88,7 @@ impl Driver {
             attached: HashMap::new(),
             wanted: Vec::new(),
             vigil: Vigil::new(now),
-            watcher: Watcher::new(job.request.limits, &output, start),
+            watcher,
             started_at,
             flowing: false,
             progress,

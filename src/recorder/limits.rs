@@ -82,6 +82,15 @@ impl Watcher {
         }
     }
 
+    /// Goes on where an earlier take ended, at `end` with so many bytes: what was announced then is not announced again.
+    #[must_use]
+    pub fn after(mut self, end: Instant, bytes: u64) -> Self {
+        self.measured = (end, bytes);
+        self.reported_duration = self.warning_at().is_some_and(|at| at <= end);
+        self.reported_size = self.full_at(Duration::ZERO, end).is_some_and(|full| bytes >= full - full / 10);
+        self
+    }
+
     /// The next event, if there is one. To be called until there is none: whenever somebody comes or goes, about twice a
     /// second, and at [`poll_timeout`](Self::poll_timeout).
     pub fn handle(&mut self, seen: Seen, now: Instant) -> Option<LimitEvent> {
@@ -202,6 +211,25 @@ mod tests {
             }
         }
         events
+    }
+
+    #[test]
+    fn a_further_take_counts_from_the_beginning_and_announces_nothing_twice() {
+        let limits = Limits {
+            max_duration: Some(Duration::from_secs(100)),
+            warning: Some(Duration::from_secs(30)),
+            max_bytes: Some(100_000_000),
+            ..Limits::default()
+        };
+        let start = Instant::now();
+        let second = |n| start + Duration::from_secs(n);
+        let seen = |bytes| Seen { flowing: true, bytes, waiting: Duration::ZERO, people: 1 };
+        let new = || Watcher::new(limits, &Output::ogg(), start);
+        let mut late = new().after(second(75), 10_000_000);
+        assert_eq!(late.handle(seen(10_000_000), second(80)), None, "it was warned before, and has not grown at once");
+        assert_eq!(late.handle(seen(10_000_000), second(100)), Some(Hit(Limit::Duration)));
+        let mut early = new().after(second(20), 10_000_000);
+        assert_eq!(early.handle(seen(10_000_000), second(70)), Some(Near(Limit::Duration)));
     }
 
     #[test]

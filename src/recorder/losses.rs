@@ -9,6 +9,8 @@ use crate::recording::{Health, Quality};
 pub(super) struct Losses {
     /// As of now.
     pub health: Health,
+    /// Frames that earlier takes left out.
+    dropped_before: u64,
     /// As it was reported last.
     reported: Health,
     /// Since when the video is of less than full quality.
@@ -16,6 +18,11 @@ pub(super) struct Losses {
 }
 
 impl Losses {
+    /// Of a recording that lacks this already.
+    pub fn after(health: Health) -> Self {
+        Self { dropped_before: health.dropped_frames, health, ..Self::default() }
+    }
+
     /// The video is of this quality from now on.
     pub fn quality(&mut self, quality: Quality, now: Instant) {
         self.count(now);
@@ -25,7 +32,7 @@ impl Losses {
     /// What is to be reported, if that has changed. `dropped`: video frames left out so far.
     pub fn changed(&mut self, dropped: u64, now: Instant) -> Option<Health> {
         self.count(now);
-        self.health.dropped_frames = dropped;
+        self.health.dropped_frames = self.dropped_before.saturating_add(dropped);
         if self.health == self.reported {
             return None;
         }

@@ -57,6 +57,8 @@ pub struct MixerThread {
     pub priming: usize,
     /// Samples by which its audio begins before time zero.
     pub lead: i64,
+    /// A further take begins, some time after the one before.
+    pub resumes: bool,
     /// Figures.
     pub counters: Arc<Counters>,
 }
@@ -71,7 +73,7 @@ impl MixerThread {
         let mut end = None;
         let mut written = 0;
         let mut reported = Instant::now();
-        let mut missed = true;
+        let mut missed = self.resumes;
         loop {
             let now = Instant::now();
             // What is missed is written first; what is said meanwhile would lie too far ahead.
@@ -198,6 +200,7 @@ mod tests {
             clock: RecordingClock::new(start),
             priming: 0,
             lead: 0,
+            resumes: false,
             counters: Arc::clone(&counters),
         };
         let track = TrackId::new("TR_ann");
