@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::left::make_whole;
 use super::recovery::{self, goes_on};
 use super::{Driver, Live};
+use crate::control::admission;
 use crate::control::fact::Fact;
 use crate::db::Db;
 use crate::error::Result;
@@ -59,9 +60,11 @@ impl Driver {
     pub(super) fn reopened(&mut self, id: &RecordingId, take: Take) {
         let Some(live) = self.live.get(id) else { return };
         let recording = live.recording.clone();
-        let (room, others) = (&recording.request.room, self.live.iter().filter(|(other, _)| *other != id));
-        let taken = others.filter(|(_, other)| other.holds(room)).count() > 0;
-        match goes_on(&recording, &take, Timestamp::now()).filter(|_| !taken) {
+        let room = &recording.request.room;
+        let mut others = self.live.iter().filter(|(other, live)| *other != id && live.holds(room));
+        let other = others.next().map(|(_, live)| &live.recording);
+        let free = admission::check_room(&recording.options.origin, room, other).is_ok();
+        match goes_on(&recording, &take, Timestamp::now()).filter(|_| free) {
             Some(resume) => {
                 tracing::info!(recording = %id, room, "going on with a recording that was interrupted");
                 if let Some(live) = self.live.get_mut(id) {
