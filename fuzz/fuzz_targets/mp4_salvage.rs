@@ -10,7 +10,7 @@ mod ogg_check;
 #[path = "../../src/pipeline/output/mp4/mod.rs"]
 mod mp4;
 #[allow(dead_code, reason = "a part of it is fuzzed")]
-#[path = "../../src/pipeline/output/ogg.rs"]
+#[path = "../../src/pipeline/output/ogg/mod.rs"]
 mod ogg;
 
 use libfuzzer_sys::fuzz_target;
