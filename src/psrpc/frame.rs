@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use prost::Message;
 
-use super::gzip::gunzip;
+use super::gzip::{GzipError, gunzip};
 
 /// The longest message we read, in bytes, packed or not. LiveKit's longest, a list of recordings, has some kilobytes.
 pub const LONGEST: usize = 16 * 1024 * 1024;
@@ -164,6 +164,15 @@ pub enum Unreadable {
     Type,
     /// Not a message of its type.
     Body,
+}
+
+impl From<GzipError> for Unreadable {
+    fn from(error: GzipError) -> Self {
+        match error {
+            GzipError::TooLong => Self::TooLong,
+            GzipError::Broken => Self::Gzip,
+        }
+    }
 }
 
 impl fmt::Display for Unreadable {

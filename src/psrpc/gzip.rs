@@ -5,15 +5,22 @@ use std::io::Read as _;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 
-use super::frame::Unreadable;
+/// Why nothing was unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GzipError {
+    /// More than is allowed.
+    TooLong,
+    /// Not gzip, or cut off.
+    Broken,
+}
 
 /// The unpacked bytes, at most `longest`.
-pub fn gunzip(packed: &[u8], longest: usize) -> Result<Bytes, Unreadable> {
+pub fn gunzip(packed: &[u8], longest: usize) -> Result<Bytes, GzipError> {
     let mut plain = Vec::new();
     // One byte more than allowed tells "just fits" from "too long".
     let limit = u64::try_from(longest).unwrap_or(u64::MAX).saturating_add(1);
-    MultiGzDecoder::new(packed).take(limit).read_to_end(&mut plain).map_err(|_| Unreadable::Gzip)?;
-    if plain.len() > longest { Err(Unreadable::TooLong) } else { Ok(plain.into()) }
+    MultiGzDecoder::new(packed).take(limit).read_to_end(&mut plain).map_err(|_| GzipError::Broken)?;
+    if plain.len() > longest { Err(GzipError::TooLong) } else { Ok(plain.into()) }
 }
 
 #[cfg(test)]
@@ -35,14 +42,14 @@ mod tests {
     fn the_limit_is_the_last_length_that_passes() {
         let packed = gzip(&[7; 1000]);
         assert_eq!(gunzip(&packed, 1000).unwrap(), vec![7; 1000]);
-        assert_eq!(gunzip(&packed, 999), Err(Unreadable::TooLong));
+        assert_eq!(gunzip(&packed, 999), Err(GzipError::TooLong));
     }
 
     #[test]
     fn broken_data_is_refused() {
         let mut packed = gzip(b"hello");
         packed.truncate(packed.len() - 3);
-        assert_eq!(gunzip(&packed, 100), Err(Unreadable::Gzip));
-        assert_eq!(gunzip(b"plain", 100), Err(Unreadable::Gzip));
+        assert_eq!(gunzip(&packed, 100), Err(GzipError::Broken));
+        assert_eq!(gunzip(b"plain", 100), Err(GzipError::Broken));
     }
 }

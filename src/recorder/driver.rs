@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::director::{Cause, Cut, Director, MOST_VOICES};
+use super::job::{Job, Last, Reports};
 use super::limits::{LimitEvent, Seen, Watcher};
 use super::losses::Losses;
 use super::subscription::{unrecorded, wanted};
-use super::task::{Job, Last, Reports};
 use super::vigil::Vigil;
 use super::{Connection, Progress, metadata, sleep_until};
 use crate::error::ErrorKind;

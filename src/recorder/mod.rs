@@ -2,6 +2,7 @@
 
 mod director;
 mod driver;
+mod job;
 mod limits;
 mod losses;
 mod metadata;
@@ -92,7 +93,7 @@ impl Recorder {
         let (progress_sender, progress) = watch::channel(Progress::default());
         let span = tracing::info_span!("recording", %id, room = request.room);
         let task =
-            task::run(task::Job { id, request, server, path, resume }, drained, layouts, progress_sender, reports);
+            task::run(job::Job { id, request, server, path, resume }, drained, layouts, progress_sender, reports);
         tokio::spawn(tracing::Instrument::instrument(task, span));
         Self { drain, layout, progress }
     }

@@ -7,39 +7,14 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::driver::Driver;
-use super::resume::{Resume, again};
+use super::job::{Job, Reports};
+use super::resume::again;
 use super::{Progress, finish_interrupted};
 use crate::error::ErrorKind;
-use crate::ids::RecordingId;
-use crate::livekit::Server;
 use crate::pipeline::Left;
-use crate::recording::{Container, Failure, Report, Request};
+use crate::recording::{Container, Failure, Report};
 use crate::room::Room;
 use crate::scene::Layout;
-
-/// What to record, and where to.
-pub(super) struct Job {
-    pub id: RecordingId,
-    pub request: Request,
-    pub server: Server,
-    pub path: PathBuf,
-    pub resume: Option<Resume>,
-}
-
-pub(super) type Reports = mpsc::UnboundedSender<(RecordingId, Report)>;
-
-/// The pipeline's last word.
-pub(super) enum Last {
-    Drained { bytes: u64, duration_ns: u64 },
-    Broke(String),
-}
-
-impl Last {
-    /// It ended without one.
-    pub fn silence() -> Option<Self> {
-        Some(Self::Broke("the pipeline ended without a word".into()))
-    }
-}
 
 /// Joins, records until told to drain or until the room ends, and reports.
 pub(super) async fn run(

@@ -4,43 +4,10 @@
 //! times, sequence numbers and offsets of its fragments go on where the file ends (ISO/IEC 14496-12, 8.8).
 
 use super::boxes::{self, boxed, child, children, u32_at, u64_at};
+use super::end::{FileEnd, TrackEnd};
 
 /// A box of metadata larger than this is not believed.
 const LARGEST: u64 = 64 << 20;
-
-/// Where the file of the takes before ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileEnd {
-    /// Bytes up to the end of its last whole fragment.
-    pub bytes: u64,
-    /// Fragments so far.
-    pub fragments: u32,
-    /// Its tracks.
-    pub tracks: Vec<TrackEnd>,
-}
-
-/// Where a track ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrackEnd {
-    /// `track_ID`.
-    pub id: u32,
-    /// Ticks of a second.
-    pub timescale: u32,
-    /// Decode time of the sample that comes next, in ticks.
-    pub end: u64,
-    /// `vide` or `soun`.
-    pub handler: [u8; 4],
-    /// `stsd`: how its samples are encoded.
-    pub description: Vec<u8>,
-}
-
-impl TrackEnd {
-    /// Where it ends, in nanoseconds.
-    pub fn end_ns(&self) -> i64 {
-        let ns = u128::from(self.end) * 1_000_000_000 / u128::from(self.timescale.max(1));
-        i64::try_from(ns).unwrap_or(i64::MAX)
-    }
-}
 
 /// What the muxer of a further take writes, box by box.
 #[derive(Debug)]

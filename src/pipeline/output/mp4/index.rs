@@ -1,7 +1,7 @@
 //! Pure. The samples that fragments name, and the ordinary `moov` that names them all.
 
-use super::append::TrackEnd;
 use super::boxes::{boxed, child, children, set_duration, u32_at, u64_at};
+use super::end::TrackEnd;
 
 /// `sample_is_non_sync_sample` (ISO/IEC 14496-12, 8.8.3.1).
 const NON_SYNC: u32 = 0x0001_0000;

@@ -8,6 +8,7 @@
 
 mod append;
 mod boxes;
+mod end;
 mod index;
 mod reader;
 
@@ -16,7 +17,8 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use append::{Append, FileEnd, TrackEnd};
+pub use append::Append;
+pub use end::{FileEnd, TrackEnd};
 use index::Index;
 use reader::Reader;
 
