@@ -83,6 +83,8 @@ pub struct Painter {
     head: Option<Duration>,
     /// What is shown of the time that nobody recorded, until the first frame of a further take is made.
     card: Option<String>,
+    /// Until then the card stays while those who are to be seen have no frame.
+    card_until: RecordingTime,
 }
 
 #[derive(Default)]
@@ -130,6 +132,7 @@ impl Painter {
             overload: Overload::new(),
             head: Some(Duration::MAX),
             card: None,
+            card_until: 0,
         })
     }
 
@@ -178,9 +181,10 @@ impl Painter {
         self.compositor.card(card);
         self.paint()?;
         let now = self.clock.time(Instant::now()) - nanos(LATENCY);
-        let now = u128::from(now.max(0).unsigned_abs()) * u128::from(self.framerate) / 1_000_000_000;
         self.done = 1;
-        self.tick = u64::try_from(now).unwrap_or(u64::MAX).max(1);
+        self.card_until = now + nanos(LATENCY) + nanos(HEAD);
+        let ticks = u128::from(now.max(0).unsigned_abs()) * u128::from(self.framerate) / 1_000_000_000;
+        self.tick = u64::try_from(ticks).unwrap_or(u64::MAX).max(1);
         self.counters.ticks.store(self.tick, Ordering::Relaxed);
         self.hold_end();
         Ok(())
@@ -267,6 +271,10 @@ impl Painter {
     /// Shows the scene of this tick. The first one counts from the beginning: there is nothing else to show.
     fn change(&mut self) {
         let time = span(self.tick, self.framerate);
+        if time < self.card_until && self.lacks_frames() {
+            return;
+        }
+        self.card_until = 0;
         let mut nothing = self.last.is_none();
         while self.coming.front().is_some_and(|(at, _)| *at <= time || std::mem::take(&mut nothing)) {
             if let Some((_, scene)) = self.coming.pop_front() {
