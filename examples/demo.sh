@@ -106,16 +106,16 @@ wait_for "the finished file" "$out/greffier.log" recorded
 file=$(recorded)
 "$target/debug/greffier" list --server "http://127.0.0.1:$api"
 told() { curl -fs "http://127.0.0.1:$api/api/v1.0/recordings/" | grep -q '"status":"notification_succeeded"'; }
-wait_for "the letter" "$out/greffier.log" told
+wait_for "the email" "$out/greffier.log" told
 
-say "The letter ($out/data/mail)"
+say "The email ($out/data/mail)"
 letter=$(compgen -G "$out/data/mail/*.eml") || fail "there is no letter" "$out/greffier.log"
 python3 -c 'import sys, email, email.policy
 letter = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default)
 for name in ("From", "To", "Subject", "Date", "Message-ID"): print(f"{name}: {letter[name]}")
 print(); print(letter.get_body(("plain",)).get_content())' "$letter" | tee "$out/letter.txt"
 
-say "The page behind the link in the letter"
+say "The page behind the link in the email"
 link=$(grep -o 'http://[^ >]*/recording/[^ >]*' "$out/letter.txt" | head -1)
 page=$(curl -fsS "$link") || fail "the page does not answer: $link" "$out/greffier.log"
 grep -q '<video' <<<"$page" || fail "the page shows no player: $link" "$out/greffier.log"
@@ -150,6 +150,6 @@ awk -v t="$((after - before))" -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v r="
     'BEGIN { printf "cost       %.2f core (CPU seconds per second of media, whole process), %d MB at most\n", t / hz / s, r }'
 echo "recording  $file"
 echo "a frame    $out/frame.png"
-echo "letter     $letter"
+echo "email      $letter"
 [ ! -f "$out/page.png" ] || echo "the page   $out/page.png"
 echo "to watch   open it in a browser or any player, e.g.: ffplay '$file'"
