@@ -384,6 +384,27 @@ async fn google_and_azure_are_opened() {
     assert!(message.starts_with("storage.azure.account_key: ") && !message.contains("but a"), "{message}");
 }
 
+/// The process ends with the end of the file sent already; the next one cuts off what was not whole, and goes on from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cut_off_between_two_takes_is_sent_again() {
+    let minio = Minio::start();
+    let storage = open(&minio.settings(&minio.url()));
+    let place = "recordings/takes.mp4";
+    let mut growing = Growing::new(place);
+    growing.grow(2 * PART + 1000);
+    let first = tokio::spawn(growing.upload(&storage));
+    growing.until_parts(1).await;
+    first.abort();
+    growing.cut(2 * PART - 5000);
+    growing.interrupt();
+    growing.grow(8 * PART);
+    let second = tokio::spawn(growing.upload(&storage));
+    growing.until_parts(8).await;
+    let file = growing.finish(1000);
+    second.await.unwrap().unwrap();
+    assert!(read(&storage, place).await == std::fs::read(&file).unwrap());
+}
+
 /// As a recording: it grows, its parts leave, and it is made an ordinary file, the first part last. What players make of it
 /// otherwise is printed by `cargo bench --bench storage`.
 #[tokio::test(flavor = "multi_thread")]

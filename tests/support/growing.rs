@@ -9,7 +9,7 @@ use greffier::db::{Change, Db};
 use greffier::error::Attempt;
 use greffier::ids::RecordingId;
 use greffier::outbox;
-use greffier::recording::{Limits, Options, Output, Policy, Recording, Request, VideoSettings};
+use greffier::recording::{HoleCause, Limits, Options, Output, Policy, Recording, Request, VideoSettings};
 use greffier::scene::Layout;
 use greffier::spool::Spool;
 use greffier::storage::Storage;
@@ -72,6 +72,13 @@ impl Growing {
     /// The file is cut to this length, as a salvage does.
     pub fn cut(&self, length: u64) {
         File::options().write(true).open(&self.part).and_then(|file| file.set_len(length)).expect("it is cut");
+    }
+
+    /// Another process goes on with it: so its row says.
+    pub fn interrupt(&mut self) {
+        self.recording.health.hole(1_000_000_000, 2_000_000_000, HoleCause::Interrupted, "greffier was not running");
+        let change = Change { recordings: &[&self.recording], ..Change::default() };
+        self.db.commit(change).expect("the row is written");
     }
 
     /// What ends an MP4: an index at the end, other bytes in the head. Then it is whole.
