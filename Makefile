@@ -81,7 +81,7 @@ image-test: debian ## the Dockerfile performed and started without Docker (root;
 	$$sudo bash docker/clean-room.sh "$(TARGET)/debug/greffier"
 
 bless: ## write the golden files anew; git shows what changed
-	UPDATE_GOLDENS=1 cargo test --locked --test scenes --test lifecycle
+	UPDATE_GOLDENS=1 cargo test --locked --test scenes --test compositor --test lifecycle
 	UPDATE_GOLDENS=1 cargo test --locked --lib config::
 	UPDATE_GOLDENS=1 cargo test --locked --test notify emails_are_as_kept
 

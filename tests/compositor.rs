@@ -350,6 +350,45 @@ fn labels_stay_in_their_tile_and_do_not_grow_darker() {
     }
 }
 
+/// Where labels stand, by layout: what is painted with names and is not without, as margins to the two nearest sides of the tile.
+#[test]
+fn labels_stand_where_the_golden_says() {
+    let (fonts, canvas) = (system_fonts(), size(1280, 720));
+    let mut golden =
+        String::from("# Where names stand in their tiles\n\n| layout | tile | corner | margins |\n|---|---|---|---|\n");
+    for layout in ["speaker", "grid", "single-speaker"] {
+        let shown = arrange(Layout::from_name(layout), canvas, &[camera("Ada"), camera("Boris"), camera("Chloe")]);
+        let [blank, named] = [Fonts::none(), fonts.clone()].map(|fonts| {
+            let mut compositor = Compositor::new(canvas, &fonts);
+            compositor.show(shown.clone());
+            for name in ["Ada", "Boris", "Chloe"] {
+                compositor.paint(&track(name), Image::plain(640, 360, GREY).frame());
+            }
+            tick(&mut compositor).expect("painted")
+        });
+        for tile in &shown.tiles {
+            let Rect { x, y, width, height } = tile.rect;
+            let (left, top, right, bottom) = (x.get(), y.get(), x.get() + width.get(), y.get() + height.get());
+            let differs = |(x, y): &(u32, u32)| blank.pixel(*x, *y) != named.pixel(*x, *y);
+            let all = (top..bottom).flat_map(|y| (left..right).map(move |x| (x, y)));
+            let label: Vec<_> = all.filter(differs).collect();
+            let (xs, ys) = (label.iter().map(|at| at.0), label.iter().map(|at| at.1));
+            let (from_left, from_right) = (xs.clone().min().unwrap() - left, right - 1 - xs.max().unwrap());
+            let (from_top, from_bottom) = (ys.clone().min().unwrap() - top, bottom - 1 - ys.max().unwrap());
+            let side = if from_left < from_right { "left" } else { "right" };
+            let end = if from_bottom < from_top { "lower" } else { "upper" };
+            let margins = format!("{} and {} px", from_left.min(from_right), from_bottom.min(from_top));
+            golden += &format!("| {layout} | {}×{} | {end} {side} | {margins} |\n", right - left, bottom - top);
+        }
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/scenes/labels.md");
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        std::fs::write(&path, &golden).expect("testdata/scenes can be written");
+    }
+    let expected = std::fs::read_to_string(&path).expect("UPDATE_GOLDENS=1 writes it");
+    assert_eq!(golden, expected, "UPDATE_GOLDENS=1 writes it, git shows the change");
+}
+
 #[test]
 fn tiny_tiles_have_no_label_and_do_no_harm() {
     let fonts = system_fonts();
