@@ -213,27 +213,35 @@ fn a_killed_recorder_leaves_a_file_that_plays() {
     }
 }
 
+/// One person in a room that is seen, and one in a room that is heard.
+const ROOMS: [(&str, &str); 2] = [("screen_recording", "seen"), ("transcript", "heard")];
+
+/// A sidecar that records both rooms, once this much is written: the id of each, and who is there.
+fn recorded(server: &LiveKit, seconds: f64) -> (Sidecar, [String; 2], [Publisher; 2]) {
+    let people = ROOMS.map(|(_, room)| Publisher::start(Kind::SampleRoom, server, room, 1, &[]));
+    let sidecar = Sidecar::start(server);
+    let recordings = ROOMS.map(|(mode, room)| sidecar.record(room, mode));
+    for id in &recordings {
+        sidecar.until_recorded(id, seconds);
+    }
+    (sidecar, recordings, people)
+}
+
 #[test]
 fn a_killed_sidecar_goes_on_with_its_recordings_at_the_next_start() {
     let server = LiveKit::start();
-    let rooms = [("screen_recording", "seen"), ("transcript", "heard")];
-    let _people = rooms.map(|(_, room)| Publisher::start(Kind::SampleRoom, &server, room, 1, &[]));
-    let mut sidecar = Sidecar::start(&server);
-    let recordings = rooms.map(|(mode, room)| (mode, room, sidecar.record(room, mode)));
-    for (_, _, id) in &recordings {
-        sidecar.until_recorded(id, 6.0);
-    }
+    let (mut sidecar, recordings, _people) = recorded(&server, 6.0);
     let mut away = Vec::new();
     for recorded in [16.0, 26.0] {
         let killed = Instant::now();
         sidecar.kill_and_restart();
         away.push(killed.elapsed().as_secs_f64());
-        for (_, _, id) in &recordings {
+        for id in &recordings {
             sidecar.until_recorded(id, recorded);
         }
     }
     let elapsed = |item: &Value| item["progress"]["duration"].as_f64().unwrap();
-    for (mode, room, id) in recordings {
+    for ((mode, room), id) in ROOMS.into_iter().zip(recordings) {
         let before = elapsed(&sidecar.until_recorded(&id, 0.1));
         sidecar.stop(room);
         let item = sidecar.until(&id, "saved");
@@ -303,19 +311,13 @@ fn a_deploy_suspends_a_recording_and_the_next_version_goes_on_with_it() {
 #[test]
 fn what_a_killed_sidecar_recorded_is_finished_when_its_room_is_gone() {
     let server = LiveKit::start();
-    let rooms = [("screen_recording", "seen"), ("transcript", "heard")];
-    let _people = rooms.map(|(_, room)| Publisher::start(Kind::SampleRoom, &server, room, 1, &[]));
-    let mut sidecar = Sidecar::start(&server);
-    let recordings = rooms.map(|(mode, room)| (mode, room, sidecar.record(room, mode)));
-    for (_, _, id) in &recordings {
-        sidecar.until_recorded(id, 7.0);
-    }
+    let (mut sidecar, recordings, _people) = recorded(&server, 7.0);
     sidecar.kill();
-    for (_, room) in rooms {
+    for (_, room) in ROOMS {
         server.ask("DeleteRoom", admin(room), &json!({ "room": room }));
     }
     sidecar.start_again();
-    for (mode, room, id) in recordings {
+    for ((mode, room), id) in ROOMS.into_iter().zip(recordings) {
         let item = sidecar.until(&id, "saved");
         assert!(item["error"].as_str().is_some_and(|error| error.contains("interrupted")), "{item}");
         let recording = Recording::open(Path::new(item["path"].as_str().unwrap()));

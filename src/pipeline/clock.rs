@@ -30,16 +30,33 @@ impl Pulse {
     }
 }
 
-/// When recording time zero was.
+/// When time zero was: of the recording, or of a further take, whose threads count from where it begins.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordingClock {
     start: Instant,
+    /// How far the recording was at `start`.
+    begin: RecordingTime,
 }
 
 impl RecordingClock {
     /// Recording time zero is `start`.
     pub const fn new(start: Instant) -> Self {
-        Self { start }
+        Self { start, begin: 0 }
+    }
+
+    /// Of a take that begins at this recording time; that was at `start`.
+    pub const fn of_take(start: Instant, begin: RecordingTime) -> Self {
+        Self { start, begin }
+    }
+
+    /// A further take, some time after the one before.
+    pub const fn resumes(self) -> bool {
+        self.begin > 0
+    }
+
+    /// Recording time, in nanoseconds, of this time of the take.
+    pub fn recorded(self, time: RecordingTime) -> u64 {
+        (self.begin + time).max(0).unsigned_abs()
     }
 
     /// The recording time of an instant.
@@ -54,11 +71,6 @@ impl RecordingClock {
     pub fn due(self, time: RecordingTime) -> Instant {
         self.start + Duration::from_nanos(time.unsigned_abs()) + LATENCY
     }
-}
-
-/// The instant at which recording time is `time`, if it is zero at `start`.
-pub fn later(start: Instant, time: RecordingTime) -> Instant {
-    start + Duration::from_nanos(time.max(0).unsigned_abs())
 }
 
 /// A duration in nanoseconds.

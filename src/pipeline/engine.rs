@@ -50,8 +50,6 @@ pub struct Engine {
     pub framerate: Option<u64>,
     /// When recording time zero was.
     pub clock: RecordingClock,
-    /// Recording time at which this take begins: the clock's zero.
-    pub begin: RecordingTime,
     /// The tracks.
     pub tracks: AttachedTracks,
 }
@@ -114,8 +112,7 @@ impl Engine {
     }
 
     fn stood_still(&self, from: RecordingTime, to: RecordingTime) {
-        let absolute = |time: RecordingTime| (time + self.begin).max(0).unsigned_abs();
-        let (from_ns, to_ns) = (absolute(from), absolute(to));
+        let (from_ns, to_ns) = (self.clock.recorded(from), self.clock.recorded(to));
         let why = "this process, or its machine, stood still".to_owned();
         let _ = self.events.send(Event::Hole { from_ns, to_ns, cause: HoleCause::Frozen, why });
     }
@@ -209,7 +206,7 @@ impl Engine {
             (Some(_) | None, _) => u64::try_from(time * i128::from(rate) / 1_000_000_000).unwrap_or(0).max(least),
         };
         let _ = self.mixer.send(MixerCommand::Finish(samples));
-        (self.begin + span(samples, rate)).max(0).unsigned_abs()
+        self.clock.recorded(span(samples, rate))
     }
 
     /// Ends every decoder; returns those that still play out.

@@ -32,7 +32,6 @@ use crate::ids::{ParticipantId, TrackId};
 use crate::media::{Codec, SenderReport, Unit};
 use crate::recording::{HoleCause, Output, Quality};
 use crate::scene::Scene;
-use crate::timeline::RecordingTime;
 
 use audio::mixer;
 use audio::thread::MixerThread;
@@ -111,8 +110,6 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Pipeline {
     clock: RecordingClock,
-    /// Recording time at which this take begins.
-    begin: RecordingTime,
     commands: Sender<EngineCommand>,
     painter: Option<Sender<PainterCommand>>,
     counters: Arc<Counters>,
@@ -151,12 +148,13 @@ impl Pipeline {
     ) -> Result<Self> {
         gst::init().map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("GStreamer does not start: {e}")))?;
         let (take, card) = further.unzip();
-        let begin = take.as_ref().map_or(0, Take::begin);
-        // The threads below have a time of their own: zero is where the take begins.
-        let clock = RecordingClock::new(clock::later(start, begin));
+        let clock = match &take {
+            None => RecordingClock::new(start),
+            Some(take) => RecordingClock::of_take(take.begins_at(start), take.begin()),
+        };
         let (commands, to_engine) = channel();
         let file = output::File::open(output, path.clone(), take.as_ref(), commands.clone())?;
-        Self::with(file, output, path, (clock, begin, card), (commands, to_engine), events)
+        Self::with(file, output, path, (clock, card), (commands, to_engine), events)
     }
 
     /// Writes into this file.
@@ -164,12 +162,12 @@ impl Pipeline {
         file: output::File,
         output: &Output,
         path: PathBuf,
-        (clock, begin, card): (RecordingClock, RecordingTime, Option<String>),
+        (clock, card): (RecordingClock, Option<String>),
         (commands, to_engine): (Sender<EngineCommand>, Receiver<EngineCommand>),
         events: UnboundedSender<Event>,
     ) -> Result<Self> {
         let (to_mixer, receiver) = channel();
-        let counters = Arc::new(Counters::new(events.clone(), begin));
+        let counters = Arc::new(Counters::new(events.clone(), clock));
         let mut painter = None;
         if let (Some(video), Some(sink)) = (output.video(), file.video.clone()) {
             let (to_painter, receiver) = channel();
@@ -187,7 +185,7 @@ impl Pipeline {
         let sounding = file.audio.is_some();
         if let Some(sink) = file.audio.clone() {
             let (priming, lead, counters) = (file.priming, file.audio_lead, Arc::clone(&counters));
-            let mixer = MixerThread { commands: receiver, sink, clock, priming, lead, resumes: begin > 0, counters };
+            let mixer = MixerThread { commands: receiver, sink, clock, priming, lead, counters };
             guard::spawn("mixer", guard::ends(&commands), move || mixer.run())?;
         }
         let around =
@@ -205,13 +203,12 @@ impl Pipeline {
             file,
             framerate,
             clock,
-            begin,
             tracks,
         };
         // Nobody reads commands any more when it is the engine that stops.
         let owner = events.clone();
         guard::spawn("engine", move |why| drop(owner.send(Event::Broke(why))), move || engine.run())?;
-        Ok(Self { clock, begin, commands, painter, counters, path, framerate, sounding, steps })
+        Ok(Self { clock, commands, painter, counters, path, framerate, sounding, steps })
     }
 
     /// From now on units of this track are accepted. AttachedTracks of one participant are kept in lip-sync. Video is not accepted by
@@ -256,8 +253,7 @@ impl Pipeline {
         let behind = self.clock.time(Instant::now()) - clock::nanos(LATENCY) - clock::span(samples, mixer::RATE as u64);
         let waiting_ns = if self.sounding { behind.max(0).unsigned_abs() } else { 0 };
         let (bytes, steps) = (output::length(&self.path), self.steps.load(Ordering::Relaxed));
-        let duration = duration + self.begin;
-        Stats { duration_ns: duration.max(0).unsigned_abs(), frames, dropped, bytes, waiting_ns, steps }
+        Stats { duration_ns: self.clock.recorded(duration), frames, dropped, bytes, waiting_ns, steps }
     }
 
     /// What counts the steps of making the file whole.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Event;
+use super::clock::RecordingClock;
 use crate::ids::TrackId;
 use crate::recording::{HoleCause, Quality};
 use crate::timeline::RecordingTime;
@@ -22,21 +23,20 @@ pub struct Counters {
     /// Frames left out because they were too late.
     pub dropped: AtomicU64,
     flowing: AtomicBool,
-    /// Recording time at which the take begins whose times are counted here.
-    begin: RecordingTime,
+    clock: RecordingClock,
     events: UnboundedSender<Event>,
 }
 
 impl Counters {
     /// Nothing yet.
-    pub const fn new(events: UnboundedSender<Event>, begin: RecordingTime) -> Self {
+    pub const fn new(events: UnboundedSender<Event>, clock: RecordingClock) -> Self {
         Self {
             samples: AtomicU64::new(0),
             frames: AtomicU64::new(0),
             ticks: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             flowing: AtomicBool::new(false),
-            begin,
+            clock,
             events,
         }
     }
@@ -49,8 +49,7 @@ impl Counters {
 
     /// The output took nothing in this time, and what was made meanwhile is lost.
     pub fn hole(&self, from: RecordingTime, to: RecordingTime, why: &str) {
-        let absolute = |time: RecordingTime| (time + self.begin).max(0).unsigned_abs();
-        let (from_ns, to_ns) = (absolute(from), absolute(to));
+        let (from_ns, to_ns) = (self.clock.recorded(from), self.clock.recorded(to));
         let _ = self.events.send(Event::Hole { from_ns, to_ns, cause: HoleCause::Output, why: why.to_owned() });
     }
 

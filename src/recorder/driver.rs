@@ -70,7 +70,7 @@ impl Driver {
             Some(resume) => {
                 let so_far = u64::try_from(now.duration_since(start).as_nanos()).unwrap_or(u64::MAX);
                 losses = Losses::after(resume.health(wall, so_far));
-                watcher = watcher.after(resume.end(start), pipeline::length(&job.path));
+                watcher = watcher.after(resume.take.begins_at(start), pipeline::length(&job.path));
                 let further = (resume.take.clone(), resume.card(wall));
                 (Pipeline::resume(&output, job.path.clone(), start, further, event_sender)?, resume.started_at)
             }

@@ -32,11 +32,6 @@ impl Resume {
         instant.checked_sub(elapsed).unwrap_or(instant)
     }
 
-    /// The instant at which the file ends, of a recording whose time zero is `start`.
-    pub(super) fn end(&self, start: Instant) -> Instant {
-        start + Duration::from_nanos(self.take.begin().max(0).unsigned_abs())
-    }
-
     /// What is shown of the time nobody recorded.
     pub(super) fn card(&self, now: Timestamp) -> String {
         format!("Interrupted {} – {} UTC", clock(self.ended_at()), clock(now))

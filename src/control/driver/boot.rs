@@ -96,15 +96,14 @@ async fn reopen(interrupted: Vec<Recording>, spool: &Spool, facts: &mpsc::Unboun
 /// Where the file of this one ends, if it can be appended to. One that was declared whole cannot.
 async fn take(recording: &Recording, spool: &Spool) -> Option<Take> {
     let (id, extension) = (&recording.id, recording.extension());
-    if recording.state != State::Active
-        || spool.sealed(id, extension).is_some()
-        || spool.forget_copy(id, extension).is_err()
-    {
+    if recording.state != State::Active || spool.sealed(id, extension).is_some() {
         return None;
     }
     let (container, file) = (recording.request.output.container(), spool.part(id, extension));
     let work = move || Take::reopen(container, &file, &AtomicU64::new(0));
-    tokio::task::spawn_blocking(work).await.ok()?.ok()?
+    let take = tokio::task::spawn_blocking(work).await.ok()?.ok()??;
+    // A copy of what its recorder was still writing is worth less than what goes on, and would be stored in its stead.
+    spool.forget_copy(id, extension).ok().map(|()| take)
 }
 
 /// One after the other: they share a disk, and recordings that run need it more.

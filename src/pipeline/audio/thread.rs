@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// A take that begins later than this after the one before writes the time in between before it listens.
 const MISSED: Duration = Duration::from_secs(30);
 /// How often losses are reported.
-const TELLING: Duration = Duration::from_secs(1);
+const REPORTING: Duration = Duration::from_secs(1);
 
 /// What is requested of the mixer.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub enum MixerCommand {
 /// The mixer and where its audio goes.
 #[derive(Debug)]
 pub struct MixerThread {
-    /// Orders; the thread ends when nobody can give any.
+    /// Commands; the thread ends when nobody can give any.
     pub commands: Receiver<MixerCommand>,
     /// The output.
     pub sink: gst_app::AppSrc,
@@ -57,8 +57,6 @@ pub struct MixerThread {
     pub priming: usize,
     /// Samples by which its audio begins before time zero.
     pub lead: i64,
-    /// A further take begins, some time after the one before.
-    pub resumes: bool,
     /// Figures.
     pub counters: Arc<Counters>,
 }
@@ -73,16 +71,15 @@ impl MixerThread {
         let mut end = None;
         let mut written = 0;
         let mut reported = Instant::now();
-        let mut missed = self.resumes;
+        let mut missed = self.clock.resumes();
         loop {
             let now = Instant::now();
             // What is missed is written first; what is said meanwhile would lie too far ahead.
-            let due = self.clock.due(span(mixer.cursor().max(0).unsigned_abs(), RATE as u64));
-            missed &= now.saturating_duration_since(due) > MISSED;
+            missed = missed && now.saturating_duration_since(self.due(mixer.cursor())) > MISSED;
             if !missed && !self.listen(&mut attendance, &mut mixer, &mut end) {
                 return;
             }
-            if now.duration_since(reported) >= TELLING || end.is_some() {
+            if now.duration_since(reported) >= REPORTING || end.is_some() {
                 reported = now;
                 attendance.lost().into_iter().for_each(|lost| self.lost(lost));
             }
@@ -145,11 +142,16 @@ impl MixerThread {
     /// How long to wait before the block at `cursor` is looked at again; `None`: it is to be written now.
     fn wait(&self, attendance: &mut Attendance, cursor: i64, now: Instant) -> Option<Duration> {
         let end = cursor + BLOCK as i64;
-        let due = self.clock.due(span(end.max(0).unsigned_abs(), RATE as u64));
+        let due = self.due(end);
         if due > now {
             return Some(due.duration_since(now));
         }
         (!attendance.is_ready(end, now.duration_since(due))).then_some(AGAIN)
+    }
+
+    /// When the samples before this one are to be written.
+    fn due(&self, sample: i64) -> Instant {
+        self.clock.due(span(sample.max(0).unsigned_abs(), RATE as u64))
     }
 
     fn lost(&self, (track, samples): (TrackId, u64)) {
@@ -193,16 +195,10 @@ mod tests {
         pipeline.set_state(gst::State::Playing).unwrap();
         let ((give, commands), (events, mut reported)) = (channel(), unbounded_channel());
         let start = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
-        let counters = Arc::new(Counters::new(events, 0));
-        let audio = MixerThread {
-            commands,
-            sink: sink.clone(),
-            clock: RecordingClock::new(start),
-            priming: 0,
-            lead: 0,
-            resumes: false,
-            counters: Arc::clone(&counters),
-        };
+        let clock = RecordingClock::new(start);
+        let counters = Arc::new(Counters::new(events, clock));
+        let audio =
+            MixerThread { commands, sink: sink.clone(), clock, priming: 0, lead: 0, counters: Arc::clone(&counters) };
         let track = TrackId::new("TR_ann");
         give.send(MixerCommand::Voice(1, track.clone())).unwrap();
         let piece = |at: i64| MixerCommand::Piece { generation: 1, position: at * 960, samples: vec![1000; 1920] };

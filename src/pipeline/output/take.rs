@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -69,6 +70,11 @@ impl Take {
     /// Recording time at which the take's own time begins.
     pub const fn begin(&self) -> RecordingTime {
         self.begin
+    }
+
+    /// When it begins, of a recording whose time zero is `start`.
+    pub fn begins_at(&self, start: Instant) -> Instant {
+        start + Duration::from_nanos(self.begin.max(0).unsigned_abs())
     }
 
     /// Samples (of the mixer) by which its audio begins earlier.

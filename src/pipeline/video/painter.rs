@@ -475,7 +475,7 @@ mod tests {
         });
         let clock = RecordingClock::new(Instant::now());
         let mut pipeline =
-            Pipeline::with(file, &output, path.clone(), (clock, 0, None), (commands, to_engine), report).unwrap();
+            Pipeline::with(file, &output, path.clone(), (clock, None), (commands, to_engine), report).unwrap();
         let mut way = Vec::new();
         let last = loop {
             let event = tokio::time::timeout(AT_MOST, events.recv()).await.expect("an event").unwrap();

@@ -3,7 +3,7 @@
 //! Each take is muxed as if it were the first. Its `ftyp` and `moov` are left out (the file has them already), and the decode
 //! times, sequence numbers and offsets of its fragments go on where the file ends (ISO/IEC 14496-12, 8.8).
 
-use super::boxes::{self, boxed, child, children, u32_at, u64_at};
+use super::boxes::{self, boxed, child, children, decode_time, u32_at, u64_at};
 use super::end::{FileEnd, TrackEnd};
 
 /// A box of metadata larger than this is not believed.
@@ -107,19 +107,13 @@ impl Append {
         let read = read.ok_or("the muxer wrote a box without a size")?;
         let left = read.size - read.length as u64;
         Ok(match &read.kind {
-            b"moov" if self.fits => State::Skip(left),
+            b"moov" if self.fits => remaining(left, &[], State::Skip),
             b"moov" | b"moof" if read.size <= LARGEST => State::Whole { kind: read.kind, bytes: head, left },
             b"mdat" => {
                 out.extend_from_slice(&head);
-                if left > 0 { State::Pass(left) } else { State::Head(Vec::new()) }
+                remaining(left, &[], State::Pass)
             }
-            _ => {
-                if left > 0 {
-                    State::Skip(left)
-                } else {
-                    State::Head(Vec::new())
-                }
-            }
+            _ => remaining(left, &[], State::Skip),
         })
     }
 
@@ -172,9 +166,7 @@ impl Append {
                     out.extend(boxed(b"tfhd", &tfhd));
                 }
                 b"tfdt" => {
-                    let time =
-                        if payload.first() == Some(&0) { u64::from(u32_at(payload, 4)?) } else { u64_at(payload, 4)? };
-                    let time = time.checked_add(end)?;
+                    let time = decode_time(payload)?.checked_add(end)?;
                     out.extend(boxed(b"tfdt", &[&[1, 0, 0, 0], time.to_be_bytes().as_slice()].concat()));
                 }
                 b"trun" => {

@@ -68,6 +68,11 @@ pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
+/// The decode time of a `tfdt` (ISO/IEC 14496-12, 8.8.12), in either version.
+pub fn decode_time(tfdt: &[u8]) -> Option<u64> {
+    if tfdt.first() == Some(&1) { u64_at(tfdt, 4) } else { u32_at(tfdt, 4).map(u64::from) }
+}
+
 /// Writes a duration into a full box at the place for version 0 or 1.
 pub fn set_duration(payload: &mut [u8], version0: usize, version1: usize, duration: u64) {
     if payload.first() == Some(&1) {

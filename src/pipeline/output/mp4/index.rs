@@ -1,6 +1,6 @@
 //! Pure. The samples that fragments name, and the ordinary `moov` that names them all.
 
-use super::boxes::{boxed, child, children, set_duration, u32_at, u64_at};
+use super::boxes::{boxed, child, children, decode_time, set_duration, u32_at, u64_at};
 use super::end::TrackEnd;
 
 /// `sample_is_non_sync_sample` (ISO/IEC 14496-12, 8.8.3.1).
@@ -169,8 +169,7 @@ impl Track {
         number(0x10, &mut defaults.size);
         number(0x20, &mut defaults.flags);
         if let Some(tfdt) = child(traf, b"tfdt") {
-            let time = if tfdt.first() == Some(&1) { u64_at(tfdt, 4)? } else { u64::from(u32_at(tfdt, 4)?) };
-            self.begin_at(time);
+            self.begin_at(decode_time(tfdt)?);
         }
         let mut place = base;
         for (_, _, trun) in children(traf).filter(|(kind, _, _)| kind == b"trun") {
