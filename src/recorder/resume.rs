@@ -37,17 +37,18 @@ impl Resume {
         format!("Interrupted {} – {} UTC", clock(self.ended_at()), clock(now))
     }
 
-    /// What it lacks from now on: nobody recorded what was said between the end of the file and `now_ns` of it.
+    /// What it lacks from now on: nobody recorded what was said between the end of the file, where one of its
+    /// tracks ends first, and `now_ns` of it.
     pub(super) fn health(&self, now: Timestamp, now_ns: u64) -> Health {
         let mut health = self.health.clone();
         let (from, to) = (clock(self.ended_at()), clock(now));
         let why = format!("greffier was not running from {from} to {to} UTC");
-        health.hole(self.take.begin().max(0).unsigned_abs(), now_ns, HoleCause::Interrupted, &why);
+        health.hole(self.take.whole().max(0).unsigned_abs(), now_ns, HoleCause::Interrupted, &why);
         health
     }
 
     fn ended_at(&self) -> Timestamp {
-        let end = jiff::SignedDuration::from_nanos(self.take.begin());
+        let end = jiff::SignedDuration::from_nanos(self.take.whole());
         self.started_at.checked_add(end).unwrap_or(self.started_at)
     }
 }

@@ -25,6 +25,7 @@ use crate::timeline::RecordingTime;
 pub struct Take {
     file: End,
     begin: RecordingTime,
+    whole: RecordingTime,
     audio_lead: i64,
 }
 
@@ -45,7 +46,8 @@ impl Take {
                 let Some(end) = ogg::reopen(&tail, bytes) else { return Ok(None) };
                 std::fs::File::options().write(true).open(path)?.set_len(end.bytes)?;
                 // What goes into the encoder comes out later by its priming, which is not played at the beginning of the stream.
-                Ok(Some(Self { file: End::Ogg(end), begin: span(end.granule, RATE as u64), audio_lead: 0 }))
+                let begin = span(end.granule, RATE as u64);
+                Ok(Some(Self { file: End::Ogg(end), begin, whole: begin, audio_lead: 0 }))
             }
         }
     }
@@ -53,7 +55,8 @@ impl Take {
     /// The take begins where the longest track ends. Video of the others goes on there too: a frame may last longer; audio goes
     /// on at once, without a gap.
     fn of_mp4(mut end: FileEnd) -> Self {
-        let begin = end.tracks.iter().map(mp4::TrackEnd::end_ns).max().unwrap_or(0);
+        let ends = || end.tracks.iter().map(mp4::TrackEnd::end_ns);
+        let (whole, begin) = (ends().min().unwrap_or(0), ends().max().unwrap_or(0));
         let mut audio_lead = 0;
         for track in &mut end.tracks {
             let early = begin - track.end_ns();
@@ -64,12 +67,17 @@ impl Take {
                     u64::try_from(i128::from(early) * i128::from(track.timescale) / 1_000_000_000).unwrap_or(0);
             }
         }
-        Self { file: End::Mp4(end), begin, audio_lead }
+        Self { file: End::Mp4(end), begin, whole, audio_lead }
     }
 
     /// Recording time at which the take's own time begins.
     pub const fn begin(&self) -> RecordingTime {
         self.begin
+    }
+
+    /// Recording time up to which the takes before have everything: their tracks end one after the other, up to a fragment apart.
+    pub const fn whole(&self) -> RecordingTime {
+        self.whole
     }
 
     /// When it begins, of a recording whose time zero is `start`.
