@@ -27,6 +27,7 @@ pub mod notify; // Emails, webhooks, room notices, LiveKit itself: one attempt e
 pub mod recorder; // One room and one pipeline.
 pub mod outbox; // Jobs that are done until they succeed.
 pub mod control; // The registry of recordings: the single writer.
+pub mod worker; // Recorders as processes, supervised.
 // API: reads requests, writes answers.
 pub mod api; // REST, pages, metrics, egress API.
 // Assembly.

@@ -14,19 +14,18 @@ use crate::api::egress::Egress;
 use crate::api::{self, Api, ApiKey, Metrics, Ports, Served, Sharer};
 use crate::capacity::{self, Capacity};
 use crate::config::Config;
-use crate::control::{Admission, AtClose, Calendar, Control, ControlParts, Launch, Launcher, Timeouts};
+use crate::control::{Admission, AtClose, Calendar, Control, ControlParts, Launcher, Timeouts};
 use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
-use crate::livekit::Server;
 use crate::notify::{Links, Notifier};
 use crate::outbox::{Outbox, Worker};
 use crate::psrpc::Bus;
-use crate::recorder::Recorder;
 use crate::recording::{Quality, Target};
 use crate::sealing::Sealer;
 use crate::spool::Spool;
 use crate::storage::{self, Storage, Stores};
+use crate::worker::Workers;
 
 /// How long open requests may take once everything is saved.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -226,9 +225,13 @@ async fn expire(control: Control) {
     }
 }
 
-/// Starts real recorders in the rooms of this server.
-pub fn livekit(server: Server) -> Launcher {
-    Box::new(move |Launch { id, request, path, resume, reports }| {
-        Box::new(Recorder::start(id, request, server.clone(), path, resume, reports))
-    })
+/// Starts recorders in the rooms of the server, each in a process of its own. Must be called within a tokio runtime.
+pub fn livekit(config: &Config) -> Launcher {
+    // Also when the file has been replaced meanwhile: a worker is the same program as we are.
+    let workers = Workers::start(
+        "/proc/self/exe".into(),
+        config.logging.arguments().map(Into::into).into(),
+        config.server.access(),
+    );
+    Box::new(move |launch| workers.record(launch))
 }

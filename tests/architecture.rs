@@ -48,6 +48,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("recorder", Impure, "ids error media scene recording livekit room pipeline"),
     ("outbox", Impure, "ids error recording egress spool storage db notify"),
     ("control", Impure, "ids error scene recording egress capacity spool storage db recorder outbox"),
+    ("worker", Impure, "ids error scene recording livekit recorder control"),
     ("api", Impure, "ids error secret document scene recording egress sealing capacity livekit psrpc storage control"),
 ];
 
@@ -69,7 +70,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("livekit_protocol", &["livekit", "room", "egress", "notify", "api"]),
     ("livekit_signaling", &["room"]),
     ("sled", &["db"]),
-    ("rustix", &["capacity", "spool", "storage"]),
+    ("rustix", &["capacity", "spool", "storage", "worker"]),
+    ("landlock", &["worker"]),
+    ("seccompiler", &["worker"]),
+    ("libc", &["worker"]),
     ("redis", &["psrpc"]),
     ("prost", &["livekit", "psrpc", "room", "egress", "notify", "api"]),
     ("flate2", &["psrpc", "outbox"]),
@@ -95,7 +99,7 @@ const HOMES: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "storage", "psrpc", "room", "pipeline", "notify", "recorder", "outbox", "control", "api", "capacity",
-            "sidecar", "cmd",
+            "worker", "sidecar", "cmd",
         ],
     ),
     ("futures_util", &["storage", "psrpc", "notify", "outbox", "api"]),
@@ -114,6 +118,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "recorder",
             "outbox",
             "control",
+            "worker",
             "api",
             "config",
             "sidecar",

@@ -43,8 +43,8 @@ impl Rig {
         let api_secret = Secret::new(server.api_secret.as_str());
         let (url, api_key) = (server.url.clone(), server.api_key.clone());
         let server = Server { url, api_key, api_secret, ca_file: None, insecure: false };
-        let recorder =
-            Recorder::start(id.clone(), Request { room, output, limits }, server, path.clone(), None, sender);
+        let job = Job::new(id.clone(), Request { room, output, limits }, server.access(), path.clone());
+        let recorder = Recorder::start(job, sender);
         Self { id, recorder, reports, path, _folder: folder }
     }
 

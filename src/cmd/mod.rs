@@ -21,6 +21,7 @@ mod status_line;
 mod stop;
 mod token;
 mod words;
+mod worker;
 
 pub use config_args::ConfigArgs;
 pub use livekit::LiveKitArgs;
@@ -93,6 +94,9 @@ enum Verb {
 pub fn main() -> ExitCode {
     // Fails only when somebody installed one before; then that one is used.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if let Some((parent, logging)) = worker::requested() {
+        return worker::run(parent, logging);
+    }
     let verb = match Cli::try_parse() {
         Ok(cli) => cli.verb,
         Err(error) => {

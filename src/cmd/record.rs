@@ -15,7 +15,7 @@ use crate::config::length;
 use crate::control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::livekit::Server;
-use crate::recorder::{Left, Recorder, finish_interrupted};
+use crate::recorder::{Job, Left, Recorder, finish_interrupted};
 use crate::recording::{
     Container, DiskMarks, Health, LAYOUT, Limit, Limits, Output, Report, Request, VideoSettings, even, layout_named,
 };
@@ -136,7 +136,8 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let (reports, mut queue) = mpsc::unbounded_channel();
     let room = request.room.clone();
-    let recorder = Recorder::start(control::new_id(), request, server, file.part().to_owned(), None, reports);
+    let recorder =
+        Recorder::start(Job::new(control::new_id(), request, server.access(), file.part().to_owned()), reports);
     let mut progress = recorder.progress();
     let mut line = StatusLine::new();
     let mut lost = None;

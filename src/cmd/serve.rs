@@ -43,7 +43,7 @@ async fn serve(config: &Config) -> Result<()> {
             _ = terminate.recv() => config.on_sigterm,
         }
     };
-    let sidecar = Sidecar::start(config, sidecar::livekit(config.server.clone()), Timeouts::default()).await?;
+    let sidecar = Sidecar::start(config, sidecar::livekit(config), Timeouts::default()).await?;
     show(&format!("greffier is listening on http://{}\n", sidecar.address()))?;
     let reach = tokio::spawn(reach::watch(config.clone()));
     let running = requested_to_end().await;

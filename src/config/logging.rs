@@ -44,6 +44,18 @@ impl Level {
         }
     }
 
+    /// The level of this name.
+    fn named(name: &str) -> Option<Self> {
+        match name.to_lowercase().as_str() {
+            "" | "info" => Some(Self::Info),
+            "error" => Some(Self::Error),
+            "warn" | "warning" => Some(Self::Warn),
+            "debug" => Some(Self::Debug),
+            "trace" => Some(Self::Trace),
+            _ => None,
+        }
+    }
+
     /// What is written at this level, as tracing's `EnvFilter` reads it. Libraries warn of what is no fault of a recording
     /// (an unusual payload type in an offer, a browser that leaves), and the errors that strangers can cause are not ours.
     pub fn filter(self) -> String {
@@ -57,6 +69,17 @@ impl Level {
 }
 
 impl Logging {
+    /// As arguments of a process that is to log alike.
+    pub fn arguments(self) -> [&'static str; 2] {
+        [self.level.name(), if self.json { "json" } else { "text" }]
+    }
+
+    /// What [`arguments`](Self::arguments) said.
+    pub fn of_arguments(mut arguments: impl Iterator<Item = String>) -> Self {
+        let level = arguments.next().and_then(|name| Level::named(&name)).unwrap_or_default();
+        Self { level, json: arguments.next().as_deref() == Some("json") }
+    }
+
     /// What is configured, where the level is: else this one.
     pub fn of(effective: &Effective, level: Level) -> Self {
         let section = effective.tree.get("logging").cloned().unwrap_or_default();
@@ -70,13 +93,6 @@ impl Logging {
 fn level<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Level, D::Error> {
     checked(value, |name: Option<String>| {
         let name = name.unwrap_or_default();
-        match name.to_lowercase().as_str() {
-            "" | "info" => Ok(Level::Info),
-            "error" => Ok(Level::Error),
-            "warn" | "warning" => Ok(Level::Warn),
-            "debug" => Ok(Level::Debug),
-            "trace" => Ok(Level::Trace),
-            _ => Err(format!("{name:?} is no level; use debug, info, warn or error")),
-        }
+        Level::named(&name).ok_or_else(|| format!("{name:?} is no level; use debug, info, warn or error"))
     })
 }

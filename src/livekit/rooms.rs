@@ -27,7 +27,7 @@ impl RoomService {
     /// field of the server that is wrong.
     pub fn new(server: &Server, whom: &'static str, timeout: Duration) -> Result<Self> {
         let (endpoint, web) = (server.endpoint()?, http::client());
-        let web = if endpoint.tls { web.tls_backend_preconfigured(trust::client_config(server)?) } else { web };
+        let web = if endpoint.tls { web.tls_backend_preconfigured(trust::client_config(&server.site())?) } else { web };
         let base = format!("{}/twirp/livekit.RoomService", endpoint.http_url());
         Ok(Self { server: server.clone(), base, web: http::built(web)?, whom, timeout })
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -27,7 +27,23 @@ pub struct Server {
     pub insecure: bool,
 }
 
+/// A server as anybody may know it: without its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// `ws://`, `wss://`, `http://` or `https://`.
+    pub url: String,
+    /// PEM file with the certificate authority to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Accept any certificate: tests only.
+    pub insecure: bool,
+}
+
 impl Server {
+    /// Where it is, and whose certificates are trusted.
+    pub fn site(&self) -> Site {
+        Site { url: self.url.clone(), ca_file: self.ca_file.clone(), insecure: self.insecure }
+    }
+
     /// Checks what can be checked without asking the server; errors name the field and the fix.
     pub fn validate(&self) -> Result<()> {
         if self.url.is_empty() {
@@ -50,6 +66,13 @@ impl Server {
         Ok(())
     }
 
+    /// Where to connect to. `InvalidArgument` names `url`.
+    pub fn endpoint(&self) -> Result<ServerAddress> {
+        self.site().endpoint()
+    }
+}
+
+impl Site {
     /// Where to connect to. `InvalidArgument` names `url`.
     pub fn endpoint(&self) -> Result<ServerAddress> {
         let wrong = |why: &str| Error::invalid("url", format!("{:?} {why}; {EXAMPLE}", self.url));

@@ -6,24 +6,24 @@ use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::Server;
+use super::Site;
 use crate::error::{Error, ErrorKind, Result};
 
 /// TLS as this server wants it. The error names `ca_file`.
-pub fn client_config(server: &Server) -> Result<ClientConfig> {
+pub fn client_config(site: &Site) -> Result<ClientConfig> {
     // Named, because a process may have more than one (tests do).
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| Error::new(ErrorKind::Internal, format!("TLS: {e}")))?;
-    if server.insecure {
+    if site.insecure {
         tracing::warn!("`insecure` is set: the server's certificate is not checked");
         let verifier = Arc::new(trust_everybody::TrustEverybody);
         return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
     }
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = &server.ca_file {
+    if let Some(path) = &site.ca_file {
         let wrong = |e: &dyn std::fmt::Display| {
             Error::invalid(
                 "ca_file",
@@ -91,15 +91,14 @@ mod trust_everybody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     #[test]
     fn trust_is_built_whatever_else_the_process_links() {
-        let (url, api_key, api_secret) = ("wss://lk.example.org".into(), "key".into(), Secret::new("secret"));
-        let server = Server { url, api_key, api_secret, ca_file: None, insecure: false };
-        assert!(client_config(&server).is_ok());
-        assert!(client_config(&Server { insecure: true, ..server.clone() }).is_ok());
-        let error = client_config(&Server { ca_file: Some("/nowhere".into()), ..server }).unwrap_err();
+        let url = "wss://lk.example.org".into();
+        let site = Site { url, ca_file: None, insecure: false };
+        assert!(client_config(&site).is_ok());
+        assert!(client_config(&Site { insecure: true, ..site.clone() }).is_ok());
+        let error = client_config(&Site { ca_file: Some("/nowhere".into()), ..site }).unwrap_err();
         assert_eq!(error.field(), Some("ca_file"));
     }
 }

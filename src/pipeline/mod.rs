@@ -139,6 +139,12 @@ impl Pipeline {
         Self::open(output, path, start, Some((take, card)), events)
     }
 
+    /// What may be done before anything is to be recorded, so that it begins at once: GStreamer is started. `FailedPrecondition` when
+    /// it does not start.
+    pub fn prepare() -> Result<()> {
+        gst::init().map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("GStreamer does not start: {e}")))
+    }
+
     fn open(
         output: &Output,
         path: PathBuf,
@@ -146,7 +152,7 @@ impl Pipeline {
         further: Option<(Take, String)>,
         events: UnboundedSender<Event>,
     ) -> Result<Self> {
-        gst::init().map_err(|e| Error::new(ErrorKind::FailedPrecondition, format!("GStreamer does not start: {e}")))?;
+        Self::prepare()?;
         let (take, card) = further.unzip();
         let clock = match &take {
             None => RecordingClock::new(start),

@@ -12,6 +12,7 @@ use super::director::{Cause, Cut, Director, MOST_VOICES};
 use super::job::{Job, Last, Reports};
 use super::limits::{LimitEvent, Seen, Watcher};
 use super::losses::Losses;
+use super::precautions::Gate;
 use super::subscription::{unrecorded, wanted};
 use super::vigil::Vigil;
 use super::{Connection, Progress, metadata, sleep_until};
@@ -54,6 +55,7 @@ pub(super) struct Driver {
     quality: Quality,
     start: Instant,
     losses: Losses,
+    gate: Gate,
 }
 
 impl Driver {
@@ -98,6 +100,7 @@ impl Driver {
             quality: Quality::default(),
             start,
             losses,
+            gate: Gate::new(job.precautions),
         })
     }
 
@@ -201,6 +204,9 @@ impl Driver {
             self.losses.health.track_back(track.as_str());
         }
         let before = self.attached.get(track).copied();
+        if before.is_none() && !self.gate.admits(track, Instant::now()) {
+            return;
+        }
         if before != Some(codec) {
             self.attached.insert(track.clone(), codec);
             if before.is_some() {
@@ -256,6 +262,9 @@ impl Driver {
 
     /// The file is as a kill would have left it. It may be the disk that broke: then it stays like that.
     async fn salvage(self, why: String) -> Report {
+        if self.gate.leaves_broken() {
+            return Report::Broke { failure: Failure::new(ErrorKind::Internal, why), salvaged: None };
+        }
         let (container, path, steps) = (self.container, self.path.clone(), self.pipeline.steps());
         let mut work = tokio::task::spawn_blocking(move || pipeline::salvage(container, &path, &steps));
         let mut ticks = tokio::time::interval(PROGRESS);
@@ -307,7 +316,7 @@ impl Driver {
             self.count_unheard(&voices);
         }
         let mut now = wanted(self.director.roster(), self.director.scene(), &self.director.ahead(), &voices);
-        now.retain(|wanted| !self.vigil.rests(&wanted.track));
+        now.retain(|wanted| !self.vigil.rests(&wanted.track) && !self.gate.excludes(&wanted.track));
         if now == self.wanted {
             return;
         }
@@ -434,6 +443,9 @@ impl Driver {
     /// Tracks that are not even subscribed to.
     fn note_unrecorded(&mut self, roster: &room::Roster) {
         for person in roster.participants() {
+            for track in person.tracks.iter().filter(|track| self.gate.excludes(&track.id)) {
+                self.losses.health.track_lost(track.id.as_str(), &person.name, "its packets ended several recorders");
+            }
             for (track, why) in unrecorded(person, self.audio, self.video) {
                 self.losses.health.track_lost(track.id.as_str(), &person.name, why);
             }

@@ -4,18 +4,34 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
+use super::precautions::Precautions;
 use super::resume::Resume;
 use crate::ids::RecordingId;
-use crate::livekit::Server;
+use crate::livekit::Access;
 use crate::recording::{Report, Request};
 
 /// What to record, and where to.
-pub(super) struct Job {
+#[derive(Debug)]
+pub struct Job {
+    /// Under which name to join and to report.
     pub id: RecordingId,
+    /// What to make.
     pub request: Request,
-    pub server: Server,
+    /// How to join.
+    pub access: Access,
+    /// The file that grows: a name of its own; the caller seals it after `Drained`.
     pub path: PathBuf,
+    /// How to go on in the file that is there. When the room is gone, the file is finished.
     pub resume: Option<Resume>,
+    /// What is known of earlier recorders.
+    pub precautions: Precautions,
+}
+
+impl Job {
+    /// Of a recording that begins.
+    pub fn new(id: RecordingId, request: Request, access: Access, path: PathBuf) -> Self {
+        Self { id, request, access, path, resume: None, precautions: Precautions::default() }
+    }
 }
 
 pub(super) type Reports = mpsc::UnboundedSender<(RecordingId, Report)>;

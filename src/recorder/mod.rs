@@ -6,6 +6,7 @@ mod job;
 mod limits;
 mod losses;
 mod metadata;
+mod precautions;
 mod resume;
 mod subscription;
 mod task;
@@ -14,21 +15,23 @@ mod vigil;
 /// Makes what a killed recorder has left whole and measures it; see [`crate::pipeline::salvage`].
 pub use crate::pipeline::{Left, Take, salvage as finish_interrupted};
 
+pub use job::Job;
+pub use precautions::{Attached, Precautions};
 pub use resume::Resume;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
+use crate::error::Result;
 use crate::ids::RecordingId;
-use crate::livekit::Server;
-use crate::recording::{Quality, Report, Request};
+use crate::pipeline::Pipeline;
+use crate::recording::{Quality, Report};
 use crate::scene::Layout;
 
 /// What a running recording looks like right now, for status lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Progress {
     /// The wall clock at media time zero, once we are in the room.
     pub started_at: Option<Timestamp>,
@@ -55,7 +58,7 @@ pub struct Progress {
 }
 
 /// How the connection to the server is, and how it came to be so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Connection {
     /// It has held from the beginning.
     #[default]
@@ -77,23 +80,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts a task that joins the room and records into `path` (a name of its own; the caller seals it after `Drained`).
-    /// A recording that was interrupted goes on in the file that is there, by `resume`; when its room is gone, the file is finished.
-    /// Everything that happens is reported with `id`; the last report is `Drained` or `Broke`. Must be called within a tokio runtime.
-    pub fn start(
-        id: RecordingId,
-        request: Request,
-        server: Server,
-        path: PathBuf,
-        resume: Option<Resume>,
-        reports: mpsc::UnboundedSender<(RecordingId, Report)>,
-    ) -> Self {
+    /// Starts a task that joins the room and records. Everything that happens is reported with the job's id; the last report is
+    /// `Drained` or `Broke`. Must be called within a tokio runtime.
+    pub fn start(job: Job, reports: mpsc::UnboundedSender<(RecordingId, Report)>) -> Self {
         let (drain, drained) = watch::channel(false);
         let (layout, layouts) = mpsc::unbounded_channel();
         let (progress_sender, progress) = watch::channel(Progress::default());
-        let span = tracing::info_span!("recording", %id, room = request.room);
-        let task =
-            task::run(job::Job { id, request, server, path, resume }, drained, layouts, progress_sender, reports);
+        let span = tracing::info_span!("recording", id = %job.id, room = job.request.room);
+        let task = task::run(job, drained, layouts, progress_sender, reports);
         tokio::spawn(tracing::Instrument::instrument(task, span));
         Self { drain, layout, progress }
     }
@@ -114,6 +108,11 @@ impl Recorder {
     }
 }
 
+/// What may be done before a job comes, so that it begins at once. `FailedPrecondition` when GStreamer does not start.
+pub fn prepare() -> Result<()> {
+    Pipeline::prepare()
+}
+
 /// Sleeps until then; for ever, when there is no then.
 async fn sleep_until(then: Option<Instant>) {
     match then {
@@ -125,7 +124,8 @@ async fn sleep_until(then: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::{Limits, Output};
+    use crate::livekit::Server;
+    use crate::recording::{Limits, Output, Request};
     use crate::secret::Secret;
 
     #[tokio::test]
@@ -134,12 +134,12 @@ mod tests {
         let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}", deaf.local_addr().unwrap());
         let (api_key, api_secret) = ("key".to_owned(), Secret::new("secret"));
-        let server = Server { url, api_key, api_secret, ca_file: None, insecure: false };
+        let access = Server { url, api_key, api_secret, ca_file: None, insecure: false }.access();
         let request = Request { room: "r".into(), output: Output::ogg(), limits: Limits::default() };
         let (reports, mut heard) = mpsc::unbounded_channel();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.ogg.part");
-        let recorder = Recorder::start(RecordingId::new("EG_1"), request, server, path.clone(), None, reports);
+        let recorder = Recorder::start(Job::new(RecordingId::new("EG_1"), request, access, path.clone()), reports);
         recorder.drain();
         assert_eq!(heard.recv().await.map(|(_, said)| said), Some(Report::Drained { bytes: 0, duration_ns: 0 }));
         assert!(!path.exists());

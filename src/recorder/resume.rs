@@ -22,6 +22,8 @@ pub struct Resume {
     pub started_at: Timestamp,
     /// What it lacks so far.
     pub health: Health,
+    /// Why it was interrupted: what happened, without a time.
+    pub why: String,
 }
 
 impl Resume {
@@ -42,7 +44,7 @@ impl Resume {
     pub(super) fn health(&self, now: Timestamp, now_ns: u64) -> Health {
         let mut health = self.health.clone();
         let (from, to) = (clock(self.ended_at()), clock(now));
-        let why = format!("greffier was not running from {from} to {to} UTC");
+        let why = format!("{} ({from} – {to} UTC)", self.why);
         health.hole(self.take.whole().max(0).unsigned_abs(), now_ns, HoleCause::Interrupted, &why);
         health
     }

@@ -25,12 +25,16 @@ pub(super) async fn run(
     reports: Reports,
 ) {
     let id = job.id.clone();
-    let file = job.resume.as_ref().map(|_| (job.request.output.container(), job.path.clone()));
+    let mut file = job.resume.as_ref().map(|_| (job.request.output.container(), job.path.clone()));
+    let leave_broken = job.precautions.leave_broken;
     let last = match join(&job, &mut drain).await {
         // There is no file yet, but for what an earlier take left.
         Ok(None) => Report::Drained { bytes: 0, duration_ns: 0 },
         Ok(Some(room)) => match Driver::start(job, room, progress, reports.clone()) {
-            Ok(driver) => driver.run(drain, layouts).await,
+            Ok(driver) => {
+                file = file.filter(|_| !leave_broken);
+                driver.run(drain, layouts).await
+            }
             Err(failure) => Report::Broke { failure, salvaged: None },
         },
         Err(failure) => Report::Broke { failure, salvaged: None },
@@ -50,7 +54,7 @@ async fn join(job: &Job, drain: &mut watch::Receiver<bool>) -> Result<Option<Roo
     let since = Instant::now();
     let attempts = async {
         loop {
-            let room = Room::join(&job.server, &job.request.room, job.id.as_str()).await.map_err(Failure::from);
+            let room = Room::join(&job.access, &job.request.room, job.id.as_str()).await.map_err(Failure::from);
             let pause = match (&room, &job.resume) {
                 (Err(failure), Some(_)) => again(failure, since, Instant::now()),
                 (Ok(_), _) | (Err(_), None) => None,

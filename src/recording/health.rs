@@ -10,7 +10,7 @@ const WORDS: usize = 200;
 const NOTABLE_NS: u64 = 500_000_000;
 
 /// What is missing from a recording, or worse than requested. Times are nanoseconds since media time zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Health {
     /// Times in which nothing could be recorded, in order; they do not overlap.
     pub holes: Vec<Hole>,
@@ -27,7 +27,7 @@ pub struct Health {
 }
 
 /// A time without media.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Hole {
     /// Where it begins.
     pub from_ns: u64,
@@ -40,7 +40,7 @@ pub struct Hole {
 }
 
 /// Why there is nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum HoleCause {
     /// No media came from the server.
     Connection,
@@ -53,7 +53,7 @@ pub enum HoleCause {
 }
 
 /// A track that was not recorded as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TrackFlaw {
     /// The track's `sid`.
     pub track: String,

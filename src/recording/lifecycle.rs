@@ -53,7 +53,7 @@ pub enum Command {
 
 /// A fact about a recording, told by its recorder or by whoever moves its file. It cannot be refused; one that comes too
 /// late changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Report {
     /// In the room.
     Joined,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What ends a recording by itself, and when that is announced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
     /// Stop after this much media; the outcome is `LimitReached`.
     pub max_duration: Option<Duration>,

@@ -40,7 +40,7 @@ pub struct Media {
 }
 
 /// What ends a recording by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Limit {
     /// `max_duration`.
     Duration,
@@ -49,7 +49,7 @@ pub enum Limit {
 }
 
 /// Why it broke.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// For programs, and only while the process lives: the store keeps the words alone, and `Internal` comes back.
     pub kind: ErrorKind,

@@ -8,7 +8,7 @@ use crate::recording::Preset;
 use crate::scene::{Even, Layout, Size};
 
 /// The container, which fixes the codecs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Container {
     /// H.264 and AAC: both, or one of them.
     Mp4,
@@ -17,7 +17,7 @@ pub enum Container {
 }
 
 /// H.264's profile (ITU-T H.264, annex A).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Profile {
     /// Constrained Baseline.
     Baseline,
@@ -50,7 +50,7 @@ impl Container {
 }
 
 /// The picture's encoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct VideoSettings {
     /// LiveKit's layout.
     pub layout: Layout,
@@ -67,7 +67,7 @@ pub struct VideoSettings {
 }
 
 /// The audio's encoding, always stereo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AudioSettings {
     /// kbit/s.
     pub bitrate: u32,
@@ -76,14 +76,14 @@ pub struct AudioSettings {
 }
 
 /// A product asked for; one that exists is valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Output {
     container: Container,
     tracks: Tracks,
 }
 
 /// What is in the file: never nothing. An OGG holds audio.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum Tracks {
     Both(VideoSettings, AudioSettings),
     Picture(VideoSettings),

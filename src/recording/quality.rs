@@ -12,7 +12,7 @@
 /// | `QuarterRate` | every fourth picture | movement jerks |
 ///
 /// Below that, frames are left out as they are late.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Quality {
     /// Nothing is left away.
     #[default]

@@ -3,7 +3,7 @@
 use crate::recording::{Limits, Output};
 
 /// What was requested.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Request {
     /// The LiveKit room's name.
     pub room: String,

@@ -18,7 +18,7 @@ use super::watch::{Hole, Said, Watch};
 use super::{Closed, Event, Order, Wanted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TrackId;
-use crate::livekit::Server;
+use crate::livekit::Access;
 
 /// Joining and the way of media together: whoever asked for a recording is answered within five seconds.
 const REACHED: Duration = Duration::from_millis(4400);
@@ -32,7 +32,7 @@ const OFFERED: Duration = Duration::from_secs(1);
 const ECHO: Duration = Duration::from_secs(30);
 
 pub(super) struct Driver {
-    server: Server,
+    access: Access,
     room: String,
     identity: String,
     session: Session,
@@ -60,18 +60,18 @@ pub(super) struct Driver {
 impl Driver {
     /// Joins, and makes sure that media can reach us when the server offers any.
     pub async fn join(
-        server: Server,
+        access: Access,
         room: &str,
         identity: &str,
         orders: mpsc::UnboundedReceiver<Order>,
         events: mpsc::Sender<Event>,
     ) -> Result<Self> {
         let began = Instant::now();
-        let session = Session::join(&server, room, identity).await?;
+        let session = Session::join(&access, room, identity).await?;
         let mut roster = Roster::default();
         roster.join(&session.join);
         let mut driver = Self {
-            server,
+            access,
             room: room.to_owned(),
             identity: identity.to_owned(),
             session,
@@ -364,10 +364,10 @@ impl Driver {
         }
         match outage.policy.next(now, self.watch.newest(), self.watch.flows(now)) {
             Attempt::GiveUp => return Some(Closed::Lost(outage.why.clone())),
-            Attempt::Resume => outage.resume(&self.session, &self.room),
+            Attempt::Resume => outage.resume(&self.session, &self.access, &self.room, &self.identity),
             Attempt::Rejoin => {
                 self.replaced = Some(now);
-                outage.rejoin(&self.server, &self.room, &self.identity);
+                outage.rejoin(&self.access, &self.room, &self.identity);
             }
         }
         None

@@ -21,7 +21,6 @@ mod stream;
 mod tunnel;
 mod watch;
 
-pub use link::Greeting;
 pub use probe::{greet, media_path};
 pub use roster::{Participant, Roster, Track, TrackSource};
 
@@ -31,7 +30,7 @@ use tokio::sync::mpsc;
 
 use crate::error::Result;
 use crate::ids::{ParticipantId, TrackId};
-use crate::livekit::Server;
+use crate::livekit::Access;
 use crate::media::{Codec, SenderReport, Unit};
 
 /// What happens in the room.
@@ -133,10 +132,10 @@ pub struct Room {
 impl Room {
     /// Joins `room` hidden, as recorder. Fails within five seconds, with the field at fault: unknown room, wrong key,
     /// unreachable server, untrusted certificate, no way for media.
-    pub async fn join(server: &Server, room: &str, identity: &str) -> Result<Self> {
+    pub async fn join(access: &Access, room: &str, identity: &str) -> Result<Self> {
         let (orders, order_queue) = mpsc::unbounded_channel();
         let (event_queue, events) = mpsc::channel(EVENTS);
-        let driver = driver::Driver::join(server.clone(), room, identity, order_queue, event_queue).await?;
+        let driver = driver::Driver::join(access.clone(), room, identity, order_queue, event_queue).await?;
         let sid = driver.room_sid();
         tokio::spawn(driver.run());
         Ok(Self { orders, events, closed: false, sid })

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::reconnect::Reconnect;
 use super::session::Session;
 use crate::error::{Error, ErrorKind};
-use crate::livekit::Server;
+use crate::livekit::Access;
 
 /// What an attempt to reconnect came to.
 pub(super) enum Recovery {
@@ -43,11 +43,12 @@ impl Outage {
     }
 
     /// Reopens the signalling link of `session`.
-    pub fn resume(&mut self, session: &Session, room: &str) {
-        let (client, link, room) = (session.client.clone(), session.link.clone(), room.to_owned());
+    pub fn resume(&mut self, session: &Session, access: &Access, room: &str, identity: &str) {
+        let (client, access) = (session.client.clone(), access.clone());
+        let (room, identity) = (room.to_owned(), identity.to_owned());
         self.step = Step::Resuming(tokio::spawn(async move {
             // Resuming would create a room that is gone, and we would record it, empty, for ever.
-            if let Err(e) = link.expect_room(&room).await {
+            if let Err(e) = access.tokens.token(&room, &identity).await {
                 return Recovery::Failed(e);
             }
             match client.restart(proto::ReconnectReason::RrSignalDisconnected).await {
@@ -58,10 +59,10 @@ impl Outage {
     }
 
     /// Joins anew.
-    pub fn rejoin(&mut self, server: &Server, room: &str, identity: &str) {
-        let (server, room, identity) = (server.clone(), room.to_owned(), identity.to_owned());
+    pub fn rejoin(&mut self, access: &Access, room: &str, identity: &str) {
+        let (access, room, identity) = (access.clone(), room.to_owned(), identity.to_owned());
         self.step = Step::Joining(tokio::spawn(async move {
-            match Session::join(&server, &room, &identity).await {
+            match Session::join(&access, &room, &identity).await {
                 Ok(session) => Recovery::Joined(Box::new(session)),
                 Err(e) => Recovery::Failed(e),
             }

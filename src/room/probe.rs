@@ -6,22 +6,23 @@ use livekit_protocol as proto;
 use livekit_signaling::SignalEvent;
 use proto::signal_response::Message;
 
-use super::link::{Greeting, Link};
+use super::link::Link;
 use super::peer::PeerEvent;
 use super::session::Session;
 use crate::error::{Error, ErrorKind, Result};
-use crate::livekit::Server;
+use crate::livekit::{Greeting, Server};
 
 /// Asks for no room in particular. The error names `url` or `ca_file`.
 pub async fn greet(server: &Server) -> Result<Greeting> {
-    Link::open(server).await?.greet().await
+    let _link = Link::open(&server.site()).await?;
+    server.greet().await
 }
 
 /// Joins `room`, which must exist, and leaves it again once media could flow; tells how long that took. Fails within
 /// `timeout`.
 pub async fn media_path(server: &Server, room: &str, identity: &str, timeout: Duration) -> Result<Duration> {
     let began = Instant::now();
-    let mut session = Session::join(server, room, identity).await?;
+    let mut session = Session::join(&server.access(), room, identity).await?;
     let left = timeout.saturating_sub(began.elapsed());
     let path = tokio::time::timeout(left, connected(&mut session)).await;
     let path = path.unwrap_or_else(|_| {

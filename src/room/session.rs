@@ -13,7 +13,7 @@ use super::fallback::Fallback;
 use super::link::Link;
 use super::peer::Peer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::livekit::{Server, token};
+use crate::livekit::Access;
 
 /// Signal protocol we implement. Later ones only add what a receiver does not need.
 const PROTOCOL_VERSION: u32 = 16;
@@ -44,24 +44,25 @@ pub(super) struct Session {
     pub offer: Option<proto::SessionDescription>,
     pub answer: Option<proto::SessionDescription>,
     /// The way to the server, kept open.
-    pub link: Arc<Link>,
+    _link: Link,
     /// Whether the server keeps its UDP addresses back.
     pub fallback: Fallback,
     outgoing: mpsc::UnboundedSender<Outgoing>,
 }
 
 impl Session {
-    /// Joins. With `expect_room`, fails when the room does not exist instead of creating it.
-    pub async fn join(server: &Server, room: &str, identity: &str) -> Result<Self> {
-        tokio::time::timeout(JOIN_TIMEOUT, Self::try_join(server, room, identity)).await.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::DeadlineExceeded, format!("url: {} did not let us join in time", server.url)))
+    /// Joins; fails when the room does not exist instead of creating it.
+    pub async fn join(access: &Access, room: &str, identity: &str) -> Result<Self> {
+        tokio::time::timeout(JOIN_TIMEOUT, Self::try_join(access, room, identity)).await.unwrap_or_else(|_| {
+            let url = &access.site.url;
+            Err(Error::new(ErrorKind::DeadlineExceeded, format!("url: {url} did not let us join in time")))
         })
     }
 
-    async fn try_join(server: &Server, room: &str, identity: &str) -> Result<Self> {
-        let link = Link::open(server).await?;
-        link.expect_room(room).await?;
-        let jwt = token::recorder(server, room, identity)?;
+    async fn try_join(access: &Access, room: &str, identity: &str) -> Result<Self> {
+        let url = &access.site.url;
+        let link = Link::open(&access.site).await?;
+        let jwt = access.tokens.token(room, identity).await?;
         let mut options = SignalOptions::default();
         options.auto_subscribe = false;
         options.adaptive_stream = false;
@@ -72,9 +73,9 @@ impl Session {
         // Without this the server would append packet trailers to video frames.
         options.client_capabilities = Vec::new();
         let (client, join, events) =
-            SignalClient::connect(&link.ws_url(), &jwt, options, None).await.map_err(|e| refusal(&server.url, &e))?;
+            SignalClient::connect(&link.ws_url(), &jwt, options, None).await.map_err(|e| refusal(url, &e))?;
         let peer = Peer::open().await?;
-        let (client, link) = (Arc::new(client), Arc::new(link));
+        let client = Arc::new(client);
         let (outgoing, mut queue) = mpsc::unbounded_channel();
         let sending = client.clone();
         tokio::spawn(async move {
@@ -86,7 +87,7 @@ impl Session {
             }
         });
         let fallback = Fallback::default();
-        Ok(Self { client, events, peer, join, offer: None, answer: None, link, fallback, outgoing })
+        Ok(Self { client, events, peer, join, offer: None, answer: None, _link: link, fallback, outgoing })
     }
 
     fn send(&self, message: Message) {

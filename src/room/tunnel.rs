@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use super::dial::dial;
 use crate::error::{Error, ErrorKind, Result};
-use crate::livekit::{Server, ServerAddress, client_config};
+use crate::livekit::{ServerAddress, Site, client_config};
 
 /// Shaking hands takes at most this long.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,8 +32,8 @@ pub(super) struct Tunnel {
 
 impl Tunnel {
     /// Shakes hands once, so that an untrusted certificate or an unreachable host is said here and now.
-    pub async fn open(server: &Server, endpoint: &ServerAddress) -> Result<Self> {
-        let tls = if endpoint.tls { Some(TlsConnector::from(Arc::new(client_config(server)?))) } else { None };
+    pub async fn open(site: &Site, endpoint: &ServerAddress) -> Result<Self> {
+        let tls = if endpoint.tls { Some(TlsConnector::from(Arc::new(client_config(site)?))) } else { None };
         let far = Far { tls, endpoint: endpoint.clone() };
         drop(far.connect().await?);
         let listener = TcpListener::bind(("127.0.0.1", 0))

@@ -1,7 +1,7 @@
 //! Layouts by LiveKit's names.
 
 /// Where things go and on what background: LiveKit's `layout` string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Layout {
     /// Where things go.
     pub arrangement: Arrangement,
@@ -10,7 +10,7 @@ pub struct Layout {
 }
 
 /// The three arrangements of LiveKit's default template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Arrangement {
     /// Equal cells. Becomes `Speaker` while a screen is shared, as LiveKit does for names that begin with `grid`.
     Grid,
@@ -21,7 +21,7 @@ pub enum Arrangement {
 }
 
 /// Background and text colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Theme {
     /// Light background (`-light`).
     Light,

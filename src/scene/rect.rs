@@ -3,7 +3,7 @@
 use std::ops::{Add, Sub};
 
 /// An even number of pixels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Even(u32);
 
 impl Even {
@@ -65,7 +65,7 @@ impl Sub for Even {
 }
 
 /// Width and height of a canvas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Size {
     /// Pixels across.
     pub width: Even,

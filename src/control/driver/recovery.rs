@@ -23,7 +23,12 @@ pub fn is_interrupted(state: &State) -> bool {
 pub fn goes_on(recording: &Recording, take: &Take, now: Timestamp) -> Option<Resume> {
     let started_at = recording.started_at.filter(|_| recording.state == State::Active)?;
     let missed = now.duration_since(started_at).saturating_sub(SignedDuration::from_nanos(take.begin()));
-    let resume = || Resume { take: take.clone(), started_at, health: recording.health.clone() };
+    let resume = || Resume {
+        take: take.clone(),
+        started_at,
+        health: recording.health.clone(),
+        why: "greffier was not running".into(),
+    };
     (missed <= MOST_MISSED).then(resume)
 }
 
