@@ -30,6 +30,8 @@ pub struct Unit {
     pub arrival: Instant,
     /// False when something before it was lost for good.
     pub contiguous: bool,
+    /// How many packets before it never came, as their numbers tell (RFC 3550, 5.1).
+    pub missing: u32,
     /// Can be decoded without those before it.
     pub keyframe: bool,
 }

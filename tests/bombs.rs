@@ -185,7 +185,7 @@ fn play(
                 Some(_) | None => (&stream.sane[at], at == 0),
             };
             let (rtp, arrival) = (*clock * 3000, Instant::now());
-            let unit = Unit { data: data.clone().into(), rtp, arrival, contiguous: true, keyframe };
+            let unit = Unit { data: data.clone().into(), rtp, arrival, contiguous: true, missing: 0, keyframe };
             pipeline.push(&stream.track, unit);
         }
         *clock += 1;
@@ -250,12 +250,26 @@ fn many_of_the_largest_frames_are_bounded_together() {
             let stream = [&vp8, &vp9][n % 2];
             let at = clock as usize % stream.len();
             let data = stream[at].clone().into();
-            let unit = Unit { data, rtp: clock * 18_000, arrival: Instant::now(), contiguous: true, keyframe: at == 0 };
+            let unit = Unit {
+                data,
+                rtp: clock * 18_000,
+                arrival: Instant::now(),
+                contiguous: true,
+                missing: 0,
+                keyframe: at == 0,
+            };
             pipeline.push(&guest(*n), unit);
         }
         let at = clock as usize % small.len();
         let data = small[at].clone().into();
-        let unit = Unit { data, rtp: clock * 18_000, arrival: Instant::now(), contiguous: true, keyframe: at == 0 };
+        let unit = Unit {
+            data,
+            rtp: clock * 18_000,
+            arrival: Instant::now(),
+            contiguous: true,
+            missing: 0,
+            keyframe: at == 0,
+        };
         pipeline.push(&camera, unit);
         clock += 1;
         std::thread::sleep(Duration::from_millis(200));

@@ -31,7 +31,7 @@ pub fn run(path: &Path, bitrate: u32) -> Reading {
         // RFC 7741 and VP8's frame header: the lowest bit of the first octet is 0 in a key frame.
         let keyframe = track.codec == Codec::Opus || data.first().is_some_and(|octet| octet & 1 == 0);
         let rtp = (u128::from(*time_ns) * u128::from(track.rate()) / 1_000_000_000) as u64;
-        let unit = Unit { data: data.clone(), rtp, arrival: Instant::now(), contiguous: true, keyframe };
+        let unit = Unit { data: data.clone(), rtp, arrival: Instant::now(), contiguous: true, missing: 0, keyframe };
         pipeline.push(&track.id, unit);
     }
     let reading = measured.join().expect("the meter");

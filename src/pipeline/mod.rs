@@ -53,7 +53,7 @@ pub enum Event {
     Decoding(TrackId),
     /// This track cannot be decoded (missing decoder, broken stream): show initials instead.
     Undecodable(TrackId, String),
-    /// This much of a track's audio is not in the file: it came too late, or could not be decoded.
+    /// This much of a track's audio is not in the file: it never came, came too late, or could not be decoded.
     AudioLost {
         /// Of this track.
         track: TrackId,

@@ -14,7 +14,7 @@ const NOTABLE_NS: u64 = 500_000_000;
 pub struct Health {
     /// Times in which nothing could be recorded, in order; they do not overlap.
     pub holes: Vec<Hole>,
-    /// Nanoseconds of audio that came too late or could not be decoded, by participant (name, or identity without one).
+    /// Nanoseconds of audio that never came, came too late or could not be decoded, by participant (name, or identity without one).
     pub lost_audio: BTreeMap<String, u64>,
     /// Tracks that could not be shown or heard, for a time or to the end.
     pub tracks: Vec<TrackFlaw>,

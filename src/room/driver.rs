@@ -43,6 +43,8 @@ pub(super) struct Driver {
     orders: mpsc::UnboundedReceiver<Order>,
     events: mpsc::Sender<Event>,
     watch: Watch,
+    /// Tracks that were heard or seen since the last hole.
+    heard: HashSet<TrackId>,
     outage: Option<Outage>,
     /// The signalling link is open.
     signalling: bool,
@@ -81,6 +83,7 @@ impl Driver {
             orders,
             events,
             watch: Watch::default(),
+            heard: HashSet::new(),
             outage: None,
             signalling: true,
             reached: false,
@@ -194,9 +197,16 @@ impl Driver {
 
     async fn peer(&mut self, event: PeerEvent) -> Option<Closed> {
         match event {
-            PeerEvent::Media(track, codec, unit) => {
+            PeerEvent::Media(track, codec, mut unit) => {
                 let hole = self.watch.media(unit.arrival, unit.contiguous);
+                if hole.is_some() {
+                    self.heard.clear();
+                }
                 self.hole(hole).await;
+                // What everybody lacks is a hole, and nobody's own loss.
+                if self.heard.insert(track.clone()) {
+                    unit.missing = 0;
+                }
                 let now = Instant::now();
                 // Never wait here: the socket must be read.
                 if self.events.try_send(Event::Media { track, codec, unit }).is_err() {

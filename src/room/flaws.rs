@@ -22,6 +22,8 @@ struct Line {
     requested: Option<Instant>,
     /// A picture is missing since the last unit.
     gap: bool,
+    /// The number of the newest packet.
+    newest: Option<u64>,
 }
 
 /// What to do about a packet that could not be read.
@@ -63,6 +65,17 @@ impl<M: Copy + Eq + Hash> Flaws<M> {
         self.lines.get_mut(&line).is_some_and(|line| std::mem::take(&mut line.gap))
     }
 
+    /// A unit of this line has packets of these numbers: how many before them never came.
+    pub fn missing(&mut self, line: M, first: u64, last: u64) -> u32 {
+        let newest = self.lines.entry(line).or_default().newest.replace(last);
+        newest.map_or(0, |newest| u32::try_from(first.saturating_sub(newest.saturating_add(1))).unwrap_or(u32::MAX))
+    }
+
+    /// The numbers of this line begin anew.
+    pub fn begin(&mut self, line: M) {
+        self.lines.entry(line).or_default().newest = None;
+    }
+
     /// A datagram was taken in.
     pub fn input(&mut self) {
         self.in_a_row = 0;
@@ -93,6 +106,10 @@ mod tests {
         assert_eq!(flaws.packet(1, t0 + KEYFRAMES), Flaw { count: 3, keyframe: true });
         assert!(!flaws.unit(3));
         assert!(flaws.unit(1) && !flaws.unit(1), "one gap, told once");
+        assert_eq!((flaws.missing(1, 70, 72), flaws.missing(1, 73, 73)), (0, 0), "the first has none before it");
+        assert_eq!((flaws.missing(2, 9, 9), flaws.missing(1, 80, 80), flaws.missing(1, 80, 80)), (0, 6, 0));
+        flaws.begin(1);
+        assert_eq!((flaws.missing(1, 500, 500), flaws.missing(1, 502, 502)), (0, 1));
         flaws.retain(|line| *line == 2);
         assert_eq!(flaws.packet(1, t0).count, 1);
     }

@@ -40,6 +40,8 @@ pub(super) enum PeerEvent {
 
 /// A lost audio packet is waited for this long: audio has no retransmission, only reordering.
 const AUDIO_REORDERING: Duration = Duration::from_millis(100);
+/// What RTP times are counted from, so that they can be set back: a multiple of 2³². As nanoseconds they must fit 63 bits.
+const BEGIN: u64 = 1 << 44;
 /// A check of the path goes out this often: its answer tells a quiet room from a path that is cut.
 const CHECKS: Duration = Duration::from_secs(1);
 /// So many checks without an answer, and ICE forgets the path. Whether it is any good is judged elsewhere.
@@ -151,6 +153,7 @@ impl Peer {
             if !self.used.insert(*mid) && before.get(mid) != Some(track) {
                 self.rtc.direct_api().remove_media(*mid);
                 self.newest.remove(mid);
+                self.flaws.begin(*mid);
             }
         }
         if self.begins_ice(sdp) {
@@ -451,14 +454,17 @@ impl Peer {
             CodecExtra::Av1(extra) => extra.is_keyframe,
             _ => codec == Codec::Opus,
         };
-        let rtp = data.time.numer();
+        // str0m counts from the first time on, modulo 2⁶⁴: a clock that is set back may pass zero.
+        let rtp = data.time.numer().wrapping_add(BEGIN);
         self.newest.insert(data.mid, rtp);
         let gap = self.flaws.unit(data.mid);
+        let missing = self.flaws.missing(data.mid, **data.seq_range.start(), **data.seq_range.end());
         let unit = Unit {
             data: payload(&data),
             rtp,
             arrival: data.network_time,
             contiguous: data.contiguous && !gap,
+            missing,
             keyframe,
         };
         Some(PeerEvent::Media(track, codec, unit))
@@ -503,6 +509,8 @@ mod tests {
         socket: UdpSocket,
         mid: Mid,
         sent: u64,
+        /// From its third packet on its clock is so many ticks behind.
+        back: u32,
     }
 
     impl Sender {
@@ -521,7 +529,7 @@ mod tests {
             peer.candidate(&line);
             let answer = str0m::change::SdpAnswer::from_sdp_string(&answer).unwrap();
             rtc.sdp_api().accept_answer(pending, answer).unwrap();
-            Self { rtc, socket, mid, sent: 0 }
+            Self { rtc, socket, mid, sent: 0, back: 0 }
         }
 
         /// Sends when it is connected, and again what is still to be sent each 20 ms.
@@ -557,7 +565,8 @@ mod tests {
 
         fn send(&mut self, now: Instant, payload: Vec<u8>) {
             let pt = self.rtc.media(self.mid).unwrap().remote_pts()[0];
-            let (seq, time) = (self.sent, u32::try_from(self.sent * 1800).unwrap());
+            let back = if self.sent < 2 { 0 } else { self.back };
+            let (seq, time) = (self.sent, u32::try_from(self.sent * 1800).unwrap().wrapping_sub(back));
             self.sent += 1;
             let mut direct = self.rtc.direct_api();
             let stream = direct.stream_tx_by_mid(self.mid, None).unwrap();
@@ -664,6 +673,24 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(10), connected).await.expect("ICE and DTLS over TCP");
         assert!(peer.no_path().message.contains(&format!("none over TCP from {at}")));
         serving.abort();
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_passes_zero() {
+        let mut peer = Peer::open().await.unwrap();
+        let sender = Sender { back: 90_000, ..Sender::meet(&mut peer).await };
+        let sending = tokio::spawn(sender.run(vec![vec![0x65, 0x88, 0x84, 0x00]; 4]));
+        let mut times = Vec::new();
+        while times.len() < 4 {
+            let event = tokio::time::timeout(Duration::from_secs(10), peer.next()).await.expect("more units");
+            if let PeerEvent::Media(_, _, unit) = event {
+                assert_eq!(unit.missing, 0);
+                times.push(unit.rtp);
+            }
+        }
+        let passed: Vec<_> = times.iter().map(|time| time.cast_signed() - times[0].cast_signed()).collect();
+        assert_eq!(passed, [0, 1800, 3600 - 90_000, 5400 - 90_000]);
+        sending.abort();
     }
 
     #[tokio::test]

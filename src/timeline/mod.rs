@@ -275,32 +275,38 @@ impl<P> Track<P> {
     fn hear(&mut self, rtp: i64, arrival: RecordingTime) -> Hearing {
         let observed = self.observed(rtp, arrival);
         let observed_ns = self.ns(observed);
-        let fits = self.offset.is_some_and(|offset| {
-            let usual = self.minimum.get().map_or(offset, |minimum| minimum.max(offset));
-            observed_ns - self.ns(offset) >= -JUMP_NS && observed_ns - self.ns(usual) <= LATE_NS
+        let anew = self.doubt.as_ref().is_some_and(|doubt| {
+            doubt.ends(observed_ns) || !self.fits(observed_ns) && observed_ns - doubt.lowest() > LATE_NS
         });
-        if fits {
+        if anew {
+            self.decide();
+        }
+        if self.fits(observed_ns) {
             // What was held has come, or a stray packet was the only one.
             self.doubt = None;
             self.minimum.push(arrival, observed);
             return Hearing::Sure;
-        }
-        let later = self.doubt.as_ref().is_some_and(|doubt| observed_ns - doubt.lowest() > LATE_NS);
-        if later {
-            self.decide();
         }
         match &mut self.doubt {
             Some(doubt) => doubt.push(arrival, observed_ns),
             None => self.doubt = Some(Doubt::new(self.offset.is_none(), arrival, observed_ns)),
         }
         match self.doubt.as_ref().map(Doubt::due).filter(|due| arrival < *due) {
-            Some(due) if later => Hearing::Anew(due),
+            Some(due) if anew => Hearing::Anew(due),
             Some(due) => Hearing::Wait(due),
             None => {
                 self.decide();
                 Hearing::Sure
             }
         }
+    }
+
+    /// Whether audio comes about when it usually does.
+    fn fits(&self, observed_ns: i64) -> bool {
+        self.offset.is_some_and(|offset| {
+            let usual = self.minimum.get().map_or(offset, |minimum| minimum.max(offset));
+            observed_ns - self.ns(offset) >= -JUMP_NS && observed_ns - self.ns(usual) <= LATE_NS
+        })
     }
 
     /// What stayed late, or began, is placed by arrival from now on; nothing is known of the clock before it.
@@ -310,7 +316,7 @@ impl<P> Track<P> {
         let report = self.report.filter(|_| self.offset.is_none());
         self.forget();
         self.report = report;
-        for (arrival, offset_ns) in doubt.agreed(JUMP_NS) {
+        for (arrival, offset_ns) in doubt.agreed() {
             let observed = self.ticks(offset_ns);
             self.minimum.push(arrival, observed);
         }

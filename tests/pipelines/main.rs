@@ -70,8 +70,14 @@ impl Script {
             let arrival = how.captured + frame.time_ns + how.delay + jitter;
             let rtp = ((how.captured + frame.time_ns) * how.rate / SECOND) as u64 + 12_345;
             let arrival_at = self.start + Duration::from_nanos(arrival as u64);
-            let unit =
-                Unit { data: frame.data.clone(), rtp, arrival: arrival_at, contiguous, keyframe: frame.keyframe };
+            let unit = Unit {
+                data: frame.data.clone(),
+                rtp,
+                arrival: arrival_at,
+                contiguous,
+                missing: 0,
+                keyframe: frame.keyframe,
+            };
             contiguous = true;
             self.at(arrival, Act::Push(track.clone(), unit));
         }
@@ -436,7 +442,7 @@ fn all_beeps_on_time(name: &str, way: impl Fn(usize, &Encoded) -> Option<(bytes:
         let arrival = 230 * MS + arrival + jitter * MS;
         let rtp = (said * 48_000 / SECOND) as u64 + 12_345;
         let arrival_at = script.start + Duration::from_nanos(arrival as u64);
-        let unit = Unit { data, rtp, arrival: arrival_at, contiguous: true, keyframe: true };
+        let unit = Unit { data, rtp, arrival: arrival_at, contiguous: true, missing: 0, keyframe: true };
         script.at(arrival, Act::Push(ann_a.clone(), unit));
     }
     script.play(&mut pipeline, &file, 6500 * MS);

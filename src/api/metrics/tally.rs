@@ -80,7 +80,7 @@ impl Tally {
         seconds(self.all.holes)
     }
 
-    /// Seconds of people's audio that came too late or could not be decoded.
+    /// Seconds of people's audio that never came, came too late or could not be decoded.
     pub fn lost_audio_seconds(&self) -> f64 {
         seconds(self.all.lost_audio)
     }

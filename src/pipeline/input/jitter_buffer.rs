@@ -1,6 +1,7 @@
 //! Pure. The audio half of a track: packets wait until it is known where they belong, then go to the decoder.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
 
@@ -14,8 +15,8 @@ use crate::pipeline::clock::span;
 /// Lost audio up to this long (48 kHz ticks, 120 ms) is made up by the decoder; more is silence.
 const CONCEALABLE: u64 = 5760;
 
-/// So many packets back, what comes twice is told from what comes too late for the decoder.
-const RECENT: usize = 100;
+/// So many packets back, what comes again is known: 20 s of the usual ones.
+const REMEMBERED: usize = 1000;
 /// Audio that waits is placed by the least delayed packet, which may be this much before the arrival of the first.
 const EARLY_NS: i64 = 200_000_000;
 
@@ -29,10 +30,14 @@ pub struct JitterBuffer {
     due: Option<RecordingTime>,
     /// Where the next packet should begin, in RTP time, and in the recording.
     expected: Option<(u64, RecordingTime)>,
-    /// RTP times of what was decoded lately.
-    recent: VecDeque<u64>,
+    /// What came lately: its RTP time, and a hash of its content.
+    recent: VecDeque<(u64, u64)>,
+    /// What is said now lies over what was said before, until it is past that.
+    cut: bool,
     /// Something since the last packet that was decoded could not be.
     spoilt: bool,
+    /// So many packets since then never came.
+    missing: u32,
 }
 
 /// What is to be done, in this order.
@@ -51,7 +56,16 @@ pub enum AudioStep {
 impl JitterBuffer {
     /// Nothing has come yet.
     pub const fn new(key: TrackKey) -> Self {
-        Self { key, waiting: Vec::new(), due: None, expected: None, recent: VecDeque::new(), spoilt: false }
+        Self {
+            key,
+            waiting: Vec::new(),
+            due: None,
+            expected: None,
+            recent: VecDeque::new(),
+            cut: false,
+            spoilt: false,
+            missing: 0,
+        }
     }
 
     /// When [`flush`](Self::flush) must be called, if nothing comes before.
@@ -75,6 +89,9 @@ impl JitterBuffer {
             Some(due) if due <= arrival => self.flush(timeline),
             Some(_) | None => Vec::new(),
         };
+        if self.is_copy(&unit) {
+            return steps;
+        }
         let heard = timeline.hear(self.key, unit.rtp, arrival);
         match heard {
             Hearing::Anew(_) => self.release(false, timeline, &mut steps),
@@ -89,6 +106,21 @@ impl JitterBuffer {
             Hearing::Sure => self.release(quiet, timeline, &mut steps),
         }
         steps
+    }
+
+    /// Whether this very packet came before. A sender whose clock was set back says something else at the same RTP time.
+    fn is_copy(&mut self, unit: &Unit) -> bool {
+        let mut hasher = DefaultHasher::new();
+        unit.data.hash(&mut hasher);
+        let packet = (unit.rtp, hasher.finish());
+        if self.recent.contains(&packet) {
+            return true;
+        }
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(packet);
+        false
     }
 
     /// What still waits goes its way.
@@ -118,6 +150,7 @@ impl JitterBuffer {
         timeline: &mut Timeline<ParticipantId>,
         steps: &mut Vec<AudioStep>,
     ) {
+        self.missing = self.missing.saturating_add(unit.missing);
         let ticks = opus::ticks(&unit.data);
         let length = span(u64::from(ticks.unwrap_or(opus::USUAL)), 48_000);
         let placing = Placing { rtp: unit.rtp, ticks: ticks.unwrap_or(0), arrival, quiet };
@@ -131,30 +164,33 @@ impl JitterBuffer {
             return;
         };
         if let Some((expected, end)) = self.expected {
-            // Twice, or behind its successor: the decoder has passed it. A clock that was set back has its audio after it.
+            // Behind its successor: the decoder has passed it. A clock that was set back has its audio after it.
             if unit.rtp < expected && time + length <= end {
-                if !self.recent.contains(&unit.rtp) {
-                    steps.push(AudioStep::Lost(length.unsigned_abs()));
-                }
+                steps.push(AudioStep::Lost(length.unsigned_abs()));
                 return;
             }
             // Cut so that it is in step again: what lies over what was said is not heard. Smaller cuts repair a drift.
             let over = end - time;
-            if unit.rtp >= expected && over > AUDIO_TOLERANCE_NS && !quiet {
-                steps.push(AudioStep::Lost(over.unsigned_abs()));
+            self.cut = over > 0 && (self.cut || unit.rtp >= expected && over > AUDIO_TOLERANCE_NS && !quiet);
+            if self.cut {
+                steps.push(AudioStep::Lost(over.min(length).unsigned_abs()));
             }
+            let gap = (time - end).max(0);
+            // What never came lasted as long as there is room for it: a server may leave out what a clock that was set back says.
+            let mut absent = gap.min(length * i64::from(self.missing));
             let lost = unit.rtp.saturating_sub(expected);
-            if (self.spoilt || !unit.contiguous) && (1..=CONCEALABLE).contains(&lost) && time > end {
-                let length = span(lost, 48_000).min(time - end);
+            if (self.spoilt || !unit.contiguous) && (1..=CONCEALABLE).contains(&lost) && gap > 0 {
+                let length = span(lost, 48_000).min(gap);
+                absent -= length;
                 steps.push(AudioStep::Conceal(time - length, length));
             }
+            if absent > 0 {
+                steps.push(AudioStep::Lost(absent.unsigned_abs()));
+            }
         }
-        self.spoilt = false;
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(unit.rtp);
-        self.expected = Some((unit.rtp.saturating_add(u64::from(ticks)), time + length));
+        (self.spoilt, self.missing) = (false, 0);
+        let end = self.expected.map_or(time + length, |(_, end)| end.max(time + length));
+        self.expected = Some((unit.rtp.saturating_add(u64::from(ticks)), end));
         steps.push(AudioStep::Play(unit.data, time, length));
     }
 }
