@@ -46,7 +46,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("pipeline", Impure, "ids error media timeline scene compositor recording"),
     ("notify", Impure, "error secret document recording egress http livekit psrpc"),
     ("recorder", Impure, "ids error media scene recording livekit room pipeline"),
-    ("outbox", Impure, "ids error recording egress spool storage db notify"),
+    ("outbox", Impure, "ids error recording egress sealing spool storage db notify"),
     ("control", Impure, "ids error scene recording egress capacity spool storage db recorder outbox"),
     ("api", Impure, "ids error secret document scene recording egress sealing capacity livekit psrpc storage control"),
 ];
@@ -98,7 +98,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "sidecar", "cmd",
         ],
     ),
-    ("futures_util", &["storage", "psrpc", "notify", "outbox", "api"]),
+    ("futures_util", &["storage", "psrpc", "notify", "outbox", "control", "api"]),
     ("rustls", &["livekit", "room", "cmd"]),
     ("rustls_native_certs", &["livekit"]),
     ("tokio_rustls", &["room"]),

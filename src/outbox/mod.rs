@@ -3,6 +3,7 @@
 
 mod clock;
 mod driver;
+mod marks;
 mod parts;
 mod schedule;
 #[cfg(test)]
@@ -11,6 +12,8 @@ mod upload;
 mod work;
 mod writer;
 
+pub use marks::{FOLDER as MARKS, Holding, Known, Mark, Marks, Todo, Watch, todo};
+pub use parts::playable;
 pub use upload::{publish, upload};
 pub use work::Worker;
 
