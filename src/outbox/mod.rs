@@ -6,6 +6,7 @@ mod driver;
 mod marks;
 mod parts;
 mod schedule;
+mod source;
 #[cfg(test)]
 mod tests;
 mod upload;

@@ -1,15 +1,14 @@
 //! Brings one recording's file to its final place: parts leave while it grows, what changed since once it is whole.
 
-use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::marks::{Holding, Marks};
 use super::parts;
+use super::source::{SpoolState, crc32, read, spool_state};
 use crate::db::Db;
 use crate::error::{Attempt, Error, ErrorKind, Result, Undelivered};
 use crate::ids::RecordingId;
@@ -80,13 +79,6 @@ enum Stored {
     Nothing,
     /// This key may not look, or not learn of what is absent.
     Unknown,
-}
-
-/// What is in the spool.
-enum SpoolState {
-    Growing(PathBuf, u64),
-    Whole(PathBuf, u64),
-    Nothing,
 }
 
 impl Upload<'_> {
@@ -433,52 +425,4 @@ fn gone(id: &RecordingId, why: &str) -> Undelivered {
 /// Azure's uploads have no names; an empty one here means that none was begun.
 fn name_of(upload: String) -> String {
     if upload.is_empty() { "-".to_owned() } else { upload }
-}
-
-fn spool_state(spool: &Spool, id: &RecordingId, extension: &str) -> Result<SpoolState> {
-    let part = spool.part(id, extension);
-    let size = |path: &Path| match std::fs::metadata(path) {
-        Ok(meta) => Ok(Some(meta.len())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(unreadable(path, &e)),
-    };
-    // Twice, because it may get its name between the looks.
-    for _ in 0..2 {
-        if let Some(file) = spool.sealed(id, extension)
-            && let Some(bytes) = size(&file)?
-        {
-            return Ok(SpoolState::Whole(file, bytes));
-        }
-        if let Some(bytes) = size(&part)? {
-            return Ok(SpoolState::Growing(part, bytes));
-        }
-    }
-    Ok(SpoolState::Nothing)
-}
-
-/// These bytes of the file; `None` when it does not have them (any more).
-async fn read(file: &Path, range: Range<u64>) -> Result<Option<Bytes>> {
-    let path = file.to_owned();
-    let work = move || {
-        let file = std::fs::File::open(path)?;
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
-        file.read_exact_at(&mut bytes, range.start)?;
-        io::Result::Ok(Bytes::from(bytes))
-    };
-    let done = tokio::task::spawn_blocking(work).await.map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
-    match done {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => Ok(None),
-        Err(e) => Err(unreadable(file, &e)),
-    }
-}
-
-fn unreadable(file: &Path, e: &io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("data_dir: cannot read {}: {e}", file.display()))
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }
