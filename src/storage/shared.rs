@@ -7,7 +7,7 @@ use object_store::{Error as StoreError, ObjectStoreExt as _, PutMode, PutOptions
 use super::Storage;
 use super::bucket::path;
 use super::key::check_path;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, chain};
 
 /// What an object's content is called by the store: an ETag, where it has one.
 pub type Version = Option<String>;
@@ -41,17 +41,14 @@ impl Storage {
             Err(e) if bucket.learns_sums(&e) => put().await,
             done => done,
         };
-        done.map(|put| put.e_tag).map_err(|e| match &e {
-            StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } => {
+        done.map(|put| put.e_tag).map_err(|e| {
+            if matches!(e, StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) {
                 Error::new(ErrorKind::AlreadyExists, format!("storage: {key} is not as it was"))
-            }
-            StoreError::NotImplemented { .. } => {
+            } else if matches!(e, StoreError::NotImplemented { .. }) || chain(&e).contains("NotImplemented") {
                 Error::new(ErrorKind::Unimplemented, "storage: the store writes nothing upon a condition")
+            } else {
+                bucket.failed("write", &key, &e)
             }
-            _ if crate::error::chain(&e).contains("NotImplemented") => {
-                Error::new(ErrorKind::Unimplemented, "storage: the store writes nothing upon a condition")
-            }
-            _ => bucket.failed("write", &key, &e),
         })
     }
 

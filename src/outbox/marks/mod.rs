@@ -162,9 +162,9 @@ impl Marks {
             return;
         }
         let _ = self.0.db.keep_marked(id, false);
-        match recording.as_ref().map_or_else(|| self.0.stores.marked().into_iter().next(), |of| self.place(of)) {
-            Some(place) => self.remove(&place, id, held.taken.take()).await,
-            None => {}
+        let first = || self.0.stores.marked().into_iter().next();
+        if let Some(place) = recording.as_ref().map_or_else(first, |of| self.place(of)) {
+            self.remove(&place, id, held.taken.take()).await;
         }
     }
 
