@@ -14,12 +14,12 @@ use crate::api::egress::Egress;
 use crate::api::{self, Api, ApiKey, Metrics, Ports, Served, Sharer};
 use crate::capacity::{self, Capacity};
 use crate::config::Config;
-use crate::control::{Admission, AtClose, Calendar, Control, ControlParts, Launcher, Timeouts};
+use crate::control::{Admission, Adopter, AtClose, Calendar, Control, ControlParts, Launcher, Timeouts};
 use crate::db::Db;
 use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notify::{Links, Notifier};
-use crate::outbox::{Outbox, Worker};
+use crate::outbox::{Marks, Outbox, Worker};
 use crate::psrpc::Bus;
 use crate::recording::{Quality, Target};
 use crate::sealing::Sealer;
@@ -54,6 +54,7 @@ pub struct Sidecar {
     driver: JoinHandle<()>,
     post: JoinHandle<()>,
     clock: JoinHandle<()>,
+    marks: (JoinHandle<()>, Marks),
 }
 
 impl Sidecar {
@@ -76,8 +77,13 @@ impl Sidecar {
         let sharer = Sharer::new(&config.server.api_secret, &base);
         let bus = config.redis.clone().map(Bus::start);
         let notifier = notifier(config, sharer.clone(), stores.clone(), bus.as_ref())?;
-        let worker = Worker { db: db.clone(), spool: spool.clone(), stores: stores.clone(), notifier };
         let (completions_sender, completions) = mpsc::unbounded_channel();
+        let (sealer, after) = (Sealer::new(&config.server.api_secret), config.feature.adopt_after);
+        let marks = Marks::new(db.clone(), stores.clone(), sealer, after, completions_sender.clone())?;
+        let adopter = Adopter { db: db.clone(), spool: spool.clone(), stores: stores.clone(), marks: marks.clone() };
+        let (worker_db, worker_spool) = (db.clone(), spool.clone());
+        let worker =
+            Worker { db: worker_db, spool: worker_spool, stores: stores.clone(), marks: marks.clone(), notifier };
         let (outbox, post) = Outbox::start(db.clone(), worker.perform(), completions_sender)?;
         let capacity = Capacity::start(config.max_cpu_utilization);
         let overloaded = capacity.clone();
@@ -118,10 +124,12 @@ impl Sidecar {
             let _ = stopped.await;
         }));
         let (one, other) = (expire(control.clone()), watch_overload(control.clone(), overloaded));
+        let adopt = adopter.watch(control.clone(), after);
         let clock = tokio::spawn(async move {
-            tokio::join!(one, other);
+            tokio::join!(one, other, adopt);
         });
-        Ok(Self { address, control, stop, api, egress_api, metrics, ports, driver, post, clock })
+        let marks = (tokio::spawn(marks.clone().run()), marks);
+        Ok(Self { address, control, stop, api, egress_api, metrics, ports, driver, post, clock, marks })
     }
 
     /// Where it listens.
@@ -132,12 +140,17 @@ impl Sidecar {
     /// Refuses new recordings, ends the others or waits until they end, waits (bounded) until their files are stored and
     /// everybody was notified, then closes the APIs.
     pub async fn stop(self, running: AtClose) -> Result<()> {
-        let Self { control, stop, api, egress_api, metrics, ports, driver, post, clock, .. } = self;
+        let Self { control, stop, api, egress_api, metrics, ports, driver, post, clock, marks, .. } = self;
         clock.abort();
         metrics.closing();
         let mut egress_api = egress_api;
         egress_api.iter_mut().for_each(api::egress::Open::refuse);
         let closed = control.close(running).await;
+        // Until now others had to know that we are there.
+        let (signs, marks) = marks;
+        signs.abort();
+        let _ = tokio::time::timeout(LAST_ANSWERS, marks.sweep()).await;
+        drop(marks);
         let _ = stop.send(());
         let abort = api.abort_handle();
         if tokio::time::timeout(LAST_ANSWERS, api).await.is_err() {

@@ -150,17 +150,17 @@ async fn a_key_leads_nowhere_else() {
 }
 
 #[tokio::test]
-async fn parts_leave_while_the_file_grows_and_the_first_one_is_the_last() {
+async fn parts_leave_while_the_file_grows_and_the_first_one_again_at_the_end() {
     let minio = Minio::start();
     let storage = open(&minio.settings(&minio.url()));
     let mut growing = Growing::new(KEY);
     let upload = tokio::spawn(growing.upload(&storage));
     for parts in 1..=3 {
         growing.grow(PART + 1);
-        growing.until_parts(parts - 1).await;
+        growing.until_parts(parts).await;
     }
     growing.grow(PART);
-    growing.until_parts(3).await;
+    growing.until_parts(4).await;
     assert_eq!(storage.head(KEY).await, Ok(None), "the name appears once, complete");
     assert_eq!(minio.open_uploads(KEY).len(), 1);
     let file = growing.finish(PART / 2);
@@ -173,6 +173,39 @@ async fn parts_leave_while_the_file_grows_and_the_first_one_is_the_last() {
     let before = minio.listing();
     growing.upload(&storage).await.unwrap();
     assert_eq!(minio.listing(), before);
+}
+
+/// What a lost node takes with it is seconds, however slowly the file grows. The one part of a small file is enough for the object:
+/// the upload need not be taken back.
+#[tokio::test]
+async fn the_unfinished_end_of_a_file_is_sent_while_it_grows() {
+    let minio = Minio::start();
+    let settings = Settings { max_unsent: Duration::from_millis(50), ..minio.settings(&minio.url()) };
+    for (key, more) in [(KEY, PART), ("a/small.ogg", 7)] {
+        let storage = open(&settings);
+        let mut growing = Growing::new(key);
+        let upload = tokio::spawn(growing.upload(&storage));
+        let mut all = 0;
+        for bytes in [1000, 1000, more] {
+            growing.grow(bytes);
+            all += bytes;
+            growing.until_bytes(all).await;
+        }
+        assert_eq!(storage.head(key).await, Ok(None), "the name appears once, complete");
+        let file = if more == PART { growing.finish(9) } else { growing.seal() };
+        upload.await.unwrap().unwrap();
+        assert!(read(&storage, key).await == std::fs::read(file).unwrap(), "{key}");
+        assert_eq!(minio.open_uploads(key), Vec::<String>::new());
+    }
+    let patient = open(&Settings { max_unsent: Duration::ZERO, ..settings });
+    let mut growing = Growing::new("a/patient.mp4");
+    let upload = tokio::spawn(growing.upload(&patient));
+    growing.grow(PART + 1000);
+    growing.until_bytes(PART).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(growing.parts(), 1, "only full parts");
+    growing.seal();
+    upload.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -393,7 +426,7 @@ async fn what_was_cut_off_between_two_takes_is_sent_again() {
     let mut growing = Growing::new(place);
     growing.grow(2 * PART + 1000);
     let first = tokio::spawn(growing.upload(&storage));
-    growing.until_parts(1).await;
+    growing.until_parts(2).await;
     first.abort();
     growing.cut(2 * PART - 5000);
     growing.interrupt();

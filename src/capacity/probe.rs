@@ -29,7 +29,21 @@ impl CpuCounters {
 pub fn read() -> Option<CpuCounters> {
     let machine = fs::read_to_string("/proc/stat").ok()?;
     let process = fs::read_to_string("/proc/self/stat").ok()?;
-    Some(CpuCounters { at: Instant::now(), machine: busy(&machine)?, process: used(&process)? })
+    let (own, ended) = used(&process)?;
+    let process = own + ended + children(std::process::id());
+    Some(CpuCounters { at: Instant::now(), machine: busy(&machine)?, process })
+}
+
+/// What the processes have used that this one started and that live: each recorder is one.
+fn children(of: u32) -> f64 {
+    let Ok(processes) = fs::read_dir("/proc") else { return 0.0 };
+    let numbers = processes.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_number));
+    let stats = numbers.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    stats.filter(|stat| parent(stat) == Some(of)).filter_map(|stat| used(&stat)).map(|(own, ended)| own + ended).sum()
+}
+
+fn is_number(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Cores this process may use: what `LIVEKIT_CPU_REQUEST` says, as for LiveKit Egress; else those of the machine, or fewer if
@@ -53,12 +67,21 @@ fn busy(stat: &str) -> Option<f64> {
     [0, 1, 2, 5, 6, 7].into_iter().map(|n| numbers.get(n).copied()).sum()
 }
 
-/// utime + stime of a process (proc(5)); its name may hold spaces and parentheses.
-fn used(stat: &str) -> Option<f64> {
-    let rest = &stat[stat.rfind(')')? + 1..];
-    let mut fields = rest.split_whitespace().skip(11);
+/// utime + stime of a process, and those of its children that have ended (proc(5)).
+fn used(stat: &str) -> Option<(f64, f64)> {
+    let mut fields = fields(stat)?.skip(11);
     let mut next = || fields.next()?.parse::<f64>().ok();
-    Some(next()? + next()?)
+    Some((next()? + next()?, next()? + next()?))
+}
+
+/// Who started a process.
+fn parent(stat: &str) -> Option<u32> {
+    fields(stat)?.nth(1)?.parse().ok()
+}
+
+/// What follows a process's name, which may hold spaces and parentheses.
+fn fields(stat: &str) -> Option<std::str::SplitWhitespace<'_>> {
+    Some(stat.get(stat.rfind(')')? + 1..)?.split_whitespace())
 }
 
 /// `max` or microseconds of each period.
@@ -75,8 +98,8 @@ mod tests {
     #[test]
     fn proc_is_read_as_it_is_written() {
         assert_eq!(busy("cpu  10 1 5 1000 7 1 2 3 0 0\ncpu0 1 1\n"), Some(22.0));
-        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194560 1 0 0 0 120 30 0 0 20 0 9 0";
-        assert_eq!(used(stat), Some(150.0));
+        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194560 1 0 0 0 120 30 4 1 20 0 9 0";
+        assert_eq!((used(stat), parent(stat)), (Some((150.0, 5.0)), Some(1)));
         assert_eq!(quota("150000 100000\n"), Some(1.5));
         assert_eq!(quota("max 100000\n"), None);
         assert!(read().is_some());

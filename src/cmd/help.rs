@@ -81,6 +81,13 @@ pub(super) const SHARE: &str =
 pub(super) const DELETE: &str =
     asks!("  greffier delete EG_nPQZPwZEVdHN\n  greffier delete EG_nPQZPwZEVdHN --keep-file");
 
+pub(super) const RECOVER: &str = below!(
+    "  greffier recover --from-bucket --dry-run --config greffier.yaml\n  \
+     greffier recover --from-bucket --config greffier.yaml --data-dir /tmp/recovered\n  \
+     greffier recover --from-bucket --id EG_nPQZPwZEVdHN   its sidecar is known to be gone",
+    "1 something could not be recovered, "
+);
+
 pub(super) const TOKEN: &str = below!(
     "  greffier token --room daily --ttl 30m\n  \
      curl -H \"Authorization: Bearer $(greffier token --room daily)\" 'http://127.0.0.1:7990/api/v1.0/recordings/?room=daily'",

@@ -11,6 +11,7 @@ mod livekit;
 mod log;
 mod reach;
 mod record;
+mod recover;
 mod serve;
 mod share;
 mod shell;
@@ -79,6 +80,9 @@ enum Verb {
     /// Deletes a recording that has ended, with its file
     #[command(after_help = help::DELETE)]
     Delete(delete::DeleteArgs),
+    /// Finishes recordings of a sidecar that was lost with its disk, from what is in the bucket
+    #[command(after_help = help::RECOVER)]
+    Recover(recover::RecoverArgs),
     /// Makes a LiveKit access token that may record one room, to try the API with
     #[command(after_help = help::TOKEN)]
     Token(token::TokenArgs),
@@ -117,6 +121,7 @@ pub fn main() -> ExitCode {
         Verb::Show(args) => show::run(&args),
         Verb::Share(args) => share::run(&args),
         Verb::Delete(args) => delete::run(&args),
+        Verb::Recover(args) => recover::run(args),
         Verb::Token(args) => token::run(args),
         Verb::Config(args) => config::run(args),
         Verb::Check(args) => check::run(args),

@@ -178,7 +178,7 @@ async fn record(request: Request, server: Server, file: Beside) -> Result<()> {
                 }
                 // Told by whoever keeps recordings; here that is us.
                 Some(Report::Health(now)) => health = *now,
-                Some(Report::Joined | Report::DiskLow(_) | Report::GaveUp(_) | Report::LayoutChanged(_) | Report::Stored | Report::StoreLost(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
+                Some(Report::Joined | Report::DiskLow(_) | Report::GaveUp(_) | Report::LayoutChanged(_) | Report::Stored | Report::StoreLost(_) | Report::TakenOver(_) | Report::LimitNear(_) | Report::Notified | Report::Expired | Report::Removed) => {}
                 None => return Err(Error::new(ErrorKind::Internal, "the recorder ended without a word")),
             },
             Some(room) = disk.recv(), if lost.is_none() => if let Some(why) = nearly_full(room) {

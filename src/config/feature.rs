@@ -23,7 +23,12 @@ pub struct Feature {
     pub download_base_url: Option<String>,
     /// Storage events that are taken.
     pub storage_events: StorageEvents,
+    /// A sidecar with the same bucket that was not heard of for so long is lost: its recordings are finished here; zero: never.
+    pub adopt_after: Duration,
 }
+
+/// How long a sidecar may be silent unless told otherwise: longer than a machine takes to start again.
+const ADOPT_AFTER: Duration = Duration::from_secs(600);
 
 /// The section `recording` as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -42,6 +47,8 @@ pub(super) struct Recording {
     storage_event_auth: Option<bool>,
     #[serde(deserialize_with = "filled")]
     storage_event_token: Option<Secret>,
+    #[serde(deserialize_with = "span")]
+    adopt_after: Option<Duration>,
     /// What videos are made like.
     pub encoding: EncodingSection,
 }
@@ -83,6 +90,7 @@ impl Recording {
             enabled: self.enabled.unwrap_or(true),
             download_base_url: self.download_base_url,
             storage_events: StorageEvents { enabled, parser: self.event_parser, token },
+            adopt_after: self.adopt_after.unwrap_or(ADOPT_AFTER),
         })
     }
 }
@@ -141,9 +149,13 @@ fn parser<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Parser, D:
 
 /// A length of time; zero is none.
 fn time<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<Duration>, D::Error> {
+    span(value).map(|time| time.filter(|time| !time.is_zero()))
+}
+
+/// A length of time, zero too.
+fn span<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<Duration>, D::Error> {
     let read = |text: String| length("", &text).map_err(|e| e.why().to_owned());
-    let time = checked(value, |text: Option<String>| text.map(read).transpose())?;
-    Ok(time.filter(|time| !time.is_zero()))
+    checked(value, |text: Option<String>| text.map(read).transpose())
 }
 
 fn percentage<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<u32>, D::Error> {

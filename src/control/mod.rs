@@ -1,6 +1,7 @@
 //! The single writer: asks the lifecycle, commits, then acts. A cheap handle in front of the one task that owns it all.
 
 mod admission;
+mod adopt;
 mod calendar;
 mod driver;
 mod effects;
@@ -13,6 +14,7 @@ mod targets;
 pub use crate::db::{Cursor, Page};
 pub use crate::recorder::Progress;
 pub use admission::Admission;
+pub use adopt::{Adopter, FoundMark};
 pub use calendar::Calendar;
 
 use std::collections::HashMap;
@@ -184,6 +186,10 @@ enum ControlCommand {
         room: String,
         why: String,
     },
+    TakeUp {
+        recording: Box<Recording>,
+        reply: oneshot::Sender<Result<()>>,
+    },
     Expire {
         now: Timestamp,
         reply: oneshot::Sender<usize>,
@@ -293,6 +299,13 @@ impl Control {
     pub async fn room_closed(&self, room: &str, why: &str) {
         let command = ControlCommand::RoomClosed { room: room.to_owned(), why: why.to_owned() };
         let _ = self.commands.send(command).await;
+    }
+
+    /// Goes on with a recording of a sidecar that is lost, as it was left by [`Adopter::take_over`]; returns once it is kept.
+    /// One that is known already stays as it is.
+    pub async fn take_up(&self, recording: Recording) -> Result<()> {
+        let recording = Box::new(recording);
+        self.ask(|reply| ControlCommand::TakeUp { recording, reply }).await?
     }
 
     /// Removes what expired before `now`; gives how many were found.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::packed;
 use super::row::{self, Row, moment};
 use crate::ids::RecordingId;
-use crate::recording::{After, Checkpoint, Event, Job, Part, Stored, Target, Task};
+use crate::recording::{After, Checkpoint, Event, Job, Part, Recording, Stored, Target, Task};
 
 /// The job's key: lanes together. The same job has the same key.
 pub fn key(job: &Job) -> Vec<u8> {
@@ -39,19 +39,23 @@ pub fn decode(bytes: &[u8]) -> Result<Job, String> {
 
 /// The row of this checkpoint.
 pub fn encode_checkpoint(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
-    let packed = packed::pack(&checkpoint.parts, checkpoint.part);
-    let Checkpoint { upload, parts: _, part, unanswered, stuck } = checkpoint;
-    let (upload, parts) = (upload.clone(), Vec::new());
-    row::versioned(&CheckpointRow { upload, parts, packed, part: *part, unanswered: *unanswered, stuck: *stuck })
+    row::versioned(&CheckpointRow::of(checkpoint))
 }
 
 /// The checkpoint of this row.
 pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, String> {
-    let CheckpointRow { upload, parts, packed, part, unanswered, stuck } = row::unversioned(bytes)?;
-    let read = |PartRow { index, bytes, crc32, id }| Part { index, bytes, crc32, id };
-    let mut parts: Vec<_> = parts.into_iter().map(read).collect();
-    parts.extend(packed::unpack(&packed, part)?);
-    Ok(Checkpoint { upload, parts, part, unanswered, stuck })
+    row::unversioned::<CheckpointRow>(bytes)?.checkpoint()
+}
+
+/// A recording and how far its upload has come, to be carried to another store.
+pub fn pack(recording: &Recording, checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
+    row::versioned(&CarriedRow { recording: Row::of(recording), checkpoint: CheckpointRow::of(checkpoint) })
+}
+
+/// What was carried here.
+pub fn unpack(bytes: &[u8]) -> Result<(Recording, Checkpoint), String> {
+    let CarriedRow { recording, checkpoint } = row::unversioned(bytes)?;
+    Ok((recording.recording()?, checkpoint.checkpoint()?))
 }
 
 /// The row of what was stored.
@@ -139,11 +143,34 @@ struct CheckpointRow {
 }
 
 #[derive(Serialize, Deserialize)]
+struct CarriedRow {
+    recording: Row,
+    checkpoint: CheckpointRow,
+}
+
+#[derive(Serialize, Deserialize)]
 struct PartRow {
     index: u32,
     bytes: u64,
     crc32: u32,
     id: String,
+}
+
+impl CheckpointRow {
+    fn of(checkpoint: &Checkpoint) -> Self {
+        let packed = packed::pack(&checkpoint.parts, checkpoint.part);
+        let Checkpoint { upload, parts: _, part, unanswered, stuck } = checkpoint;
+        let (upload, parts) = (upload.clone(), Vec::new());
+        Self { upload, parts, packed, part: *part, unanswered: *unanswered, stuck: *stuck }
+    }
+
+    fn checkpoint(self) -> Result<Checkpoint, String> {
+        let Self { upload, parts, packed, part, unanswered, stuck } = self;
+        let read = |PartRow { index, bytes, crc32, id }| Part { index, bytes, crc32, id };
+        let mut parts: Vec<_> = parts.into_iter().map(read).collect();
+        parts.extend(packed::unpack(&packed, part)?);
+        Ok(Checkpoint { upload, parts, part, unanswered, stuck })
+    }
 }
 
 impl JobRow {

@@ -4,12 +4,14 @@
 mod health;
 mod job;
 mod lists;
+mod marks;
 mod output;
 mod packed;
 mod row;
 mod store;
 
 pub use lists::{Cursor, Page};
+pub use marks::{pack, unpack};
 
 use std::path::Path;
 use std::sync::Arc;

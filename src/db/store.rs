@@ -38,6 +38,10 @@ pub(super) struct Trees {
     pub checkpoints: sled::Tree,
     /// id → what was put at its final place.
     pub stored: sled::Tree,
+    /// name → what is known of this store itself.
+    pub about: sled::Tree,
+    /// id → nothing: recordings with a mark beside their upload.
+    pub marked: sled::Tree,
     /// kind, key → a row that this program cannot read.
     pub undecodable: sled::Tree,
 }
@@ -66,6 +70,8 @@ impl Trees {
             jobs: store.open_tree("jobs")?,
             checkpoints: store.open_tree("checkpoints")?,
             stored: store.open_tree("stored")?,
+            about: store.open_tree("about")?,
+            marked: store.open_tree("marked")?,
             undecodable: store.open_tree("undecodable")?,
             store,
         })

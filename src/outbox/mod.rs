@@ -3,14 +3,18 @@
 
 mod clock;
 mod driver;
+mod marks;
 mod parts;
 mod schedule;
+mod source;
 #[cfg(test)]
 mod tests;
 mod upload;
 mod work;
 mod writer;
 
+pub use marks::{FOLDER as MARKS, Holding, Known, Mark, Marks, Todo, Watch, todo};
+pub use parts::playable;
 pub use upload::{publish, upload};
 pub use work::Worker;
 

@@ -53,7 +53,7 @@ pub fn range(index: u32, part: u64) -> Range<u64> {
 /// Where a part lies in a file of this size.
 pub fn range_in(index: u32, part: u64, size: u64) -> Range<u64> {
     let Range { start, end } = range(index, part);
-    start..end.min(size)
+    start.min(size)..end.min(size)
 }
 
 /// No store takes this many.
@@ -61,10 +61,29 @@ pub fn too_many(index: u32) -> bool {
     index >= MOST
 }
 
-/// The next part to send while the file grows. Never the first: the head of an MP4 changes at the end.
-pub fn next_whole(sent: &[Part], part: u64, size: u64) -> Option<u32> {
-    let sent = indexes(sent);
-    (1..).take_while(|index| range(*index, part).end <= size).find(|index| !sent.contains(index))
+/// The next part to send while the file grows: one that is whole, in order, or its unfinished end when that is `due`. Both are sent
+/// again later: the first part because the head of an MP4 changes at the end, the last one because it grows. What the store
+/// has makes a film at any time: only the last part of an upload may be short.
+pub fn next(sent: &[Part], part: u64, size: u64, due: bool) -> Option<(u32, Range<u64>)> {
+    let whole: BTreeSet<_> = sent.iter().filter(|one| one.bytes == part).map(|one| one.index).collect();
+    let mut all = (0..).map(|index| (index, range_in(index, part, size)));
+    let (index, range) = all.find(|(index, range)| range.end - range.start < part || !whole.contains(index))?;
+    if range.end - range.start == part {
+        return Some((index, range));
+    }
+    let has = sent.iter().find(|one| one.index == index).map_or(0, |one| one.bytes);
+    (due && range.end - range.start > has).then_some((index, range))
+}
+
+/// What a film can be made of before its end is there: the parts from the first on, of which the last may be short.
+pub fn playable(sent: &[Part], part: u64) -> Vec<Part> {
+    let mut sorted = sent.to_vec();
+    sorted.sort_by_key(|one| one.index);
+    let whole = sorted.iter().zip(0..).take_while(|(one, index)| one.index == *index && one.bytes == part).count();
+    let end = sorted.get(whole).filter(|one| usize::try_from(one.index) == Ok(whole) && one.bytes < part);
+    let length = whole + usize::from(end.is_some());
+    sorted.truncate(length);
+    sorted
 }
 
 /// What is to be sent of a file that is whole, in this order: the first part is the last.
@@ -163,13 +182,63 @@ mod tests {
 
     #[test]
     fn the_first_part_is_the_last() {
-        assert_eq!(next_whole(&[], PART, 2 * PART - 1), None);
-        assert_eq!(next_whole(&[], PART, 2 * PART), Some(1));
-        assert_eq!(next_whole(&parts(&[(1, PART)]), PART, 2 * PART), None);
-        assert_eq!(next_whole(&parts(&[(2, PART)]), PART, 3 * PART), Some(1), "one that was dropped");
         assert_eq!(missing(&parts(&[(1, PART), (2, PART)]), PART, 3 * PART + 7), [3, 0]);
         assert_eq!(missing(&parts(&[(0, PART)]), PART, PART + 1), [1]);
         assert_eq!(missing(&[], PART, 2 * PART), [1, 0]);
+    }
+
+    #[test]
+    fn parts_are_sent_in_order_and_the_unfinished_end_when_it_is_due() {
+        let next = |sent: &[(u32, u64)], size, due| next(&parts(sent), PART, size, due);
+        assert_eq!(next(&[], PART - 1, false), None);
+        assert_eq!(next(&[], PART - 1, true), Some((0, 0..PART - 1)));
+        assert_eq!(next(&[(0, PART - 1)], PART - 1, true), None, "it has not grown");
+        assert_eq!(next(&[(0, PART - 1)], PART, false), Some((0, 0..PART)), "it is whole now");
+        assert_eq!(next(&[(0, PART), (1, PART)], 2 * PART + 9, false), None);
+        assert_eq!(next(&[(0, PART), (1, PART)], 2 * PART + 9, true), Some((2, 2 * PART..2 * PART + 9)));
+        assert_eq!(next(&[(0, PART), (1, 7), (2, PART)], 4 * PART, true), Some((1, PART..2 * PART)));
+        assert_eq!(
+            next(&[(1, PART), (2, PART)], 3 * PART, false),
+            Some((0, 0..PART)),
+            "an earlier version kept it back"
+        );
+        assert_eq!(next(&[], 0, true), None);
+    }
+
+    proptest::proptest! {
+        /// However a file grows and whenever its end is due: what the store has is the beginning of the file, without a gap,
+        /// nothing that is whole waits, and a last try leaves nothing unsent.
+        #[test]
+        fn the_store_always_has_a_beginning_that_plays(steps in proptest::collection::vec((0..3 * PART, proptest::bool::ANY, 0..4_usize), 1..40)) {
+            let (mut sent, mut size) = (Vec::new(), 0);
+            for (more, due, most) in steps {
+                size += more;
+                for _ in 0..most {
+                    let Some((index, range)) = next(&sent, PART, size, due) else { break };
+                    sent.retain(|one: &Part| one.index != index);
+                    sent.push(Part { index, bytes: range.end - range.start, crc32: 0, id: String::new() });
+                }
+                let playable = playable(&sent, PART);
+                assert_eq!(playable.len(), sent.len());
+                let bytes: u64 = playable.iter().map(|one| one.bytes).sum();
+                assert!(bytes <= size && next(&sent, PART, size, false).is_some() == (size / PART > bytes / PART));
+            }
+            while let Some((index, range)) = next(&sent, PART, size, true) {
+                sent.retain(|one| one.index != index);
+                sent.push(Part { index, bytes: range.end - range.start, crc32: 0, id: String::new() });
+            }
+            assert_eq!(playable(&sent, PART).iter().map(|one| one.bytes).sum::<u64>(), size);
+        }
+    }
+
+    #[test]
+    fn a_film_is_made_of_what_is_there_without_a_gap() {
+        let made = |sent: &[(u32, u64)]| playable(&parts(sent), PART).iter().map(|one| one.index).collect::<Vec<_>>();
+        assert_eq!(made(&[(2, 9), (0, PART), (1, PART)]), [0, 1, 2]);
+        assert_eq!(made(&[(0, PART), (2, PART)]), [0]);
+        assert_eq!(made(&[(0, PART), (1, 9), (2, PART)]), [0, 1], "nothing follows a short one");
+        assert_eq!(made(&[(1, PART)]), [0_u32; 0]);
+        assert_eq!(made(&[(0, 9)]), [0]);
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! Brings one recording's file to its final place: parts leave while it grows, the rest once it is whole.
+//! Brings one recording's file to its final place: parts leave while it grows, what changed since once it is whole.
 
-use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::marks::{Holding, Marks};
 use super::parts;
+use super::source::{SpoolState, crc32, read, spool_state};
 use crate::db::Db;
 use crate::error::{Attempt, Error, ErrorKind, Result, Undelivered};
 use crate::ids::RecordingId;
@@ -25,15 +25,15 @@ const TRUSTED: u32 = 2;
 
 /// Sends what there is while the file grows, and returns once it is whole and all its parts are in the store, as far as it has
 /// parts: the object does not appear yet. After a failure another try goes on where this one ended.
-pub async fn upload(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Attempt {
-    perform(Step::Send, db, spool, storage, id).await
+pub async fn upload(db: &Db, spool: &Spool, storage: &Storage, marks: Option<&Marks>, id: &RecordingId) -> Attempt {
+    perform(Step::Send, db, spool, storage, marks, id).await
 }
 
 /// Waits until the file is whole, and returns once the object is complete and verified. A film is given up only when there is
 /// nothing to store, and never will be: as long as it is there, whatever is wrong with its storage may be put right, and another
 /// try goes on where this one ended.
-pub async fn publish(db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Attempt {
-    perform(Step::Publish, db, spool, storage, id).await
+pub async fn publish(db: &Db, spool: &Spool, storage: &Storage, marks: Option<&Marks>, id: &RecordingId) -> Attempt {
+    perform(Step::Publish, db, spool, storage, marks, id).await
 }
 
 /// How far it is to come.
@@ -45,9 +45,20 @@ enum Step {
     Publish,
 }
 
-async fn perform(step: Step, db: &Db, spool: &Spool, storage: &Storage, id: &RecordingId) -> Attempt {
+async fn perform(
+    step: Step,
+    db: &Db,
+    spool: &Spool,
+    storage: &Storage,
+    marks: Option<&Marks>,
+    id: &RecordingId,
+) -> Attempt {
     let recording = db.get(id)?.ok_or_else(|| gone(id, "the recording is gone"))?;
-    let upload = Upload { step, db, spool, storage, id, recording };
+    if recording.state.is_final() {
+        // Another sidecar has taken it over.
+        return Ok(());
+    }
+    let upload = Upload { step, db, spool, storage, marks, id, recording };
     if storage.takes_parts() { upload.in_parts().await } else { upload.whole().await }
 }
 
@@ -56,6 +67,8 @@ struct Upload<'a> {
     db: &'a Db,
     spool: &'a Spool,
     storage: &'a Storage,
+    /// Where others see that it is being seen to.
+    marks: Option<&'a Marks>,
     id: &'a RecordingId,
     recording: Recording,
 }
@@ -66,13 +79,6 @@ enum Stored {
     Nothing,
     /// This key may not look, or not learn of what is absent.
     Unknown,
-}
-
-/// What is in the spool.
-enum SpoolState {
-    Growing(PathBuf, u64),
-    Whole(PathBuf, u64),
-    Nothing,
 }
 
 impl Upload<'_> {
@@ -163,20 +169,24 @@ impl Upload<'_> {
     }
 
     async fn attempt(&self, sent: &mut Checkpoint) -> Attempt {
+        let (every, mut sent_at) = (self.storage.max_unsent(), Instant::now());
         loop {
             match self.spool_state().await? {
                 SpoolState::Growing(file, size) => {
-                    let next = parts::next_whole(&sent.parts, sent.part, size);
-                    let done = match next {
-                        Some(index) => self.send(&file, index, parts::range(index, sent.part), sent).await?,
+                    let due = every.is_some_and(|every| sent_at.elapsed() >= every);
+                    let done = match parts::next(&sent.parts, sent.part, size, due) {
+                        Some((index, range)) => self.send(&file, index, range, sent).await?,
                         None => false,
                     };
-                    if !done {
+                    if done {
+                        sent_at = Instant::now();
+                    } else {
                         tokio::time::sleep(POLL_INTERVAL).await;
                     }
                 }
                 SpoolState::Whole(file, size) => {
-                    match (self.step, size <= sent.part) {
+                    // Once an upload has begun, its one part is enough: not every key may take an upload back.
+                    match (self.step, size == 0 || size <= sent.part && sent.upload.is_empty()) {
                         (Step::Send, true) => {}
                         (Step::Send, false) => self.send_rest(&file, size, sent).await?,
                         (Step::Publish, true) => self.finish_small(&file, size, sent).await?,
@@ -206,6 +216,7 @@ impl Upload<'_> {
         let mut ids = sent.parts.clone();
         ids.sort_by_key(|part| part.index);
         let ids: Vec<_> = ids.into_iter().map(|part| part.id).collect();
+        self.hold().await?;
         let before = sent.unanswered;
         // Kept before it is asked: a process may end before it hears the answer.
         self.keep(sent, Checkpoint { unanswered: before + 1, ..sent.clone() }).await?;
@@ -241,6 +252,7 @@ impl Upload<'_> {
         if matches!(self.stored().await?, Stored::Bytes(there) if there == size) && self.is_stored(&bytes).await? {
             return Ok(());
         }
+        self.hold().await?;
         self.storage.put(self.key(), bytes, self.recording.content_type()).await?;
         self.verify(size, sent).await
     }
@@ -295,6 +307,7 @@ impl Upload<'_> {
             return Err(Error::new(ErrorKind::ResourceExhausted, format!("storage: {index} parts are too many")));
         }
         let Some(bytes) = read(file, range).await? else { return Ok(false) };
+        self.hold().await?;
         if sent.upload.is_empty() {
             let upload = self.storage.begin(self.key(), self.recording.content_type()).await?;
             // Kept before anything is sent: what nobody remembers is never thrown away.
@@ -307,7 +320,24 @@ impl Upload<'_> {
         next.parts.retain(|part| part.index != index);
         next.parts.push(Part { index, bytes: length, crc32, id });
         self.keep(sent, next).await?;
+        if let Some(marks) = self.marks {
+            marks.note(self.id).await;
+        }
         Ok(true)
+    }
+
+    /// Nothing is written to what another sidecar has taken over.
+    async fn hold(&self) -> Result<()> {
+        match self.marks {
+            None => Ok(()),
+            Some(marks) => match marks.hold(&self.recording).await? {
+                Holding::Ours => Ok(()),
+                Holding::Taken(by) => {
+                    let why = format!("{}: {by} has taken it over; its file stays in the spool", self.id);
+                    Err(Error::new(ErrorKind::FailedPrecondition, why))
+                }
+            },
+        }
     }
 
     /// Forgets the parts that were sent with other bytes than the file has now.
@@ -395,52 +425,4 @@ fn gone(id: &RecordingId, why: &str) -> Undelivered {
 /// Azure's uploads have no names; an empty one here means that none was begun.
 fn name_of(upload: String) -> String {
     if upload.is_empty() { "-".to_owned() } else { upload }
-}
-
-fn spool_state(spool: &Spool, id: &RecordingId, extension: &str) -> Result<SpoolState> {
-    let part = spool.part(id, extension);
-    let size = |path: &Path| match std::fs::metadata(path) {
-        Ok(meta) => Ok(Some(meta.len())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(unreadable(path, &e)),
-    };
-    // Twice, because it may get its name between the looks.
-    for _ in 0..2 {
-        if let Some(file) = spool.sealed(id, extension)
-            && let Some(bytes) = size(&file)?
-        {
-            return Ok(SpoolState::Whole(file, bytes));
-        }
-        if let Some(bytes) = size(&part)? {
-            return Ok(SpoolState::Growing(part, bytes));
-        }
-    }
-    Ok(SpoolState::Nothing)
-}
-
-/// These bytes of the file; `None` when it does not have them (any more).
-async fn read(file: &Path, range: Range<u64>) -> Result<Option<Bytes>> {
-    let path = file.to_owned();
-    let work = move || {
-        let file = std::fs::File::open(path)?;
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
-        file.read_exact_at(&mut bytes, range.start)?;
-        io::Result::Ok(Bytes::from(bytes))
-    };
-    let done = tokio::task::spawn_blocking(work).await.map_err(|e| Error::new(ErrorKind::Internal, e.to_string()))?;
-    match done {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => Ok(None),
-        Err(e) => Err(unreadable(file, &e)),
-    }
-}
-
-fn unreadable(file: &Path, e: &io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("data_dir: cannot read {}: {e}", file.display()))
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }

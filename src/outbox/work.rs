@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Perform, upload};
+use super::{Marks, Perform, upload};
 use crate::db::Db;
 use crate::egress;
 use crate::error::{Attempt, ErrorKind, Result};
@@ -21,6 +21,8 @@ pub struct Worker {
     pub spool: Spool,
     /// Where they go.
     pub stores: Stores,
+    /// Where other sidecars see that it is being seen to.
+    pub marks: Marks,
     /// By whom people hear of it.
     pub notifier: Notifier,
 }
@@ -39,12 +41,16 @@ impl Worker {
         match &job.task {
             Task::Upload => {
                 let storage = self.storage_of(&job.recording)?;
-                upload::upload(&self.db, &self.spool, &storage, &job.recording).await
+                upload::upload(&self.db, &self.spool, &storage, Some(&self.marks), &job.recording).await
             }
             Task::Publish => {
                 let storage = self.storage_of(&job.recording)?;
-                upload::publish(&self.db, &self.spool, &storage, &job.recording).await?;
+                upload::publish(&self.db, &self.spool, &storage, Some(&self.marks), &job.recording).await?;
                 let Some(recording) = self.db.get(&job.recording)? else { return Ok(()) };
+                if recording.state.is_final() {
+                    return Ok(());
+                }
+                self.marks.release(&job.recording).await;
                 self.remember(&recording, &storage).await;
                 if let Some(manifest) = egress::manifest(&recording) {
                     // It says nothing that is not said elsewhere: the recording does not depend on it.

@@ -93,6 +93,8 @@ pub enum Report {
     Stored,
     /// The file is gone from the spool and not at its final place: it can never be stored.
     StoreLost(Failure),
+    /// This other sidecar has taken it over, and reports what becomes of it.
+    TakenOver(String),
     /// Everybody who was to be notified that it is ready knows.
     Notified,
     /// It was kept as long as it was to be kept.
@@ -171,6 +173,9 @@ impl State {
 
     /// A fact: always a step, sometimes one that changes nothing.
     pub fn report(&self, report: Report) -> Step {
+        if let Report::TakenOver(by) = &report {
+            return self.taken_over(by);
+        }
         match self {
             Self::Starting | Self::Active => self.running(report),
             Self::Ending { then } => self.last_word(then.clone(), report),
@@ -192,6 +197,7 @@ impl State {
                 | Report::Broke { .. }
                 | Report::Stored
                 | Report::StoreLost(_)
+                | Report::TakenOver(_)
                 | Report::Notified
                 | Report::Expired => self.stay(),
             },
@@ -255,6 +261,7 @@ impl State {
             | Report::Broke { .. }
             | Report::Stored
             | Report::StoreLost(_)
+            | Report::TakenOver(_)
             | Report::Notified
             | Report::Expired
             | Report::Removed => notified_of_the_end(self.last_word(Outcome::Complete(Reason::ByItself), report)),
@@ -282,6 +289,7 @@ impl State {
             | Report::DiskLow(_)
             | Report::Stored
             | Report::StoreLost(_)
+            | Report::TakenOver(_)
             | Report::Notified
             | Report::Expired
             | Report::Removed => self.stay(),
@@ -295,7 +303,8 @@ impl State {
                 Step { state: Self::Ended(then.clone()), effects: vec![Effect::Free, Effect::Notify(Event::Ended)] }
             }
             Report::StoreLost(failure) => nothing(Outcome::Failed(failure)),
-            Report::Joined
+            Report::TakenOver(_)
+            | Report::Joined
             | Report::MediaFlowing
             | Report::Health(_)
             | Report::GaveUp(_)
@@ -332,7 +341,21 @@ impl State {
             | Report::Broke { .. }
             | Report::Stored
             | Report::StoreLost(_)
+            | Report::TakenOver(_)
             | Report::Removed => self.stay(),
+        }
+    }
+
+    /// Nobody is notified: that is for whoever has it now.
+    fn taken_over(&self, by: &str) -> Step {
+        let ended =
+            || Self::Ended(Outcome::Failed(Failure::new(ErrorKind::Unavailable, format!("taken over by {by}"))));
+        match self {
+            Self::Starting | Self::Active | Self::Ending { .. } => {
+                Step { state: ended(), effects: vec![Effect::Drain] }
+            }
+            Self::Saving { .. } => Step { state: ended(), effects: vec![] },
+            Self::Ended(_) | Self::Notified(_) | Self::Removing { .. } => self.stay(),
         }
     }
 

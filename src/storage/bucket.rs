@@ -50,10 +50,14 @@ pub struct Bucket {
     pub line: tokio::sync::Semaphore,
     /// How long parts are at least, bytes.
     pub part_size: u64,
+    /// How old what was never sent of a growing file may become; zero: until a part is full.
+    pub max_unsent: std::time::Duration,
     /// For what is read by people: as slowly as they like, while bytes come at all.
     reader: Arc<dyn ObjectStore>,
     /// For the signature of a request that somebody else makes.
     pub s3: Option<AmazonS3>,
+    /// For requests to S3 that the library does not know.
+    pub client: Option<reqwest::Client>,
     /// The region that is signed for.
     pub region: String,
     /// What errors call things.
@@ -94,12 +98,15 @@ impl Bucket {
                 for (key, value) in &s3.metadata {
                     attributes.insert(Attribute::Metadata(key.clone().into()), value.clone().into());
                 }
+                let client = Some(line.bodies.clone());
                 let reader = open_s3(s3, slow, line, false)?;
                 Ok(Self {
                     summed,
                     sums: AtomicBool::new(sums),
                     part_size: s3.part_size,
+                    max_unsent: settings.max_unsent,
                     s3: Some(store.clone()),
+                    client,
                     region: s3.signed_region(),
                     attributes,
                     ..Self::other(store, reader, names, false)
@@ -108,12 +115,12 @@ impl Bucket {
             Target::Gcp(gcp) => {
                 let open = |options| open_gcp(gcp, options, line.clone());
                 let (store, reader, names) = (open(soon)?, open(slow)?, gcp_names(gcp, settings.by_request));
-                Ok(Self::other(store, reader, names, false))
+                Ok(Self { max_unsent: settings.max_unsent, ..Self::other(store, reader, names, false) })
             }
             Target::Azure(azure) => {
                 let open = |options| open_azure(azure, options, line.clone());
                 let (store, reader, names) = (open(soon)?, open(slow)?, azure_names(azure, settings.by_request));
-                Ok(Self::other(store, reader, names, true))
+                Ok(Self { max_unsent: settings.max_unsent, ..Self::other(store, reader, names, true) })
             }
             Target::Local(_) => Err(Error::invalid("storage", "a local folder is no bucket")),
         }
@@ -126,8 +133,10 @@ impl Bucket {
             sums: AtomicBool::new(false),
             line: tokio::sync::Semaphore::new(AT_ONCE),
             part_size: 0,
+            max_unsent: std::time::Duration::ZERO,
             reader: Arc::new(reader),
             s3: None,
+            client: None,
             region: String::new(),
             names,
             attributes: Attributes::new(),
@@ -217,7 +226,12 @@ impl Bucket {
 
     /// The error for people.
     pub fn failed(&self, what: &str, key: &str, e: &object_store::Error) -> Error {
-        explain(&self.names, &format!("{what} {key}"), &chain(e))
+        self.explained(what, key, &chain(e))
+    }
+
+    /// The same of what the store said.
+    pub fn explained(&self, what: &str, key: &str, said: &str) -> Error {
+        explain(&self.names, &format!("{what} {key}"), said)
     }
 }
 

@@ -11,15 +11,19 @@ mod modes;
 mod multipart;
 mod reserved;
 mod settings;
+mod shared;
 mod sign;
 mod stores;
+mod uploads;
 
 pub use content::{Content, Head};
 pub use key::{LONGEST, SEGMENT, check_key, content_type_of};
 pub use modes::{keep_private, make_private};
 pub use multipart::SMALLEST_PART;
 pub use settings::{Azure, Checksum, Gcp, Proxy, S3, Section, Settings, Target};
+pub use shared::{Expected, Version};
 pub use stores::Stores;
+pub use uploads::StoredPart;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -73,6 +77,7 @@ impl Storage {
     /// Refuses what can be no key here: see [`check_key`], and what leads into our own folders. The error names `key`.
     pub fn check_key(&self, key: &str) -> Result<()> {
         check_key(key)?;
+        reserved::check_own(key)?;
         self.check_path(key)
     }
 

@@ -1,6 +1,7 @@
 //! An object in parts: each request tried once. A folder has none: there, files are moved when they are whole.
 
 use std::path::Path as File;
+use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::multipart::PartId;
@@ -31,6 +32,14 @@ impl Storage {
         match &self.backend {
             Backend::Local(_) => 0,
             Backend::Bucket(bucket) => bucket.part_size,
+        }
+    }
+
+    /// How old what was never sent of a growing file may become; `None`: until a part is full.
+    pub fn max_unsent(&self) -> Option<Duration> {
+        match &self.backend {
+            Backend::Local(_) => None,
+            Backend::Bucket(bucket) => Some(bucket.max_unsent).filter(|every| !every.is_zero()),
         }
     }
 
@@ -126,6 +135,11 @@ impl Storage {
         }
         sent
     }
+}
+
+/// What the store itself calls this upload.
+pub(super) fn bare(upload: &str) -> &str {
+    upload.strip_prefix(SUMMED).unwrap_or(upload)
 }
 
 /// By which client this upload goes on, and what the store calls it.

@@ -9,6 +9,21 @@ use crate::error::{Error, Result};
 /// Their names: growing files, the store, letters.
 const NAMES: [&str; 3] = ["spool", "db", "mail"];
 
+/// The first segment of the keys of our own objects, in buckets too.
+const OWN: &str = ".greffier";
+
+/// Refuses a key of our own objects. The error names `key`.
+pub fn check_own(key: &str) -> Result<()> {
+    let decoded = percent_decode_str(key).decode_utf8_lossy();
+    if [key, decoded.as_ref()].iter().any(|key| key.split('/').next() == Some(OWN)) {
+        return Err(Error::invalid(
+            "key",
+            format!("{OWN}/ is greffier's own; begin it with another name, such as recordings/"),
+        ));
+    }
+    Ok(())
+}
+
 /// The folders, wherever the data directory is.
 #[derive(Clone, Debug)]
 pub struct Reserved(Vec<PathBuf>);
@@ -63,6 +78,15 @@ fn folded(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_recording_is_stored_among_our_own_objects() {
+        for key in [".greffier/marks/EG_1.json", ".greffier", "%2egreffier/a.mp4"] {
+            assert!(check_own(key).unwrap_err().message.starts_with("key: .greffier/ is"), "{key}");
+        }
+        check_own("a/.greffier/b.mp4").unwrap();
+        check_own(".greffiers/b.mp4").unwrap();
+    }
 
     #[test]
     fn no_key_leads_into_our_own_folders() {

@@ -15,6 +15,9 @@ use crate::secret::Secret;
 
 /// How long nothing may move unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How old what was never sent of a growing file may become unless told otherwise: with the time that sending takes, a lost node
+/// takes less than 20 s with it.
+const MAX_UNSENT: Duration = Duration::from_secs(15);
 /// What stores without regions accept, and what S3 takes when none is named.
 const REGION: &str = "us-east-1";
 /// S3's smallest and largest part, MiB.
@@ -31,6 +34,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// How long a request of ours may stand still: it goes on as long as bytes move.
     pub timeout: Duration,
+    /// How old what was never sent of a growing file may become, as long as the line carries it; zero: until a part is full.
+    pub max_unsent: Duration,
     /// A request brought it along: whoever sent it does not get this machine's keys, nor what the store says word for word.
     pub by_request: bool,
 }
@@ -62,6 +67,7 @@ pub struct Section {
     prefix: String,
     ca_file: Option<PathBuf>,
     timeout: Option<u32>,
+    max_unsent: Option<u32>,
 }
 
 /// `storage.local`.
@@ -173,7 +179,14 @@ impl Default for Settings {
 impl Settings {
     /// This store, all else as usual.
     pub fn of(target: Target) -> Self {
-        Self { target, prefix: String::new(), ca_file: None, timeout: TIMEOUT, by_request: false }
+        Self {
+            target,
+            prefix: String::new(),
+            ca_file: None,
+            timeout: TIMEOUT,
+            max_unsent: MAX_UNSENT,
+            by_request: false,
+        }
     }
 
     /// What the section `storage` says.
@@ -199,6 +212,7 @@ impl Settings {
             prefix: section.prefix.trim_matches('/').to_owned(),
             ca_file: section.ca_file,
             timeout: section.timeout.map_or(TIMEOUT, |seconds| Duration::from_secs(seconds.into())),
+            max_unsent: section.max_unsent.map_or(MAX_UNSENT, |seconds| Duration::from_secs(seconds.into())),
             ..Self::of(target)
         };
         read.validate()?;

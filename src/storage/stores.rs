@@ -35,6 +35,22 @@ impl Stores {
         &self.usual
     }
 
+    /// Where the marks of unfinished recordings of this mode are: in the configured bucket, which every sidecar knows, or in the
+    /// mode's.
+    pub fn marks_of(&self, mode: Option<&str>) -> Option<Storage> {
+        let of_mode = || mode.and_then(|mode| self.of_modes.get(mode));
+        let storage = Some(&self.usual).filter(|usual| usual.takes_parts()).or_else(of_mode)?;
+        storage.takes_parts().then(|| storage.clone())
+    }
+
+    /// Every place that marks may be in.
+    pub fn marked(&self) -> Vec<Storage> {
+        if self.usual.takes_parts() {
+            return vec![self.usual.clone()];
+        }
+        self.of_modes.values().filter(|storage| storage.takes_parts()).cloned().collect()
+    }
+
     /// Makes a `storage` section that a request brought along ready to be kept. The error names the field.
     pub fn seal(&self, section: &Value) -> Result<Vec<u8>> {
         self.open(section)?;

@@ -259,6 +259,7 @@ impl Supervisor {
                     | Report::Drained { .. }
                     | Report::Broke { .. }
                     | Report::Stored
+                    | Report::TakenOver(_)
                     | Report::StoreLost(_)
                     | Report::Notified
                     | Report::Expired

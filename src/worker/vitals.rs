@@ -66,7 +66,7 @@ mod tests {
         assert_eq!((0..5).find_map(|_| vitals.poll(Some(1))), None);
         assert_eq!(vitals.poll(None).as_deref(), Some("it said nothing for 5 s"));
         vitals.progressed(&Progress::default());
-        let mut speaks = |vitals: &mut Vitals| {
+        let speaks = |vitals: &mut Vitals| {
             vitals.spoke();
             vitals.poll(Some(1))
         };

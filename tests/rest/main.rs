@@ -5,6 +5,7 @@ mod callers;
 mod health;
 mod kept;
 mod life;
+mod lost;
 mod media;
 mod openapi;
 mod rights;

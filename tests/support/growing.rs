@@ -99,8 +99,8 @@ impl Growing {
         let (db, spool, storage) = (self.db.clone(), self.spool.clone(), storage.clone());
         let id = self.recording.id.clone();
         async move {
-            outbox::upload(&db, &spool, &storage, &id).await?;
-            outbox::publish(&db, &spool, &storage, &id).await
+            outbox::upload(&db, &spool, &storage, None, &id).await?;
+            outbox::publish(&db, &spool, &storage, None, &id).await
         }
     }
 
@@ -113,6 +113,21 @@ impl Growing {
         };
         let waited = tokio::time::timeout(std::time::Duration::from_secs(60), wait).await;
         waited.unwrap_or_else(|_| panic!("{} of {parts} parts were sent", self.parts()));
+    }
+
+    /// Returns once the store has so many bytes.
+    pub async fn until_bytes(&self, bytes: u64) {
+        let sent = || {
+            let sent = self.db.checkpoint(&self.recording.id).expect("readable");
+            sent.map_or(0, |sent| sent.parts.iter().map(|part| part.bytes).sum())
+        };
+        let wait = async {
+            while sent() < bytes {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), wait).await;
+        waited.unwrap_or_else(|_| panic!("{} of {bytes} bytes were sent", sent()));
     }
 
     /// How many parts the store has.

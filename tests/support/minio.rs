@@ -89,6 +89,13 @@ impl Minio {
         answer.split("<UploadId>").skip(1).filter_map(|rest| Some(rest.split_once('<')?.0.to_owned())).collect()
     }
 
+    /// Bytes of each part that this upload has, in order.
+    pub fn part_sizes(&self, key: &str, upload: &str) -> Vec<u64> {
+        let answer = self.ask(&format!("/{BUCKET}/{key}?uploadId={}", upload.replace('=', "%3D")));
+        let sizes = answer.split("<Size>").skip(1).filter_map(|rest| rest.split_once('<')?.0.parse().ok());
+        sizes.collect()
+    }
+
     /// When and how often objects were written: the listing of the bucket, as XML.
     pub fn listing(&self) -> String {
         self.ask(&format!("/{BUCKET}?list-type=2"))

@@ -67,6 +67,11 @@ impl Sidecar {
         std::fs::read_to_string(self.folder.path().join("sidecar.log")).unwrap_or_default()
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `http://127.0.0.1:port`.
     pub fn url(&self) -> &str {
         &self.url

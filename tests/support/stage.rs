@@ -191,6 +191,11 @@ impl Stage {
         Self { sidecar, cast, folder, token: token.map(str::to_owned), yaml: yaml.to_owned() }
     }
 
+    /// This sidecar, and what is its own.
+    pub fn of(sidecar: Sidecar, cast: Cast, folder: TempDir, yaml: String) -> Self {
+        Self { sidecar, cast, folder, token: None, yaml }
+    }
+
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         self.call_raw(method, path, body.map(|body| body.to_string())).await
     }

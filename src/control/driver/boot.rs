@@ -11,12 +11,14 @@ use super::left::make_whole;
 use super::recovery::{self, goes_on};
 use super::{Driver, Live};
 use crate::control::admission;
+use crate::control::adopt::lost;
 use crate::control::fact::Fact;
+use crate::control::pending_writes::{PendingWrite, Written};
 use crate::db::Db;
 use crate::error::Result;
 use crate::ids::RecordingId;
 use crate::recorder::{Left, Take};
-use crate::recording::{Recording, State};
+use crate::recording::{Recording, Report, State};
 use crate::spool::{Found, Spool};
 
 impl Driver {
@@ -54,6 +56,23 @@ impl Driver {
             }
         });
         Ok(())
+    }
+
+    /// A recording of another sidecar, which is lost: its file is in the spool or in its storage, or there is none.
+    pub(super) fn take_up(&mut self, recording: Recording) -> Written {
+        let id = recording.id.clone();
+        if !matches!(self.load(&id), Ok(None)) {
+            return Written::already();
+        }
+        self.live.insert(id.clone(), Live::new(recording.clone()));
+        let effects = recording.state.pending();
+        let jobs = self.jobs(&recording, &effects);
+        let written = self.write(PendingWrite::of(recording.clone()).with(jobs, effects));
+        if let State::Ending { then } = &recording.state {
+            let failure = then.failure().cloned().unwrap_or_else(|| lost(None));
+            self.report(&id, Report::Broke { failure, salvaged: None }, None);
+        }
+        written
     }
 
     /// A file that can be appended to: its recording goes on, unless it was stopped meanwhile, or another one of its room began.

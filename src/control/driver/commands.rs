@@ -62,6 +62,10 @@ impl Driver {
                     self.report(&id, Report::RoomClosed(why.clone()), None);
                 }
             }
+            ControlCommand::TakeUp { recording, reply } => {
+                let written = self.take_up(*recording);
+                drop(tokio::spawn(async move { reply.send(written.tried().await) }));
+            }
             ControlCommand::Expire { now, reply } => {
                 let expired = self.db.expired(now, EXPIRED).unwrap_or_default();
                 // Not those whose end the store has not taken yet, or that are on their way out.

@@ -1,0 +1,152 @@
+//! Each recording is a process of its own: what it may do, and what becomes of a recording whose process dies, hangs or grows.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test; figures are printed")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use support::content::{Colour, Recording};
+use support::publisher::{Kind, Publisher};
+use support::server::LiveKit;
+use support::sidecar::Sidecar;
+
+/// The first participant's tone, in Hz.
+const TONE: u32 = 500;
+/// What no variable of a recorder's environment may be called.
+const FORBIDDEN: [&str; 3] = ["SECRET", "LIVEKIT", "S3_"];
+
+/// Processes of the sidecar that record, or wait to: process ids, oldest first.
+fn workers(sidecar: &Sidecar) -> Vec<u32> {
+    let children = Command::new("ps").args(["-o", "pid=", "--ppid", &sidecar.pid().to_string()]).output().unwrap();
+    let text = String::from_utf8(children.stdout).unwrap();
+    let mut pids: Vec<u32> = text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
+    pids.retain(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("worker")));
+    pids
+}
+
+/// The one that has the recording's file open.
+fn worker_of(sidecar: &Sidecar, id: &str) -> u32 {
+    let has_open = |pid: &u32| {
+        let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+        files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|to| to.to_string_lossy().contains(id)))
+    };
+    workers(sidecar).into_iter().find(has_open).expect("a process has the recording's file open")
+}
+
+fn signal(pid: u32, name: &str) {
+    assert!(Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap().success());
+}
+
+/// The holes that are declared, in seconds.
+fn holes(item: &Value) -> Vec<(f64, f64)> {
+    let holes = item["health"]["holes"].as_array().expect("what is missing is declared");
+    assert!(holes.iter().all(|hole| hole["cause"] == "interrupted"), "{item}");
+    holes.iter().map(|hole| (hole["from"].as_f64().unwrap(), hole["to"].as_f64().unwrap())).collect()
+}
+
+/// Every beep of a second that is not declared missing is in the file, where it was said.
+fn nothing_else_is_missing(recording: &Recording, holes: &[(f64, f64)]) {
+    let beeps = recording.audio().beeps(TONE);
+    let phase = beeps.first().unwrap() % 1.0;
+    let inside = |at: &f64| holes.iter().any(|(from, to)| (from - 0.1..to + 1.0).contains(at));
+    let due = (1..).map(|n| phase + f64::from(n)).take_while(|at| *at < recording.duration - 0.5);
+    for at in due.filter(|at| !inside(at)) {
+        assert!(beeps.iter().any(|beep| (beep - at).abs() < 0.05), "no beep at {at}: {beeps:.2?}, {holes:.2?}");
+    }
+}
+
+#[test]
+fn a_recorder_that_is_killed_or_hangs_is_replaced_and_the_file_goes_on() {
+    let server = LiveKit::start();
+    let rooms = [("screen_recording", "seen"), ("transcript", "heard")];
+    let _people = rooms.map(|(_, room)| Publisher::start(Kind::SampleRoom, &server, room, 1, &[]));
+    let sidecar = Sidecar::start(&server);
+    let recordings = rooms.map(|(mode, room)| sidecar.record(room, mode));
+    recordings.iter().for_each(|id| drop(sidecar.until_recorded(id, 6.0)));
+    for (recorded, name) in [(14.0, "KILL"), (28.0, "STOP")] {
+        for id in &recordings {
+            signal(worker_of(&sidecar, id), name);
+        }
+        recordings.iter().for_each(|id| drop(sidecar.until_recorded(id, recorded)));
+    }
+    for ((mode, room), id) in rooms.into_iter().zip(&recordings) {
+        sidecar.stop(room);
+        let item = sidecar.until(id, "saved");
+        assert!(item["error"].is_null(), "{item}");
+        let holes = holes(&item);
+        let lengths: Vec<f64> = holes.iter().map(|(from, to)| to - from).collect();
+        println!("{mode}: holes of {lengths:.2?} s");
+        assert_eq!(holes.len(), 2, "{item}");
+        let recording = Recording::open(Path::new(item["path"].as_str().unwrap()));
+        let reported = item["duration"].as_f64().unwrap();
+        assert!((reported - recording.duration).abs() < 0.2, "{reported} s of {} s", recording.duration);
+        nothing_else_is_missing(&recording, &holes);
+        if recording.video.is_some() {
+            let picture = recording.picture();
+            assert_eq!(picture.who_is_at(picture.whole(), recording.duration - 1.0), Some(Colour::Red));
+        }
+    }
+    assert!(sidecar.log().contains("a recorder died; another one goes on"), "{}", sidecar.log());
+}
+
+#[test]
+fn a_recorder_that_dies_while_it_finishes_its_file_is_replaced() {
+    let server = LiveKit::start();
+    let _person = Publisher::start(Kind::SampleRoom, &server, "end", 1, &[]);
+    let sidecar = Sidecar::start(&server);
+    let id = sidecar.record("end", "screen_recording");
+    sidecar.until_recorded(&id, 5.0);
+    let worker = worker_of(&sidecar, &id);
+    // It cannot finish before it is killed.
+    signal(worker, "STOP");
+    sidecar.stop("end");
+    signal(worker, "KILL");
+    let item = sidecar.until(&id, "saved");
+    let recording = Recording::open(Path::new(item["path"].as_str().unwrap()));
+    let reported = item["duration"].as_f64().unwrap();
+    assert!((reported - recording.duration).abs() < 0.2, "{reported} s of {} s", recording.duration);
+    assert!(recording.duration > 3.0, "{}", recording.duration);
+}
+
+#[test]
+fn a_recorder_knows_no_key_may_start_nothing_and_ends_with_the_sidecar() {
+    let server = LiveKit::start();
+    let _person = Publisher::start(Kind::SampleRoom, &server, "alone", 1, &[]);
+    let mut sidecar = Sidecar::start(&server);
+    let id = sidecar.record("alone", "transcript");
+    sidecar.until_recorded(&id, 2.0);
+    let worker = worker_of(&sidecar, &id);
+    let environment = fs::read_to_string(format!("/proc/{worker}/environ")).unwrap();
+    for word in FORBIDDEN {
+        assert!(!environment.contains(word), "{environment}");
+    }
+    let command = fs::read_to_string(format!("/proc/{worker}/cmdline")).unwrap();
+    assert!(!command.contains("secret"), "{command}");
+    let status = fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    assert_eq!((field("NoNewPrivs:"), field("Seccomp:")), (Some("1"), Some("2")), "{status}");
+    // All of its threads, those of GStreamer too.
+    for thread in fs::read_dir(format!("/proc/{worker}/task")).unwrap().flatten() {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap();
+        assert!(status.contains("Seccomp:\t2"), "{status}");
+    }
+    assert!(!sidecar.log().contains("landlock") && !sidecar.log().contains("seccomp"), "{}", sidecar.log());
+    let all = workers(&sidecar);
+    assert!(all.len() >= 2, "one records, one is spare: {all:?}");
+    sidecar.kill();
+    let gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists() || is_zombie(*pid);
+    let began = Instant::now();
+    while !all.iter().all(gone) {
+        assert!(began.elapsed() < Duration::from_secs(10), "the recorders outlive the sidecar: {all:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn is_zombie(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
