@@ -10,7 +10,7 @@ use greffier::control::new_id;
 use greffier::error::ErrorKind;
 use greffier::ids::RecordingId;
 use greffier::livekit::Server;
-use greffier::recorder::{Progress, Recorder};
+use greffier::recorder::{Job, Progress, Recorder};
 use greffier::recording::{Limit, Limits, Output, Report, Request, VideoSettings};
 use greffier::scene::Layout;
 use greffier::secret::Secret;
