@@ -43,8 +43,6 @@ pub(super) struct Driver {
     orders: mpsc::UnboundedReceiver<Order>,
     events: mpsc::Sender<Event>,
     watch: Watch,
-    /// Tracks that were heard or seen since the last hole.
-    heard: HashSet<TrackId>,
     outage: Option<Outage>,
     /// The signalling link is open.
     signalling: bool,
@@ -83,7 +81,6 @@ impl Driver {
             orders,
             events,
             watch: Watch::default(),
-            heard: HashSet::new(),
             outage: None,
             signalling: true,
             reached: false,
@@ -199,14 +196,8 @@ impl Driver {
         match event {
             PeerEvent::Media(track, codec, mut unit) => {
                 let hole = self.watch.media(unit.arrival, unit.contiguous);
-                if hole.is_some() {
-                    self.heard.clear();
-                }
+                unit.missing = self.watch.own_loss(&track, unit.missing, hole.is_some());
                 self.hole(hole).await;
-                // What everybody lacks is a hole, and nobody's own loss.
-                if self.heard.insert(track.clone()) {
-                    unit.missing = 0;
-                }
                 let now = Instant::now();
                 // Never wait here: the socket must be read.
                 if self.events.try_send(Event::Media { track, codec, unit }).is_err() {

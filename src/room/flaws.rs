@@ -9,6 +9,14 @@ const KEYFRAMES: Duration = Duration::from_secs(1);
 /// So many errors without anything useful between them are no stranger's: the connection itself is broken.
 const TOO_MANY: u32 = 1000;
 
+/// What RTP times are counted from, so that they can be set back: a multiple of 2³². As nanoseconds they must fit 63 bits.
+const BEGIN: u64 = 1 << 44;
+
+/// An RTP time as str0m counts it, from the first one on and modulo 2⁶⁴: a clock that is set back may pass zero.
+pub(super) const fn unwrapped(time: u64) -> u64 {
+    time.wrapping_add(BEGIN)
+}
+
 /// The flaws of a connection, by its m-lines.
 #[derive(Debug)]
 pub(super) struct Flaws<M> {

@@ -15,7 +15,7 @@ use str0m::media::{KeyframeRequestKind, MediaData, Mid};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
-use super::flaws::Flaws;
+use super::flaws::{self, Flaws};
 use super::sockets::{Arrival, Sockets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::TrackId;
@@ -40,8 +40,6 @@ pub(super) enum PeerEvent {
 
 /// A lost audio packet is waited for this long: audio has no retransmission, only reordering.
 const AUDIO_REORDERING: Duration = Duration::from_millis(100);
-/// What RTP times are counted from, so that they can be set back: a multiple of 2³². As nanoseconds they must fit 63 bits.
-const BEGIN: u64 = 1 << 44;
 /// A check of the path goes out this often: its answer tells a quiet room from a path that is cut.
 const CHECKS: Duration = Duration::from_secs(1);
 /// So many checks without an answer, and ICE forgets the path. Whether it is any good is judged elsewhere.
@@ -454,17 +452,15 @@ impl Peer {
             CodecExtra::Av1(extra) => extra.is_keyframe,
             _ => codec == Codec::Opus,
         };
-        // str0m counts from the first time on, modulo 2⁶⁴: a clock that is set back may pass zero.
-        let rtp = data.time.numer().wrapping_add(BEGIN);
+        let rtp = flaws::unwrapped(data.time.numer());
         self.newest.insert(data.mid, rtp);
         let gap = self.flaws.unit(data.mid);
-        let missing = self.flaws.missing(data.mid, **data.seq_range.start(), **data.seq_range.end());
         let unit = Unit {
             data: payload(&data),
             rtp,
             arrival: data.network_time,
             contiguous: data.contiguous && !gap,
-            missing,
+            missing: self.flaws.missing(data.mid, **data.seq_range.start(), **data.seq_range.end()),
             keyframe,
         };
         Some(PeerEvent::Media(track, codec, unit))

@@ -3,7 +3,10 @@
 //! The path is more than ICE: any datagram of the server (RTP, RTCP, the answer to a check) proves it, and the server has
 //! something to send each second. A hole is a time without media though somebody who is not muted was wanted.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
+
+use crate::ids::TrackId;
 
 /// Nothing at all from the server for this long, and the path is taken for cut. Checks go out each second.
 pub(super) const SILENCE: Duration = Duration::from_secs(2);
@@ -61,6 +64,8 @@ pub(super) struct Watch {
     /// Why no media can come.
     down: Option<String>,
     open: Option<Open>,
+    /// Tracks of which something has come since the last hole.
+    since: HashSet<TrackId>,
 }
 
 #[derive(Debug)]
@@ -120,6 +125,14 @@ impl Watch {
             }
             (None, _, _) => None,
         }
+    }
+
+    /// How many of the packets missing before a unit are this track's own loss: what everybody lacks is a hole. `hole`: one ends with it.
+    pub fn own_loss(&mut self, track: &TrackId, missing: u32, hole: bool) -> u32 {
+        if hole {
+            self.since.clear();
+        }
+        if self.since.insert(track.clone()) { 0 } else { missing }
     }
 
     /// Whether somebody who is not muted is to be recorded.
@@ -305,6 +318,14 @@ mod tests {
         let end = again + ms(700);
         assert_eq!(watch.media(end, false), Some(Hole { from: t0, to: end, why: "cut".into() }));
         assert_eq!((watch.finish(end), watch.poll_timeout()), (None, Some(end + SILENCE)));
+    }
+
+    #[test]
+    fn what_everybody_lacks_is_nobodys_own_loss() {
+        let (mut watch, ann, bob) = (Watch::default(), TrackId::new("TR_ann"), TrackId::new("TR_bob"));
+        assert_eq!([&ann, &bob, &ann].map(|track| watch.own_loss(track, 5, false)), [0, 0, 5]);
+        assert_eq!(watch.own_loss(&ann, 90, true), 0);
+        assert_eq!([&bob, &bob, &ann].map(|track| watch.own_loss(track, 90, false)), [0, 90, 90]);
     }
 
     #[test]
