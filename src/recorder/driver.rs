@@ -13,7 +13,7 @@ use super::job::{Job, Last, Reports};
 use super::limits::{LimitEvent, Seen, Watcher};
 use super::losses::Losses;
 use super::precautions::Gate;
-use super::subscription::{unrecorded, wanted};
+use super::subscription::wanted;
 use super::vigil::Vigil;
 use super::{Connection, Progress, metadata, sleep_until};
 use crate::error::ErrorKind;
@@ -151,7 +151,7 @@ impl Driver {
     fn room(&mut self, event: room::Event) {
         match event {
             room::Event::Roster(roster) => {
-                self.note_unrecorded(&roster);
+                self.losses.unrecorded(&roster, &self.gate, self.audio, self.video);
                 let cut = self.director.handle_roster(roster, Instant::now());
                 self.show(cut);
                 self.watch();
@@ -167,7 +167,7 @@ impl Driver {
             room::Event::Report { track, report } => self.pipeline.report(&track, report),
             room::Event::Refused(track, why) => {
                 tracing::warn!(%track, why, "the server refuses this track");
-                self.track_lost(&track, &why);
+                self.losses.track_lost(self.director.roster(), &track, &why);
                 let cut = self.director.undecodable(&track);
                 self.show(cut);
             }
@@ -238,13 +238,12 @@ impl Driver {
             }
             pipeline::Event::Undecodable(track, why) => {
                 tracing::warn!(%track, why, "cannot be decoded");
-                self.track_lost(&track, &why);
+                self.losses.track_lost(self.director.roster(), &track, &why);
                 let cut = self.director.undecodable(&track);
                 self.show(cut);
             }
             pipeline::Event::AudioLost { track, ns } => {
-                let participant = self.whose(&track);
-                self.losses.health.audio_lost(&participant, ns);
+                self.losses.audio_lost(self.director.roster(), &track, ns);
             }
             pipeline::Event::Hole { from_ns, to_ns, cause, why } => {
                 tracing::warn!(from_ns, to_ns, cause = cause.name(), why, "there is a hole in the recording");
@@ -333,7 +332,11 @@ impl Driver {
     fn count_unheard(&mut self, voices: &HashSet<TrackId>) {
         let (left_out, back) = self.vigil.voices(self.director.roster(), voices);
         for track in left_out {
-            self.track_lost(&track, &format!("more than {MOST_VOICES} audio tracks at once"));
+            self.losses.track_lost(
+                self.director.roster(),
+                &track,
+                &format!("more than {MOST_VOICES} audio tracks at once"),
+            );
         }
         back.iter().for_each(|track| self.losses.health.track_back(track.as_str()));
     }
@@ -352,9 +355,11 @@ impl Driver {
         let wanted = if let Connection::Lost(_) = self.connection { &[][..] } else { &self.wanted };
         let microphones = self.vigil.microphones(self.director.roster(), wanted, now);
         let cameras = self.vigil.cameras(self.director.roster(), wanted, now);
-        microphones.iter().for_each(|track| self.track_lost(track, "the microphone is on and has never sent anything"));
+        microphones.iter().for_each(|track| {
+            self.losses.track_lost(self.director.roster(), track, "the microphone is on and has never sent anything")
+        });
         for track in cameras {
-            self.track_lost(&track, "it is on and sends nothing");
+            self.losses.track_lost(self.director.roster(), &track, "it is on and sends nothing");
             self.room.request_keyframe(&track);
         }
     }
@@ -427,29 +432,6 @@ impl Driver {
     fn media_time(&self, at: Instant) -> u64 {
         let since = at.saturating_duration_since(self.start);
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    /// Whose track this is: a name for people.
-    fn whose(&self, track: &TrackId) -> String {
-        let roster = self.director.roster();
-        roster.track(track).map_or_else(|| track.to_string(), |(person, _)| person.name.clone())
-    }
-
-    fn track_lost(&mut self, track: &TrackId, why: &str) {
-        let participant = self.whose(track);
-        self.losses.health.track_lost(track.as_str(), &participant, why);
-    }
-
-    /// Tracks that are not even subscribed to.
-    fn note_unrecorded(&mut self, roster: &room::Roster) {
-        for person in roster.participants() {
-            for track in person.tracks.iter().filter(|track| self.gate.excludes(&track.id)) {
-                self.losses.health.track_lost(track.id.as_str(), &person.name, "its packets ended several recorders");
-            }
-            for (track, why) in unrecorded(person, self.audio, self.video) {
-                self.losses.health.track_lost(track.id.as_str(), &person.name, why);
-            }
-        }
     }
 
     /// Reports what is missing, when that has changed.

@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
+use super::precautions::Gate;
+use super::subscription::unrecorded;
+use crate::ids::TrackId;
 use crate::recording::{Health, Quality};
+use crate::room::Roster;
 
 /// What is missing.
 #[derive(Debug, Default)]
@@ -40,6 +44,27 @@ impl Losses {
         Some(self.health.clone())
     }
 
+    /// This much of a track's audio is not in the file, nanoseconds.
+    pub fn audio_lost(&mut self, roster: &Roster, track: &TrackId, ns: u64) {
+        self.health.audio_lost(&whose(roster, track), ns);
+    }
+
+    /// This track is not shown or heard.
+    pub fn track_lost(&mut self, roster: &Roster, track: &TrackId, why: &str) {
+        self.health.track_lost(track.as_str(), &whose(roster, track), why);
+    }
+
+    /// Tracks that are not even subscribed to.
+    pub fn unrecorded(&mut self, roster: &Roster, gate: &Gate, audio: bool, video: bool) {
+        for person in roster.participants() {
+            let excluded = person.tracks.iter().filter(|track| gate.excludes(&track.id));
+            let excluded = excluded.map(|track| (track, "its packets ended several recorders"));
+            for (track, why) in unrecorded(person, audio, video).into_iter().chain(excluded) {
+                self.health.track_lost(track.id.as_str(), &person.name, why);
+            }
+        }
+    }
+
     /// Counts the time below full quality up to now.
     fn count(&mut self, now: Instant) {
         if let Some(since) = &mut self.degraded {
@@ -48,6 +73,11 @@ impl Losses {
             self.health.degraded_ns = self.health.degraded_ns.saturating_add(ns);
         }
     }
+}
+
+/// Whose track this is: a name for people.
+fn whose(roster: &Roster, track: &TrackId) -> String {
+    roster.track(track).map_or_else(|| track.to_string(), |(person, _)| person.name.clone())
 }
 
 #[cfg(test)]

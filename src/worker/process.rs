@@ -36,6 +36,9 @@ const INHERITED: &[&str] = &[
 ];
 /// And whatever begins like this.
 const PREFIXES: &[&str] = &["GST_", "XDG_", "FONTCONFIG_", "ORC_", "MALLOC_"];
+/// How glibc keeps memory, unless the operator says otherwise: a recording's many threads would each keep what they have freed.
+const ALLOCATOR: &[(&str, &str)] =
+    &[("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
 /// Words of a worker that wait to be heard.
 const WORDS: usize = 256;
 
@@ -198,6 +201,7 @@ fn spawn(program: &PathBuf, arguments: &[OsString]) -> io::Result<Child> {
         .args([VERB, &std::process::id().to_string()])
         .args(arguments)
         .env_clear()
+        .envs(ALLOCATOR.iter().copied())
         .envs(inherited)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
