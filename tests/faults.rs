@@ -343,9 +343,9 @@ fn a_process_that_stands_still_goes_on_and_says_for_how_long() {
     let sidecar = Sidecar::start(&server);
     let id = sidecar.record("still", "screen_recording");
     std::thread::sleep(Duration::from_secs(5));
-    sidecar.signal("STOP");
+    sidecar.signal_all("STOP");
     std::thread::sleep(STILL);
-    sidecar.signal("CONT");
+    sidecar.signal_all("CONT");
     std::thread::sleep(Duration::from_secs(12));
     sidecar.stop("still");
     let item = sidecar.until(&id, "saved");

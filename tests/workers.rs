@@ -20,22 +20,13 @@ const TONE: u32 = 500;
 /// What no variable of a recorder's environment may be called.
 const FORBIDDEN: [&str; 3] = ["SECRET", "LIVEKIT", "S3_"];
 
-/// Processes of the sidecar that record, or wait to: process ids, oldest first.
-fn workers(sidecar: &Sidecar) -> Vec<u32> {
-    let children = Command::new("ps").args(["-o", "pid=", "--ppid", &sidecar.pid().to_string()]).output().unwrap();
-    let text = String::from_utf8(children.stdout).unwrap();
-    let mut pids: Vec<u32> = text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect();
-    pids.retain(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("worker")));
-    pids
-}
-
 /// The one that has the recording's file open.
 fn worker_of(sidecar: &Sidecar, id: &str) -> u32 {
     let has_open = |pid: &u32| {
         let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
         files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|to| to.to_string_lossy().contains(id)))
     };
-    workers(sidecar).into_iter().find(has_open).expect("a process has the recording's file open")
+    sidecar.workers().into_iter().find(has_open).expect("a process has the recording's file open")
 }
 
 fn signal(pid: u32, name: &str) {
@@ -136,7 +127,7 @@ fn a_recorder_knows_no_key_may_start_nothing_and_ends_with_the_sidecar() {
         assert!(status.contains("Seccomp:\t2"), "{status}");
     }
     assert!(!sidecar.log().contains("landlock") && !sidecar.log().contains("seccomp"), "{}", sidecar.log());
-    let all = workers(&sidecar);
+    let all = sidecar.workers();
     assert!(all.len() >= 2, "one records, one is spare: {all:?}");
     sidecar.kill();
     let gone = |pid: &u32| !Path::new(&format!("/proc/{pid}")).exists() || is_zombie(*pid);

@@ -82,7 +82,11 @@ async fn record(job: Job, out: &Out) {
                     voice.progress(progress.borrow().clone());
                     return voice.last(last);
                 }
-                Some((_, report)) => voice.report(report),
+                Some((_, report)) => {
+                    // First the figures: whoever hears of it looks for them.
+                    voice.progress(progress.borrow_and_update().clone());
+                    voice.report(report);
+                }
                 None => return,
             },
             Ok(()) = progress.changed() => voice.progress(progress.borrow_and_update().clone()),

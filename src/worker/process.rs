@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
@@ -39,6 +40,8 @@ const PREFIXES: &[&str] = &["GST_", "XDG_", "FONTCONFIG_", "ORC_", "MALLOC_"];
 /// How glibc keeps memory, unless the operator says otherwise: a recording's many threads would each keep what they have freed.
 const ALLOCATOR: &[(&str, &str)] =
     &[("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+/// A recording that begins has the machine to itself for so long, before the next spare worker is started.
+const SETTLED: Duration = Duration::from_secs(1);
 /// Words of a worker that wait to be heard.
 const WORDS: usize = 256;
 
@@ -98,7 +101,11 @@ impl Workers {
             Some(worker) => worker,
             None => self.open().await?,
         };
-        self.keep_spare();
+        let workers = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(SETTLED).await;
+            workers.keep_spare();
+        });
         Ok(worker)
     }
 

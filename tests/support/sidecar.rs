@@ -68,8 +68,27 @@ impl Sidecar {
     }
 
     /// Its process.
-    pub fn pid(&self) -> u32 {
+    fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Processes of it that record, or wait to.
+    pub fn workers(&self) -> Vec<u32> {
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &self.pid().to_string()]).output();
+        let children = String::from_utf8(children.expect("ps is installed").stdout).expect("numbers");
+        let is_worker = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("worker"))
+        };
+        children.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(is_worker).collect()
+    }
+
+    /// Sends this signal to it and to all who record for it.
+    pub fn signal_all(&self, name: &str) {
+        self.signal(name);
+        for pid in self.workers() {
+            let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
+            assert!(sent.expect("kill is installed").success(), "{name} could not be sent to {pid}");
+        }
     }
 
     /// `http://127.0.0.1:port`.
