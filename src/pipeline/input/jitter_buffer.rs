@@ -166,7 +166,10 @@ impl JitterBuffer {
         if let Some((expected, end)) = self.expected {
             // Behind its successor: the decoder has passed it. A clock that was set back has its audio after it.
             if unit.rtp < expected && time + length <= end {
-                steps.push(AudioStep::Lost(length.unsigned_abs()));
+                // Something else of that RTP time was heard: a server ends a track with such a packet of silence.
+                if self.recent.iter().filter(|(rtp, _)| *rtp == unit.rtp).count() < 2 {
+                    steps.push(AudioStep::Lost(length.unsigned_abs()));
+                }
                 return;
             }
             // Cut so that it is in step again: what lies over what was said is not heard. Smaller cuts repair a drift.
@@ -184,7 +187,8 @@ impl JitterBuffer {
                 absent -= length;
                 steps.push(AudioStep::Conceal(time - length, length));
             }
-            if absent > 0 {
+            // A server that ends a track leaves a number out, and a lost packet or two is what a decoder conceals.
+            if absent > span(CONCEALABLE, 48_000) {
                 steps.push(AudioStep::Lost(absent.unsigned_abs()));
             }
         }
