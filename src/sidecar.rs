@@ -1,6 +1,5 @@
 //! Assembly: builds every part in order, runs them, stops them in reverse.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,10 +68,9 @@ impl Sidecar {
         let address =
             listener.local_addr().map_err(|e| Error::new(ErrorKind::Internal, format!("listen: no address: {e}")))?;
         // A store that does not answer now may do so later: recordings wait in the spool.
-        let storage = Storage::open(&config.storage, &config.data_dir)?;
+        let stores = stores(config)?;
         let example = format!("{}/a.mp4", config.policy.output_folder);
-        storage.check_key(&example).map_err(|e| e.at("recording.output_folder"))?;
-        let stores = Stores::new(storage, of_modes(config)?, &config.data_dir, Sealer::new(&config.server.api_secret));
+        stores.usual().check_key(&example).map_err(|e| e.at("recording.output_folder"))?;
         let base = config.api.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         let sharer = Sharer::new(&config.server.api_secret, &base);
         let bus = config.redis.clone().map(Bus::start);
@@ -206,10 +204,12 @@ fn keep_private(data_dir: &Path) -> Result<()> {
     ["db", "spool", "mail"].iter().try_for_each(|own| storage::make_private(&data_dir.join(own))).map_err(failed)
 }
 
-/// The storages that modes have of their own.
-fn of_modes(config: &Config) -> Result<HashMap<String, Storage>> {
+/// The storages of this configuration: the one for everything, and those that modes have of their own.
+pub fn stores(config: &Config) -> Result<Stores> {
     let open = |settings| Storage::open(settings, &config.data_dir);
-    config.mode_storages.iter().map(|(mode, settings)| Ok((mode.clone(), open(settings)?))).collect()
+    let modes = config.mode_storages.iter().map(|(mode, settings)| Ok((mode.clone(), open(settings)?)));
+    let (storage, modes) = (open(&config.storage)?, modes.collect::<Result<_>>()?);
+    Ok(Stores::new(storage, modes, &config.data_dir, Sealer::new(&config.server.api_secret)))
 }
 
 /// Keeps a machine from taking more while a recording on it does not keep up, for ever.

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use greffier::ids::{ParticipantId, TrackId};
 use greffier::media::{Codec, Unit, vp9};
 use greffier::pipeline::{Event, Pipeline};
@@ -184,8 +185,7 @@ fn play(
                 Some(bomb) if bombs => (bomb, true),
                 Some(_) | None => (&stream.sane[at], at == 0),
             };
-            let (rtp, arrival) = (*clock * 3000, Instant::now());
-            let unit = Unit { data: data.clone().into(), rtp, arrival, contiguous: true, missing: 0, keyframe };
+            let unit = unit(data.clone().into(), *clock * 3000, keyframe);
             pipeline.push(&stream.track, unit);
         }
         *clock += 1;
@@ -250,26 +250,12 @@ fn many_of_the_largest_frames_are_bounded_together() {
             let stream = [&vp8, &vp9][n % 2];
             let at = clock as usize % stream.len();
             let data = stream[at].clone().into();
-            let unit = Unit {
-                data,
-                rtp: clock * 18_000,
-                arrival: Instant::now(),
-                contiguous: true,
-                missing: 0,
-                keyframe: at == 0,
-            };
+            let unit = unit(data, clock * 18_000, at == 0);
             pipeline.push(&guest(*n), unit);
         }
         let at = clock as usize % small.len();
         let data = small[at].clone().into();
-        let unit = Unit {
-            data,
-            rtp: clock * 18_000,
-            arrival: Instant::now(),
-            contiguous: true,
-            missing: 0,
-            keyframe: at == 0,
-        };
+        let unit = unit(data, clock * 18_000, at == 0);
         pipeline.push(&camera, unit);
         clock += 1;
         std::thread::sleep(Duration::from_millis(200));
@@ -357,4 +343,9 @@ fn bombs_cost_little_and_lose_only_their_own_picture() {
     let last =
         std::iter::from_fn(|| events.blocking_recv()).find(|e| matches!(e, Event::Drained { .. } | Event::Broke(_)));
     assert!(matches!(last, Some(Event::Drained { .. })), "{last:?}");
+}
+
+/// One frame that arrives now, with nothing missing before it.
+fn unit(data: Bytes, rtp: u64, keyframe: bool) -> Unit {
+    Unit { data, rtp, arrival: Instant::now(), contiguous: true, missing: 0, keyframe }
 }

@@ -266,15 +266,7 @@ fn a_killed_sidecar_goes_on_with_its_recordings_at_the_next_start() {
         for ((from, to), away) in holes.iter().zip(&away) {
             assert!(to - from < away + 4.0, "{holes:?} for {away:?}");
         }
-        // Every beep of a second that is not missing is in the file, where it was said.
-        let beeps = recording.audio().beeps(TONE);
-        let phase = beeps.first().unwrap() % 1.0;
-        let inside = |at: &f64| holes.iter().any(|(from, to)| (from - 0.1..to + 1.0).contains(at));
-        let due: Vec<f64> =
-            (1..).map(|n| phase + f64::from(n)).take_while(|at| *at < recording.duration - 0.5).collect();
-        for at in due.iter().filter(|at| !inside(at)) {
-            assert!(beeps.iter().any(|beep| (beep - at).abs() < 0.05), "no beep at {at}: {beeps:.2?}, {holes:.2?}");
-        }
+        recording.lacks_only(TONE, &holes);
         if recording.video.is_some() {
             let picture = recording.picture();
             assert_eq!(picture.who_is_at(picture.whole(), recording.duration - 1.0), Some(Colour::Red));

@@ -1,6 +1,5 @@
 //! `greffier recover`: finishes recordings of a sidecar that was lost with its disk, from what is in the bucket.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use crate::recording::Recording;
 use crate::sealing::Sealer;
 use crate::sidecar::{self, Sidecar};
 use crate::spool::Spool;
-use crate::storage::{Storage, Stores};
+use crate::storage::Stores;
 
 /// How long storing and notifying may take.
 const GRACE: Duration = Duration::from_secs(6 * 3600);
@@ -56,7 +55,7 @@ pub fn run(args: RecoverArgs) -> Result<()> {
 }
 
 async fn recover(args: &RecoverArgs, config: &Config) -> Result<()> {
-    let stores = stores(config)?;
+    let stores = sidecar::stores(config)?;
     if stores.marked().is_empty() {
         let why = "no bucket is configured; recordings in a local folder are lost with their disk";
         return Err(Error::invalid("storage", why));
@@ -139,13 +138,6 @@ async fn finish(config: &Config) -> Result<()> {
     let timeouts = Timeouts { grace: GRACE, ..Timeouts::default() };
     let sidecar = Sidecar::start(&config, sidecar::livekit(&config), timeouts).await?;
     sidecar.stop(AtClose::Stop).await
-}
-
-fn stores(config: &Config) -> Result<Stores> {
-    let open = |settings| Storage::open(settings, &config.data_dir);
-    let modes = config.mode_storages.iter().map(|(mode, settings)| Ok((mode.clone(), open(settings)?)));
-    let modes = modes.collect::<Result<HashMap<_, _>>>()?;
-    Ok(Stores::new(open(&config.storage)?, modes, &config.data_dir, Sealer::new(&config.server.api_secret)))
 }
 
 fn is_silent(found: &FoundMark, now: Timestamp, silent_for: Duration) -> bool {

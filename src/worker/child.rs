@@ -1,6 +1,7 @@
 //! The worker's side: one recorder, what it says goes to standard output, what it is to do comes from standard input.
 
 use std::io::{self, BufRead, Read as _, Write as _};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
@@ -15,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::livekit::{Access, TokenSource, Tokens};
 use crate::recorder::{self, Left, Precautions, Progress, Recorder, Resume, Take, finish_interrupted};
-use crate::recording::{Failure, Report};
+use crate::recording::{Container, Failure, Report};
 
 /// How often a worker with nothing to tell says that it is alive.
 const ALIVE: Duration = Duration::from_secs(1);
@@ -128,11 +129,7 @@ async fn start(
 }
 
 /// How a file goes on; nothing when there is none yet. The last word when it cannot be appended to.
-fn reopen(
-    container: crate::recording::Container,
-    path: &std::path::Path,
-    earlier: Earlier,
-) -> std::result::Result<Option<Resume>, Report> {
+fn reopen(container: Container, path: &Path, earlier: Earlier) -> std::result::Result<Option<Resume>, Report> {
     let Earlier { started_at, health, why } = earlier;
     if let Ok(Some(take)) = Take::reopen(container, path, &AtomicU64::new(0)) {
         return Ok(Some(Resume { take, started_at, health, why }));

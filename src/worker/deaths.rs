@@ -34,11 +34,10 @@ pub(super) enum Verdict {
 /// The deaths of one recording's workers.
 #[derive(Debug, Default)]
 pub(super) struct Deaths {
-    lately: VecDeque<Instant>,
+    /// When each died lately, since a track was excluded last, and which tracks were new then.
+    lately: VecDeque<(Instant, HashSet<TrackId>)>,
     /// Tracks of the present worker, with the moment when they came to their decoders.
     attached: Vec<(TrackId, Instant)>,
-    /// Which were new when each worker died, since a track was excluded last.
-    suspects: VecDeque<HashSet<TrackId>>,
 }
 
 impl Deaths {
@@ -50,23 +49,20 @@ impl Deaths {
 
     /// The worker died.
     pub fn died(&mut self, now: Instant) -> Verdict {
-        while self.lately.front().is_some_and(|then| now.saturating_duration_since(*then) >= WINDOW) {
+        while self.lately.front().is_some_and(|(then, _)| now.saturating_duration_since(*then) >= WINDOW) {
             self.lately.pop_front();
-            self.suspects.pop_front();
         }
         let new = self.attached.drain(..).filter(|(_, since)| now.saturating_duration_since(*since) < PROBATION);
         let new: Vec<_> = new.map(|(track, _)| track).collect();
-        self.lately.push_back(now);
-        self.suspects.push_back(new.iter().cloned().collect());
+        self.lately.push_back((now, new.iter().cloned().collect()));
         let deaths = self.lately.len();
         if deaths >= HOPELESS {
             return Verdict::Finish;
         }
         // The newest of those that were new each time.
-        let each_time = |track: &&TrackId| self.suspects.iter().rev().take(SUSPICIOUS).all(|of| of.contains(*track));
-        let exclude = new.iter().rev().find(each_time).filter(|_| self.suspects.len() >= SUSPICIOUS).cloned();
+        let each_time = |track: &&TrackId| self.lately.iter().rev().take(SUSPICIOUS).all(|(_, of)| of.contains(*track));
+        let exclude = new.iter().rev().find(each_time).filter(|_| deaths >= SUSPICIOUS).cloned();
         if exclude.is_some() {
-            self.suspects.clear();
             self.lately.clear();
         }
         let pause = if deaths >= SUSPICIOUS && exclude.is_none() { PAUSE } else { Duration::ZERO };

@@ -236,10 +236,7 @@ impl Supervisor {
                 });
             }
             FromWorker::Progress(progress) => {
-                vitals.progressed(&progress);
-                if self.draining {
-                    vitals.draining();
-                }
+                vitals.progressed(self.draining);
                 self.started_at = self.started_at.or(progress.started_at);
                 let _ = self.progress.send(progress);
             }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::recorder::Progress;
-
 /// How often this is looked at.
 pub(super) const POLL: Duration = Duration::from_secs(1);
 /// So many looks in a row without a word: it hangs. They are counted, because a machine that stood still held us up as well.
@@ -28,9 +26,9 @@ impl Vitals {
         self.silent = 0;
     }
 
-    /// Its recorder published these figures: it does so twice a second.
-    pub fn progressed(&mut self, _: &Progress) {
-        (self.silent, self.stale, self.records) = (0, 0, true);
+    /// Its recorder published figures: it does so twice a second, until it is `draining`.
+    pub fn progressed(&mut self, draining: bool) {
+        (self.silent, self.stale, self.records) = (0, 0, !draining);
     }
 
     /// It was ordered to end: finishing a file may take long, and its figures are another's concern.
@@ -65,14 +63,14 @@ mod tests {
         let mut vitals = Vitals::default();
         assert_eq!((0..5).find_map(|_| vitals.poll(Some(1))), None);
         assert_eq!(vitals.poll(None).as_deref(), Some("it said nothing for 5 s"));
-        vitals.progressed(&Progress::default());
+        vitals.progressed(false);
         let speaks = |vitals: &mut Vitals| {
             vitals.spoke();
             vitals.poll(Some(1))
         };
         assert_eq!((0..15).find_map(|_| speaks(&mut vitals)), None);
         assert_eq!(speaks(&mut vitals).as_deref(), Some("its recorder stood still for 15 s"));
-        vitals.progressed(&Progress::default());
+        vitals.progressed(false);
         vitals.draining();
         assert_eq!((0..100).find_map(|_| speaks(&mut vitals)), None, "a long file may take long to finish");
         assert!(vitals.poll(Some(MOST_MEMORY + 1)).unwrap().contains("2048 MiB"));

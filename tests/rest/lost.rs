@@ -81,6 +81,15 @@ impl World {
         self.machine_by(&self.minio.url())
     }
 
+    /// What a machine recorded that was lost once everything was sent: its id and key.
+    fn lost(&self) -> (String, String) {
+        let machine = self.machine();
+        let (id, key) = machine.record("daily");
+        self.until_sent(&key);
+        machine.lose();
+        (id, key)
+    }
+
     fn machine_by(&self, endpoint: &str) -> Machine {
         let runtime = Runtime::new().unwrap();
         let (cast, folder, yaml) = (Cast::default(), tempfile::tempdir().unwrap(), self.yaml(endpoint));
@@ -209,10 +218,7 @@ fn whoever_comes_back_leaves_what_was_taken_over() {
 #[test]
 fn a_person_recovers_it_with_the_command_line() {
     let world = World::new();
-    let lost = world.machine();
-    let (id, key) = lost.record("daily");
-    world.until_sent(&key);
-    lost.lose();
+    let (id, key) = world.lost();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("greffier.yaml");
     let own = "livekit: { url: 'ws://127.0.0.1:1', api_key: key, api_secret: secret }\nlisten: 127.0.0.1:0\n";
@@ -241,10 +247,7 @@ fn a_person_recovers_it_with_the_command_line() {
 #[test]
 fn without_room_on_the_disk_the_film_is_a_fragmented_one() {
     let world = World::new();
-    let lost = world.machine();
-    let (id, key) = lost.record("daily");
-    world.until_sent(&key);
-    lost.lose();
+    let (id, key) = world.lost();
     let folder = tempfile::tempdir().unwrap();
     let full = Gauge::new(|| Ok(FreeSpace { free: 0, total: 1 << 40 }));
     let (db, spool) = (Db::open(folder.path()).unwrap(), Spool::open(folder.path()).unwrap().measured_by(full));

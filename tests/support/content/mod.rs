@@ -33,6 +33,17 @@ impl Recording {
         Self { path: path.to_owned(), video, audio, duration }
     }
 
+    /// Every beep of a second that is in none of these times (from, to; seconds) is in the file, where it was said.
+    pub fn lacks_only(&self, tone: u32, holes: &[(f64, f64)]) {
+        let beeps = self.audio().beeps(tone);
+        let phase = beeps.first().expect("a beep") % 1.0;
+        let inside = |at: &f64| holes.iter().any(|(from, to)| (from - 0.1..to + 1.0).contains(at));
+        let due = (1..).map(|n| phase + f64::from(n)).take_while(|at| *at < self.duration - 0.5);
+        for at in due.filter(|at| !inside(at)) {
+            assert!(beeps.iter().any(|beep| (beep - at).abs() < 0.05), "no beep at {at}: {beeps:.2?}, {holes:.2?}");
+        }
+    }
+
     /// Decodes every picture. Panics when there is no video or a picture is broken.
     pub fn picture(&self) -> Picture {
         picture::decode(&self.path, self.video.as_ref().expect("the file has a video stream"))
