@@ -80,7 +80,9 @@ pids+=("$greffier")
 wait_for "greffier serve" "$out/greffier.log" curl -fs "http://127.0.0.1:$api/health"
 echo "http://127.0.0.1:$api, data in $out/data"
 
-cpu() { awk '{ print $14 + $15 }' "/proc/$greffier/stat"; } # ticks of user + sys
+tree() { echo "$greffier"; pgrep -P "$greffier"; } # the sidecar and its recorders, each a process of its own
+cpu() { for pid in $(tree); do cat "/proc/$pid/stat"; done | awk '{ sum += $14 + $15 } END { print sum }'; } # ticks of user + sys
+memory() { for pid in $(tree); do cat "/proc/$pid/smaps_rollup"; done | awk '/^Pss:/ { sum += $2 } END { print int(sum / 1024) }'; }
 
 say "POST /api/v1.0/rooms/$room/start-recording/"
 before=$(cpu)
@@ -96,7 +98,7 @@ for second in $(seq "$seconds"); do
     kill -0 "$greffier" 2>/dev/null || fail "greffier ended" "$out/greffier.log"
 done
 after=$(cpu)
-rss=$(awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$greffier/status")
+pss=$(memory)
 
 say "POST /api/v1.0/rooms/$room/stop-recording/"
 curl -sS --fail-with-body -X POST "http://127.0.0.1:$api/api/v1.0/rooms/$room/stop-recording/" || fail "the recording did not stop" "$out/greffier.log"
@@ -146,8 +148,8 @@ say "Done"
 echo "video      $video"
 echo "audio      $audio, loudest sample $loud dB"
 echo "length     $length s"
-awk -v t="$((after - before))" -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v r="$rss" \
-    'BEGIN { printf "cost       %.2f core (CPU seconds per second of media, whole process), %d MB at most\n", t / hz / s, r }'
+awk -v t="$((after - before))" -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v m="$pss" \
+    'BEGIN { printf "cost       %.2f core (CPU seconds per second of media, all its processes), %d MB (PSS, at the end)\n", t / hz / s, m }'
 echo "recording  $file"
 echo "a frame    $out/frame.png"
 echo "email      $letter"

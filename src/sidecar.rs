@@ -245,6 +245,7 @@ pub fn livekit(config: &Config) -> Launcher {
         "/proc/self/exe".into(),
         config.logging.arguments().map(Into::into).into(),
         config.server.access(),
+        config.recorder_memory,
     );
     Box::new(move |launch| workers.record(launch))
 }

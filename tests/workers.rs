@@ -74,6 +74,44 @@ fn a_recorder_that_is_killed_or_hangs_is_replaced_and_the_file_goes_on() {
     assert!(sidecar.log().contains("a recorder died; another one goes on"), "{}", sidecar.log());
 }
 
+/// What ends recorders is not in reach of a test: this one kills them whenever the track comes.
+#[test]
+fn a_track_that_ends_three_recorders_is_left_out_and_the_others_go_on() {
+    let server = LiveKit::start();
+    let _people = Publisher::start(Kind::SampleRoom, &server, "poison", 2, &[]);
+    let sidecar = Sidecar::start_with(&server, &[("GREFFIER_LOGGING_LEVEL", "debug")]);
+    let id = sidecar.record("poison", "transcript");
+    sidecar.until_recorded(&id, 4.0);
+    let given = |log: &str| -> Vec<String> {
+        let tracks = log.lines().filter(|line| line.contains("a recorder is given a track"));
+        tracks.map(|line| line.rsplit("track=").next().unwrap().to_owned()).collect()
+    };
+    let poison = given(&sidecar.log()).swap_remove(0);
+    // An accident first: what has been decoded for long is not suspected.
+    for deaths in 1..=4 {
+        sidecar.until_logged(|log| given(log).iter().filter(|track| **track == poison).count() >= deaths);
+        signal(worker_of(&sidecar, &id), "KILL");
+    }
+    sidecar.until_logged(|log| log.contains("this track is not recorded any more"));
+    sidecar.until_recorded(&id, 15.0);
+    sidecar.stop("poison");
+    let item = sidecar.until(&id, "saved");
+    assert!(item["error"].is_null(), "{item}");
+    assert!(item["health"]["interruptions"].as_u64() >= Some(1), "{item}");
+    assert!(!holes(&item).is_empty());
+    let [flaw] = &item["health"]["tracks"].as_array().unwrap()[..] else { panic!("one track is left out: {item}") };
+    assert_eq!(flaw["track"], poison.as_str());
+    assert_eq!((&flaw["reason"], &flaw["recovered"]), (&"its packets ended several recorders".into(), &false.into()));
+    let recording = Recording::open(Path::new(item["path"].as_str().unwrap()));
+    let audio = recording.audio();
+    let heard = [Colour::Red, Colour::Green].map(|who| audio.beeps(who.tone().unwrap()));
+    let lately = heard.map(|beeps| beeps.iter().filter(|at| **at > recording.duration - 4.0).count());
+    assert!(
+        lately.contains(&0) && lately.iter().sum::<usize>() >= 3,
+        "one is left out, the other is heard: {lately:?}"
+    );
+}
+
 #[test]
 fn a_recorder_that_dies_while_it_finishes_its_file_is_replaced() {
     let server = LiveKit::start();

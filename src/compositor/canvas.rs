@@ -1,6 +1,7 @@
 //! The persistent I420 picture.
 
 use super::colour::Yuv;
+use super::frame::Frame;
 use crate::scene::{Rect, Size};
 
 /// A whole picture as one run of bytes: Y, then U, then V, each tightly packed (stride = width, width/2, width/2).
@@ -9,6 +10,9 @@ pub struct Canvas {
     size: Size,
     bytes: Vec<u8>,
 }
+
+/// Of what is dimmed so many eighths are left.
+const LEFT: i32 = 3;
 
 /// One plane, writable.
 pub(super) struct PlaneMut<'a> {
@@ -45,6 +49,24 @@ impl Canvas {
         Some([self.bytes[y * w + x], self.bytes[chroma], self.bytes[chroma + w * h / 4]])
     }
 
+    /// Shows this picture darker and paler: what is no more. False when it has another size, or is not whole.
+    pub(super) fn dim(&mut self, frame: &Frame<'_>) -> bool {
+        let (w, h) = (self.size.width.index(), self.size.height.index());
+        if !frame.is_whole() || (frame.width as usize, frame.height as usize) != (w, h) {
+            return false;
+        }
+        let sides = [(w, 16), (w / 2, 128), (w / 2, 128)];
+        for ((to, from), (width, neutral)) in self.planes_mut().into_iter().zip(&frame.planes).zip(sides) {
+            let rows = to.data.chunks_exact_mut(to.stride).zip(from.data.chunks(from.stride));
+            for (to, from) in rows {
+                for (to, from) in to.iter_mut().zip(from.iter().take(width)) {
+                    *to = dimmed(*from, neutral);
+                }
+            }
+        }
+        true
+    }
+
     pub(super) fn planes_mut(&mut self) -> [PlaneMut<'_>; 3] {
         let stride = self.size.width.index();
         let luma = stride * self.size.height.index();
@@ -69,4 +91,9 @@ impl Canvas {
             }
         }
     }
+}
+
+/// Nearer to this neutral value.
+fn dimmed(value: u8, neutral: i32) -> u8 {
+    u8::try_from(neutral + (i32::from(value) - neutral) * LEFT / 8).unwrap_or(value)
 }

@@ -105,11 +105,14 @@ impl Compositor {
         }
     }
 
-    /// Shows an empty page with this line in its middle, until there is a scene to be shown.
-    pub fn card(&mut self, line: &str) {
+    /// Shows a page with this line in its middle, until there is a scene to be shown. `behind` it, dimmed, a picture of the
+    /// canvas' size; else it is empty.
+    pub fn card(&mut self, line: &str, behind: Option<Frame<'_>>) {
         self.slots.clear();
         let size = self.canvas.size();
-        self.canvas.fill(size.rect(), colour::page(self.theme));
+        if !behind.is_some_and(|frame| self.canvas.dim(&frame)) {
+            self.canvas.fill(size.rect(), colour::page(self.theme));
+        }
         if let Some(label) = label::label(&mut self.typesetter, line, size) {
             let (x, y) = (label.width.centred_in(size.width), label.height.centred_in(size.height));
             label.blend(&mut self.canvas, x, y);

@@ -30,6 +30,9 @@ pub struct Feature {
 /// How long a sidecar may be silent unless told otherwise: longer than a machine takes to start again.
 const ADOPT_AFTER: Duration = Duration::from_secs(600);
 
+/// A film of a few people takes half of it.
+const LEAST_MEMORY: u64 = 256 << 20;
+
 /// The section `recording` as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -67,6 +70,8 @@ pub(super) struct LimitsSection {
     #[serde(deserialize_with = "percentage")]
     disk_warning: Option<u32>,
     disk_reserve: Option<u64>,
+    #[serde(deserialize_with = "memory")]
+    pub recorder_memory: Option<u64>,
 }
 
 impl Recording {
@@ -110,6 +115,16 @@ impl LimitsSection {
     pub fn disk(&self) -> DiskMarks {
         DiskMarks { warning: self.disk_warning.unwrap_or(DiskMarks::default().warning), reserve: self.disk_reserve }
     }
+}
+
+/// Bytes that a recorder may take.
+fn memory<'de, D: Deserializer<'de>>(value: D) -> std::result::Result<Option<u64>, D::Error> {
+    checked(value, |bytes: Option<u64>| match bytes {
+        Some(few) if few < LEAST_MEMORY => {
+            Err(format!("{few} bytes are less than a recording takes; use at least {LEAST_MEMORY} (256 MiB)"))
+        }
+        bytes => Ok(bytes),
+    })
 }
 
 /// The first part of keys, without slashes around.

@@ -56,6 +56,8 @@ pub struct Config {
     pub mode_storages: BTreeMap<String, storage::Settings>,
     /// What holds for every recording.
     pub policy: Policy,
+    /// `limits.recorder_memory`: a recorder that takes more bytes is replaced; none: the usual limit.
+    pub recorder_memory: Option<u64>,
     /// `limits`: when a recording ends by itself.
     pub limits: Limits,
     /// `recording`: whether there are recordings, links, storage events.

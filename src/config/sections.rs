@@ -93,6 +93,7 @@ impl Sections {
             worker_classes,
             mode_storages,
             policy,
+            recorder_memory: self.limits.recorder_memory,
             limits: self.limits.read(),
             feature,
             health_port: self.health_port,

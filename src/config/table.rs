@@ -166,6 +166,7 @@ pub const TABLE: &[Entry] = &[
     Entry::new("limits.empty_room_timeout", Length, "", "end a recording after the room has been empty for this long").unset("no limit"),
     Entry::new("limits.warning", Length, "60s", "notify the room this long before max_duration"),
     Entry::new("limits.disk_warning", Number, "15", "log a warning while less than this percentage of data_dir's disk is free"),
+    Entry::new("limits.recorder_memory", Number, "", "a recorder that takes more bytes than this is replaced by another one, which goes on").unset("2 GiB"),
     Entry::new("limits.disk_reserve", Number, "", "bytes of data_dir's disk that stay free: recordings end before")
         .unset("256 MiB, less on a small disk"),
     // Storage.

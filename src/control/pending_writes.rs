@@ -66,6 +66,13 @@ impl PendingWrite {
         (self.change.jobs, self.effects) = (jobs, effects);
         self
     }
+
+    /// Tells whoever waits that it is written.
+    pub fn answer(self) {
+        for waiting in self.waiting {
+            let _ = waiting.send(Ok(()));
+        }
+    }
 }
 
 impl Change {
@@ -115,17 +122,14 @@ impl PendingWrites {
         Some(next)
     }
 
-    /// The store took it: whoever waits is answered, and what follows from it may be done.
+    /// The store took it: what follows from it may be done, and whoever waits is to be answered once it is
+    /// ([`PendingWrite::answer`]).
     pub fn written(&mut self) -> Option<PendingWrite> {
         self.writing = false;
         if self.refused.take().is_some() {
             tracing::info!("database writes succeed again");
         }
-        let mut write = self.queue.pop_front()?;
-        for waiting in write.waiting.drain(..) {
-            let _ = waiting.send(Ok(()));
-        }
-        Some(write)
+        self.queue.pop_front()
     }
 
     /// The store did not take it: it is to be written again after a while, and whoever waits is answered. Gives the
@@ -182,6 +186,7 @@ impl Written {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use jiff::Timestamp;
     use proptest::prelude::*;
 
@@ -221,10 +226,23 @@ mod tests {
         assert_eq!(writes.newest(&RecordingId::new("b")).unwrap().recording.share_generation, 2);
         for n in 1..=2 {
             assert_eq!(writes.next().unwrap().recording.share_generation, n);
-            assert!(writes.written().is_some());
+            writes.written().unwrap().answer();
         }
         assert_eq!(later.tried().await, Ok(()));
         assert!(writes.is_empty() && !writes.is_writing());
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_answered_when_what_follows_has_been_done() {
+        let mut writes = PendingWrites::default();
+        let written = writes.push(change("a", 0));
+        let mut tried = std::pin::pin!(written.tried());
+        assert!(writes.next().is_some());
+        let write = writes.written().unwrap();
+        // Who is answered may ask for what follows at once, from another thread.
+        assert!(tried.as_mut().now_or_never().is_none(), "the outbox has not been woken yet");
+        write.answer();
+        assert_eq!(tried.await, Ok(()));
     }
 
     proptest! {

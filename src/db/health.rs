@@ -14,6 +14,7 @@ pub(super) struct HealthRow {
     tracks: Vec<TrackFlawRow>,
     degraded_ns: u64,
     dropped_frames: u64,
+    interruptions: u32,
     given_up: Vec<String>,
 }
 
@@ -39,7 +40,7 @@ impl HealthRow {
     }
 
     pub(super) fn of(health: &Health) -> Self {
-        let Health { holes, lost_audio, tracks, degraded_ns, dropped_frames, given_up } = health.clone();
+        let Health { holes, lost_audio, tracks, degraded_ns, dropped_frames, interruptions, given_up } = health.clone();
         let hole = |Hole { from_ns, to_ns, cause, why }| HoleRow { from_ns, to_ns, cause: cause.name().into(), why };
         let flaw =
             |TrackFlaw { track, participant, why, recovered }| TrackFlawRow { track, participant, why, recovered };
@@ -49,12 +50,13 @@ impl HealthRow {
             tracks: tracks.into_iter().map(flaw).collect(),
             degraded_ns,
             dropped_frames,
+            interruptions,
             given_up,
         }
     }
 
     pub(super) fn health(self) -> Health {
-        let Self { holes, lost_audio_ns, tracks, degraded_ns, dropped_frames, given_up } = self;
+        let Self { holes, lost_audio_ns, tracks, degraded_ns, dropped_frames, interruptions, given_up } = self;
         // A later version may know more causes; the hole is there all the same.
         let cause = |name: &str| HoleCause::named(name).unwrap_or(HoleCause::Connection);
         let hole = |HoleRow { from_ns, to_ns, cause: name, why }| Hole { from_ns, to_ns, cause: cause(&name), why };
@@ -66,6 +68,7 @@ impl HealthRow {
             tracks: tracks.into_iter().map(flaw).collect(),
             degraded_ns,
             dropped_frames,
+            interruptions,
             given_up,
         }
     }

@@ -22,11 +22,6 @@ pub fn key(job: &Job) -> Vec<u8> {
     key
 }
 
-/// What the keys of this recording's jobs begin with.
-pub fn prefix(recording: &RecordingId) -> Vec<u8> {
-    format!("{recording}\0").into_bytes()
-}
-
 /// The row of this job.
 pub fn encode(job: &Job) -> Result<Vec<u8>, String> {
     row::versioned(&JobRow::of(job))

@@ -174,16 +174,7 @@ impl Db {
 
     /// Every job, lanes together and in order. Those that cannot be read are set aside.
     pub fn jobs(&self) -> Result<Vec<Job>> {
-        self.jobs_from(&[])
-    }
-
-    /// The jobs of this recording.
-    pub fn jobs_of(&self, id: &RecordingId) -> Result<Vec<Job>> {
-        self.jobs_from(&job::prefix(id))
-    }
-
-    fn jobs_from(&self, prefix: &[u8]) -> Result<Vec<Job>> {
-        let rows = |trees: &Trees| trees.jobs.scan_prefix(prefix).collect::<std::result::Result<Vec<_>, _>>();
+        let rows = |trees: &Trees| trees.jobs.iter().collect::<std::result::Result<Vec<_>, _>>();
         let rows = self.store.read(rows).map_err(unreadable)?;
         Ok(rows.into_iter().filter_map(|(key, row)| self.readable(Kind::Job, &key, &row, job::decode)).collect())
     }

@@ -27,6 +27,7 @@ pub fn health(health: &Health) -> Value {
         "tracks": tracks.collect::<Vec<_>>(),
         "degraded_seconds": seconds(health.degraded_ns),
         "dropped_frames": health.dropped_frames,
+        "interruptions": health.interruptions,
         "given_up": health.given_up,
     })
 }

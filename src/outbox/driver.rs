@@ -9,10 +9,10 @@ use tokio::task::{Id, JoinSet};
 
 use super::clock::Clock;
 use super::schedule::{Schedule, Settled};
-use super::writer::{Write, Writer, Written};
+use super::writer::{Write, Writer};
 use super::{Completion, Notice, OutboxCommand, Perform};
 use crate::error::{Attempt, Error, ErrorKind, Undelivered};
-use crate::recording::{Job, Report, Task};
+use crate::recording::{Event, Job, Report, Task};
 
 pub(super) struct Driver {
     /// By which the store learns what became of jobs.
@@ -42,6 +42,7 @@ impl Driver {
                         let now = self.clock.now();
                         jobs.into_iter().for_each(|job| self.schedule.add(job, now));
                     }
+                    Some(OutboxCommand::Done(job)) => self.write(Write::Done(job)),
                     Some(OutboxCommand::Notified(reply)) => self.waiting.push(reply),
                     Some(OutboxCommand::Delivered(notice, reply)) => self.awaited.push((notice, reply)),
                     None => break,
@@ -55,7 +56,7 @@ impl Driver {
                         self.settle(&job, attempt);
                     }
                 }
-                Some(written) = self.writer.next() => self.written(written),
+                Some(written) = self.writer.next() => self.written(&written),
                 () = sleep(wait) => {}
             }
             if !self.schedule.is_telling() && !self.schedule.is_writing() {
@@ -67,7 +68,7 @@ impl Driver {
         }
         self.writer.close();
         while let Some(written) = self.writer.next().await {
-            self.written(written);
+            self.written(&written);
         }
     }
 
@@ -123,6 +124,12 @@ impl Driver {
             (Task::Upload, Some(_)) => return self.write(Write::GivenUp(job)),
             // What cannot be removed is left behind, and has been said above.
             (Task::Remove { .. }, _) => Report::Removed,
+            // With the last email goes that they have all gone: a crash in between would leave that unsaid for ever.
+            (Task::Notify { event: Event::Ended, to, .. }, None)
+                if to.is_notification() && !self.schedule.has_notifications(&id) =>
+            {
+                Report::Notified
+            }
             (Task::Notify { .. }, None) => return self.write(Write::Done(job)),
             (Task::Notify { to, .. }, Some(error)) => {
                 let report = Report::GaveUp(format!("{}: {}", to.kind(), error.message));
@@ -139,14 +146,8 @@ impl Driver {
         self.writer.write(write);
     }
 
-    fn written(&mut self, Written { write, notifies }: Written) {
+    fn written(&mut self, write: &Write) {
         self.schedule.written(write.job(), self.clock.now());
-        match write {
-            Write::Done(Job { recording, task: Task::Notify { to, .. }, .. }) if to.is_notification() && !notifies => {
-                let _ = self.completions.send(Completion { recording, report: Report::Notified, done: None });
-            }
-            Write::Done(_) | Write::GivenUp(_) | Write::Postpone(_) => {}
-        }
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Outbox {
 #[derive(Debug)]
 enum OutboxCommand {
     Perform(Vec<Job>),
+    /// To be taken out of the store: nobody knows its recording any more.
+    Done(Job),
     /// To be answered once nobody is to be notified of anything any more.
     Notified(oneshot::Sender<()>),
     /// To be answered once this notice does not wait any more.
@@ -91,6 +93,11 @@ impl Outbox {
     /// These jobs are in the store: perform them.
     pub fn wake(&self, jobs: Vec<Job>) {
         let _ = self.commands.send(OutboxCommand::Perform(jobs));
+    }
+
+    /// This job, of which a [`Completion`] told, belongs to no recording any more: takes it out of the store.
+    pub fn done(&self, job: Job) {
+        let _ = self.commands.send(OutboxCommand::Done(job));
     }
 
     /// Waits until nobody is to be notified of anything any more, but for those who did not answer several times.

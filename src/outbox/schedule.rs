@@ -154,6 +154,15 @@ impl Schedule {
         self.is_here(&(QueueKey { recording: recording.clone(), name: to.name() }, event.rank()))
     }
 
+    /// Somebody is still to be sent what makes a recording [`Notified`](crate::recording::Report::Notified).
+    pub fn has_notifications(&self, recording: &RecordingId) -> bool {
+        let queues = self.queues.iter().filter(|(queue, _)| queue.recording == *recording);
+        queues.flat_map(|(_, jobs)| jobs.values()).any(|Waiting { job, .. }| match &job.task {
+            Task::Notify { to, .. } => to.is_notification(),
+            Task::Upload | Task::Publish | Task::Remove { .. } => false,
+        })
+    }
+
     fn is_here(&self, (queue, rank): &(QueueKey, u8)) -> bool {
         self.queues.get(queue).is_some_and(|jobs| jobs.contains_key(rank))
     }

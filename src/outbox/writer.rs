@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use crate::db::{Change, Db};
 use crate::error::Result;
-use crate::recording::{Job, Task};
+use crate::recording::Job;
 
 /// What became of a job.
 #[derive(Clone, Debug)]
@@ -26,18 +26,10 @@ impl Write {
     }
 }
 
-/// A write is over.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub write: Write,
-    /// Notifications of its recording are still in the store, as far as is known.
-    pub notifies: bool,
-}
-
 /// The way to the writer.
 pub(super) struct Writer {
     writes: mpsc::UnboundedSender<Write>,
-    written: mpsc::UnboundedReceiver<Written>,
+    written: mpsc::UnboundedReceiver<Write>,
 }
 
 impl Writer {
@@ -60,46 +52,29 @@ impl Writer {
     }
 
     /// The next write that is over; none once it is closed and everything is written. May be dropped and called again.
-    pub async fn next(&mut self) -> Option<Written> {
+    pub async fn next(&mut self) -> Option<Write> {
         self.written.recv().await
     }
 }
 
 /// The store is let go before it is said that nothing more comes.
-async fn run(written: mpsc::UnboundedSender<Written>, db: Db, mut writes: mpsc::UnboundedReceiver<Write>) {
+async fn run(written: mpsc::UnboundedSender<Write>, db: Db, mut writes: mpsc::UnboundedReceiver<Write>) {
     while let Some(write) = writes.recv().await {
         let (db, job) = (db.clone(), write.clone());
         let done = tokio::task::spawn_blocking(move || keep(&db, &job)).await;
-        let notifies = match done {
-            Ok(Ok(notifies)) => notifies,
-            Ok(Err(error)) => {
-                // Then the next process does it once more.
-                tracing::error!(%error, "the result of a job cannot be saved");
-                true
-            }
-            Err(error) => {
-                tracing::error!(%error, "writing what became of a job broke");
-                true
-            }
-        };
-        let _ = written.send(Written { write, notifies });
-    }
-}
-
-/// Whether notifications of the job's recording are left afterwards.
-fn keep(db: &Db, write: &Write) -> Result<bool> {
-    match write {
-        Write::Postpone(job) => db.postpone(job).map(|()| true),
-        Write::Done(job) | Write::GivenUp(job) => {
-            db.commit(Change { done: &[job], ..Change::default() })?;
-            Ok(db.jobs_of(&job.recording)?.iter().any(is_notification))
+        match done {
+            Ok(Ok(())) => {}
+            // Then the next process does it once more.
+            Ok(Err(error)) => tracing::error!(%error, "the result of a job cannot be saved"),
+            Err(error) => tracing::error!(%error, "writing what became of a job broke"),
         }
+        let _ = written.send(write);
     }
 }
 
-fn is_notification(job: &Job) -> bool {
-    match &job.task {
-        Task::Notify { to, .. } => to.is_notification(),
-        Task::Upload | Task::Publish | Task::Remove { .. } => false,
+fn keep(db: &Db, write: &Write) -> Result<()> {
+    match write {
+        Write::Postpone(job) => db.postpone(job),
+        Write::Done(job) | Write::GivenUp(job) => db.commit(Change { done: &[job], ..Change::default() }),
     }
 }

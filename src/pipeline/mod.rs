@@ -40,6 +40,7 @@ use command::EngineCommand;
 use engine::Engine;
 use input::decoder::Surroundings;
 use stats::Counters;
+use video::card::Card;
 use video::painter::{Outlet, Painter, PainterCommand};
 
 /// What the pipeline tells its owner.
@@ -128,7 +129,7 @@ impl Pipeline {
     }
 
     /// Goes on with a recording that was interrupted, in its file: `take` says where it ends. Recording time zero is `start`, long
-    /// ago. The time between is silence, and a card with a line of text.
+    /// ago. The time between is silence, and a card with a line of text over the last picture.
     pub fn resume(
         output: &Output,
         path: PathBuf,
@@ -153,11 +154,16 @@ impl Pipeline {
         events: UnboundedSender<Event>,
     ) -> Result<Self> {
         Self::prepare()?;
-        let (take, card) = further.unzip();
+        let (take, line) = further.unzip();
         let clock = match &take {
             None => RecordingClock::new(start),
             Some(take) => RecordingClock::of_take(take.begins_at(start), take.begin()),
         };
+        let card = |line| {
+            let picture = take.as_ref().and_then(Take::picture).cloned();
+            Card { line, file: path.clone(), picture }
+        };
+        let card = line.map(card);
         let (commands, to_engine) = channel();
         let file = output::File::open(output, path.clone(), take.as_ref(), commands.clone())?;
         Self::with(file, output, path, (clock, card), (commands, to_engine), events)
@@ -168,7 +174,7 @@ impl Pipeline {
         file: output::File,
         output: &Output,
         path: PathBuf,
-        (clock, card): (RecordingClock, Option<String>),
+        (clock, card): (RecordingClock, Option<Card>),
         (commands, to_engine): (Sender<EngineCommand>, Receiver<EngineCommand>),
         events: UnboundedSender<Event>,
     ) -> Result<Self> {

@@ -71,7 +71,7 @@ impl Driver {
             None => (Pipeline::start(&output, job.path.clone(), start, event_sender)?, wall),
             Some(resume) => {
                 let so_far = u64::try_from(now.duration_since(start).as_nanos()).unwrap_or(u64::MAX);
-                losses = Losses::after(resume.health(wall, so_far));
+                losses = Losses::after(resume.health(wall, so_far), so_far);
                 watcher = watcher.after(resume.take.begins_at(start), pipeline::length(&job.path));
                 let further = (resume.take.clone(), resume.card(wall));
                 (Pipeline::resume(&output, job.path.clone(), start, further, event_sender)?, resume.started_at)
@@ -151,7 +151,7 @@ impl Driver {
     fn room(&mut self, event: room::Event) {
         match event {
             room::Event::Roster(roster) => {
-                self.losses.unrecorded(&roster, &self.gate, self.audio, self.video);
+                self.losses.roster(&roster, &self.gate, self.audio, self.video);
                 let cut = self.director.handle_roster(roster, Instant::now());
                 self.show(cut);
                 self.watch();
@@ -200,6 +200,7 @@ impl Driver {
     fn media(&mut self, track: &TrackId, codec: Codec, unit: Unit) {
         // What was on its way when we unsubscribed is not ours any more.
         let Some(wanted) = self.wanted.iter().find(|w| w.track == *track) else { return };
+        self.losses.came(self.director.roster(), track, self.media_time(Instant::now()));
         if self.vigil.sent(track, Instant::now()) {
             self.losses.health.track_back(track.as_str());
         }

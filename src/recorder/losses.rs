@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use super::awaited::{Awaited, Gap};
 use super::precautions::Gate;
 use super::subscription::unrecorded;
 use crate::ids::TrackId;
-use crate::recording::{Health, Quality};
+use crate::recording::{Health, HoleCause, Quality};
 use crate::room::Roster;
 
 /// What is missing.
@@ -17,14 +18,26 @@ pub(super) struct Losses {
     dropped_before: u64,
     /// As it was reported last.
     reported: Health,
+    /// What has not come since the recording goes on.
+    expected: Option<Awaited>,
     /// Since when the video is of less than full quality.
     degraded: Option<Instant>,
 }
 
 impl Losses {
-    /// Of a recording that lacks this already.
-    pub fn after(health: Health) -> Self {
-        Self { dropped_before: health.dropped_frames, health, ..Self::default() }
+    /// Of a recording that lacks this already, and goes on at this recording time, nanoseconds.
+    pub fn after(health: Health, since_ns: u64) -> Self {
+        let expected = Some(Awaited::new(since_ns));
+        Self { dropped_before: health.dropped_frames, health, expected, ..Self::default() }
+    }
+
+    /// Media of this track came, at this recording time, nanoseconds.
+    pub fn came(&mut self, roster: &Roster, track: &TrackId, at_ns: u64) {
+        match self.expected.as_mut().map_or(Gap::Nothing, |awaited| awaited.came(track, at_ns)) {
+            Gap::Nothing => {}
+            Gap::Hole { from, to } => self.health.hole(from, to, HoleCause::Interrupted, "nothing had come yet"),
+            Gap::Audio { ns } => self.audio_lost(roster, track, ns),
+        }
     }
 
     /// The video is of this quality from now on.
@@ -54,8 +67,11 @@ impl Losses {
         self.health.track_lost(track.as_str(), &whose(roster, track), why);
     }
 
-    /// Tracks that are not even subscribed to.
-    pub fn unrecorded(&mut self, roster: &Roster, gate: &Gate, audio: bool, video: bool) {
+    /// Who is in the room: some tracks are not even subscribed to.
+    pub fn roster(&mut self, roster: &Roster, gate: &Gate, audio: bool, video: bool) {
+        if let Some(awaited) = &mut self.expected {
+            awaited.roster(roster);
+        }
         for person in roster.participants() {
             let excluded = person.tracks.iter().filter(|track| gate.excludes(&track.id));
             let excluded = excluded.map(|track| (track, "its packets ended several recorders"));

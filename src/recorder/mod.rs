@@ -1,5 +1,6 @@
 //! One room and one pipeline, and the task that owns both.
 
+mod awaited;
 mod director;
 mod driver;
 mod job;

@@ -46,6 +46,7 @@ impl Resume {
         let (from, to) = (clock(self.ended_at()), clock(now));
         let why = format!("{} ({from} – {to} UTC)", self.why);
         health.hole(self.take.whole().max(0).unsigned_abs(), now_ns, HoleCause::Interrupted, &why);
+        health.interruptions = health.interruptions.saturating_add(1);
         health
     }
 

@@ -22,6 +22,9 @@ pub struct Health {
     pub degraded_ns: u64,
     /// Video frames left out because the machine could not keep up.
     pub dropped_frames: u64,
+    /// How often what recorded had ended and another one went on in the same file: it has one take more than that.
+    #[serde(default)]
+    pub interruptions: u32,
     /// Jobs that will not be tried again: what, and why.
     pub given_up: Vec<String>,
 }
@@ -83,6 +86,11 @@ pub struct Notable {
 }
 
 impl Hole {
+    /// Long enough that people would miss it.
+    pub const fn is_notable(&self) -> bool {
+        self.to_ns - self.from_ns >= NOTABLE_NS
+    }
+
     /// How much of a larger hole it explains: a process that stood still could neither receive nor write meanwhile.
     fn weight(&self) -> u64 {
         let length = self.to_ns - self.from_ns;
@@ -206,7 +214,7 @@ impl Health {
 
     /// What whoever watches would miss, when there is something.
     pub fn notable(&self) -> Option<Notable> {
-        let holes: Vec<_> = self.holes.iter().filter(|hole| hole.to_ns - hole.from_ns >= NOTABLE_NS).collect();
+        let holes: Vec<_> = self.holes.iter().filter(|hole| hole.is_notable()).collect();
         let quiet = self.lost_audio.iter().filter(|(_, ns)| **ns >= NOTABLE_NS);
         let unseen = self.tracks.iter().filter(|flaw| !flaw.recovered);
         let notable = Notable {

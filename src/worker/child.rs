@@ -108,7 +108,7 @@ async fn start(
     out: &Out,
     reports: mpsc::UnboundedSender<(RecordingId, Report)>,
 ) -> std::result::Result<Recorder, Report> {
-    let Job { id, request, site, path, earlier, excluded, cautious } = job;
+    let Job { id, request, site, path, memory: _, earlier, excluded, cautious } = job;
     let resume = match earlier {
         None => None,
         Some(earlier) => {

@@ -26,6 +26,8 @@ pub(super) struct Job {
     pub path: PathBuf,
     /// The file is there already, and goes on.
     pub earlier: Option<Earlier>,
+    /// Bytes that the worker may take.
+    pub memory: u64,
     /// Tracks that are not recorded: those who did ended with them.
     pub excluded: Vec<TrackId>,
     /// One track is attached after the other, so that it is known which of them ends a worker.

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::VERB;
 use super::message::{FromWorker, LONGEST, ToWorker};
 use super::supervisor;
-use super::vitals::resident;
+use super::vitals::{MOST_MEMORY, resident};
 use crate::control::{Launch, Running};
 use crate::livekit::Access;
 
@@ -51,6 +51,8 @@ pub struct Workers(Arc<Shared>);
 
 struct Shared {
     access: Access,
+    /// Bytes that each may take.
+    memory: u64,
     spawner: std::sync::mpsc::Sender<oneshot::Sender<io::Result<Child>>>,
     spare: Mutex<Option<JoinHandle<Option<Worker>>>>,
 }
@@ -63,9 +65,10 @@ pub(super) struct Worker {
 }
 
 impl Workers {
-    /// Workers of `program`, which is this one, started with [`VERB`], our process and `arguments`; they join by `access`. A first spare one is
+    /// Workers of `program`, which is this one, started with [`VERB`], our process and `arguments`; they join by `access`, and may take
+    /// `memory` bytes each, 2 GiB unless it is said. A first spare one is
     /// started. Must be called within a tokio runtime.
-    pub fn start(program: PathBuf, arguments: Vec<OsString>, access: Access) -> Self {
+    pub fn start(program: PathBuf, arguments: Vec<OsString>, access: Access, memory: Option<u64>) -> Self {
         let (spawner, requests) = std::sync::mpsc::channel::<oneshot::Sender<io::Result<Child>>>();
         // A thread of its own, which lives as long as the process does: a worker dies with the thread that started it.
         std::thread::spawn(move || {
@@ -76,7 +79,8 @@ impl Workers {
                 }
             }
         });
-        let workers = Self(Arc::new(Shared { access, spawner, spare: Mutex::new(None) }));
+        let workers =
+            Self(Arc::new(Shared { access, memory: memory.unwrap_or(MOST_MEMORY), spawner, spare: Mutex::new(None) }));
         workers.keep_spare();
         workers
     }
@@ -88,6 +92,10 @@ impl Workers {
 
     pub(super) fn access(&self) -> &Access {
         &self.0.access
+    }
+
+    pub(super) fn memory(&self) -> u64 {
+        self.0.memory
     }
 
     /// One that is ready for a job.

@@ -12,7 +12,6 @@ use rustix::process::{Resource, Rlimit, Signal, getppid, set_parent_process_deat
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
 use super::message::Job;
-use super::vitals::MOST_MEMORY;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Programs, libraries, fonts, certificates and how names are looked up; never a configuration of ours.
@@ -51,6 +50,9 @@ const NAMED: &[&str] =
 /// Below the home directory.
 const AT_HOME: &[&str] = &[".fonts", ".local/share/fonts", ".cache/fontconfig", ".config/fontconfig"];
 
+/// Open files, sockets among them: a large room takes a tenth of it.
+const FILES: u64 = 4096;
+
 /// System calls that no recording needs, and whoever took one over would.
 const REFUSED: &[i64] = &[
     libc::SYS_execve,
@@ -88,18 +90,22 @@ pub(super) fn bind(parent: i32) -> Result<()> {
         return Err(Error::new(ErrorKind::Unavailable, "the sidecar is gone"));
     }
     rustix::thread::set_no_new_privs(true).map_err(|e| failed("no_new_privs", e))?;
-    let limit = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
-    // A core would hold what was said. Memory is watched; this is for what grows faster than anybody looks.
-    for (resource, most) in [(Resource::Core, 0), (Resource::Data, 2 * MOST_MEMORY)] {
-        if let Err(error) = setrlimit(resource, limit(most)) {
-            tracing::warn!(?resource, %error, "a limit of the worker cannot be set");
-        }
-    }
+    // A core would hold what was said.
+    limit(Resource::Core, 0);
     Ok(())
+}
+
+fn limit(resource: Resource, most: u64) {
+    if let Err(error) = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }) {
+        tracing::warn!(?resource, %error, "a limit of the worker cannot be set");
+    }
 }
 
 /// From now on it sees its own recording only. Called before there are threads: each inherits it.
 pub(super) fn enter(job: &Job) {
+    limit(Resource::Nofile, FILES);
+    // Memory is watched; this is for what grows faster than anybody looks.
+    limit(Resource::Data, job.memory.saturating_mul(2));
     if let Err(error) = see_only(job) {
         tracing::warn!(%error, "the worker is not kept from other files (landlock)");
     }

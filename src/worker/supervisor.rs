@@ -58,6 +58,7 @@ pub(super) fn start(workers: Workers, launch: Launch) -> Supervised {
         request,
         site: workers.access().site.clone(),
         path,
+        memory: workers.memory(),
         earlier: earlier.clone(),
         excluded: Vec::new(),
         cautious: false,
@@ -210,7 +211,7 @@ impl Supervisor {
                         worker.tell(&ToWorker::Drain).await;
                     }
                 },
-                _ = poll.tick() => if let Some(why) = vitals.poll(worker.memory()) {
+                _ = poll.tick() => if let Some(why) = vitals.poll(worker.memory(), self.job.memory) {
                     worker.end().await;
                     return End::Died(why);
                 },
@@ -237,10 +238,14 @@ impl Supervisor {
             }
             FromWorker::Progress(progress) => {
                 vitals.progressed(self.draining);
-                self.started_at = self.started_at.or(progress.started_at);
+                // A file that nothing is in yet begins with the worker that writes to it.
+                self.started_at = self.started_at.filter(|_| self.flowing).or(progress.started_at);
                 let _ = self.progress.send(progress);
             }
-            FromWorker::Attached(track) => self.deaths.attached(track, Instant::now()),
+            FromWorker::Attached(track) => {
+                tracing::debug!(%track, "a recorder is given a track");
+                self.deaths.attached(track, Instant::now());
+            }
             FromWorker::Report(last @ (Report::Drained { .. } | Report::Broke { .. })) => return Some(last),
             FromWorker::Report(report) => {
                 match &report {

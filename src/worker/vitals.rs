@@ -8,7 +8,7 @@ pub(super) const POLL: Duration = Duration::from_secs(1);
 const SILENT: u32 = 5;
 /// So many looks in a row without new figures while media should flow: its recorder hangs.
 const STALE: u32 = 15;
-/// A worker larger than this is replaced, bytes: a recording takes a fifth of it on the worst of days.
+/// A worker larger than this is replaced unless told otherwise, bytes: a recording takes a fifth of it on the worst of days.
 pub(super) const MOST_MEMORY: u64 = 2 << 30;
 
 /// What was seen of a worker.
@@ -36,12 +36,12 @@ impl Vitals {
         self.records = false;
     }
 
-    /// Another look, with the memory it takes, bytes. The reason why it must be replaced, if it must.
-    pub fn poll(&mut self, memory: Option<u64>) -> Option<String> {
+    /// Another look, with the memory it takes and may take, bytes. The reason why it must be replaced, if it must.
+    pub fn poll(&mut self, memory: Option<u64>, most: u64) -> Option<String> {
         self.silent += 1;
         self.stale += u32::from(self.records);
         match memory {
-            Some(bytes) if bytes > MOST_MEMORY => Some(format!("it took {} MiB of memory", bytes >> 20)),
+            Some(bytes) if bytes > most => Some(format!("it took {} MiB of memory", bytes >> 20)),
             Some(_) | None if self.silent > SILENT => Some(format!("it said nothing for {SILENT} s")),
             Some(_) | None if self.stale > STALE => Some(format!("its recorder stood still for {STALE} s")),
             Some(_) | None => None,
@@ -61,19 +61,19 @@ mod tests {
     #[test]
     fn who_says_nothing_or_stands_still_or_grows_is_replaced() {
         let mut vitals = Vitals::default();
-        assert_eq!((0..5).find_map(|_| vitals.poll(Some(1))), None);
-        assert_eq!(vitals.poll(None).as_deref(), Some("it said nothing for 5 s"));
+        assert_eq!((0..5).find_map(|_| vitals.poll(Some(1), 9)), None);
+        assert_eq!(vitals.poll(None, 9).as_deref(), Some("it said nothing for 5 s"));
         vitals.progressed(false);
         let speaks = |vitals: &mut Vitals| {
             vitals.spoke();
-            vitals.poll(Some(1))
+            vitals.poll(Some(1), 9)
         };
         assert_eq!((0..15).find_map(|_| speaks(&mut vitals)), None);
         assert_eq!(speaks(&mut vitals).as_deref(), Some("its recorder stood still for 15 s"));
         vitals.progressed(false);
         vitals.draining();
         assert_eq!((0..100).find_map(|_| speaks(&mut vitals)), None, "a long file may take long to finish");
-        assert!(vitals.poll(Some(MOST_MEMORY + 1)).unwrap().contains("2048 MiB"));
+        assert!(vitals.poll(Some(MOST_MEMORY + 1), MOST_MEMORY).unwrap().contains("2048 MiB"));
     }
 
     #[test]

@@ -122,6 +122,11 @@ fn flashes(made: &Made) {
     all_there("flashes", made, found, 0.5);
     let between = times.iter().filter(|at| (made.left + 0.1..5.4).contains(*at)).count();
     assert_eq!(between, 0, "the card is one frame that lasts");
+    let card = times.iter().position(|at| *at > made.left - 0.02).expect("a frame begins where the first take ends");
+    let corner = judged.luma(20, 20);
+    let (last, behind) = (f64::from(corner[card - 1]), f64::from(corner[card]));
+    assert!(last > 40.0, "there is something to be seen: {last}");
+    assert!((behind - last * 3.0 / 8.0).abs() < 6.0, "the last picture, dimmed: {last} → {behind}");
 }
 
 #[test]

@@ -38,6 +38,7 @@ async fn what_is_missing_is_told_and_kept() {
             ],
             "degraded_seconds": 0.0,
             "dropped_frames": 0,
+            "interruptions": 0,
             "given_up": [],
         })
     );
@@ -45,6 +46,7 @@ async fn what_is_missing_is_told_and_kept() {
     assert_eq!(status, 200);
     let page = page.to_string();
     assert!(page.contains("3.0 s are missing from this recording"), "{page}");
+    assert!(page.contains("<li>1:05 – 1:08 ("), "{page}");
     assert!(page.contains("Some of Ann&#x27;s audio is missing."), "{page}");
     stage.sidecar.stop(AtClose::Stop).await.unwrap();
 }

@@ -67,6 +67,15 @@ impl Sidecar {
         std::fs::read_to_string(self.folder.path().join("sidecar.log")).unwrap_or_default()
     }
 
+    /// Waits until its log is like this.
+    pub fn until_logged(&self, is: impl Fn(&str) -> bool) {
+        let began = Instant::now();
+        while !is(&self.log()) {
+            assert!(began.elapsed() < Duration::from_secs(60), "the log is not like that: {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Its process.
     fn pid(&self) -> u32 {
         self.child.id()

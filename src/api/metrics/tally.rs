@@ -28,12 +28,13 @@ struct Counted {
     ended: bool,
 }
 
-/// Nanoseconds. Whatever a recording says later, none becomes less.
+/// Nanoseconds and counts. Whatever a recording says later, none becomes less.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     media: u64,
     holes: u64,
     lost_audio: u64,
+    interruptions: u64,
 }
 
 impl Tally {
@@ -57,10 +58,12 @@ impl Tally {
                 media: media.or(running).unwrap_or(0).max(before.media),
                 holes: recording.health.hole_ns().max(before.holes),
                 lost_audio: recording.health.lost_audio.values().sum::<u64>().max(before.lost_audio),
+                interruptions: u64::from(recording.health.interruptions).max(before.interruptions),
             };
             self.all.media += of.media - before.media;
             self.all.holes += of.holes - before.holes;
             self.all.lost_audio += of.lost_audio - before.lost_audio;
+            self.all.interruptions += of.interruptions - before.interruptions;
             if let (Some(outcome), false) = (outcome, ended) {
                 *self.results.entry((kind(recording), result(outcome))).or_default() += 1;
                 ended = true;
@@ -83,6 +86,11 @@ impl Tally {
     /// Seconds of people's audio that never came, came too late or could not be decoded.
     pub fn lost_audio_seconds(&self) -> f64 {
         seconds(self.all.lost_audio)
+    }
+
+    /// How often a recording was gone on with.
+    pub const fn interruptions(&self) -> u64 {
+        self.all.interruptions
     }
 
     /// How many of each kind ended like this.

@@ -110,6 +110,13 @@ pub fn text(facts: &Snapshot) -> String {
         "Audio of participants that is missing in recordings, since the start",
         lost,
     );
+    let interruptions: Counter = Counter::default();
+    interruptions.inc_by(facts.tally.interruptions());
+    registry.register(
+        "greffier_interruptions",
+        "Recorders that had ended and were replaced by one that went on, since the start",
+        interruptions,
+    );
 
     let mut text = String::new();
     encode(&mut text, &registry).expect("writing to a text cannot fail");
@@ -169,6 +176,7 @@ mod tests {
             "greffier_media_seconds_total 0.0",
             "greffier_hole_seconds_total 0.0",
             "greffier_lost_audio_seconds_total 0.0",
+            "greffier_interruptions_total 0",
             "# EOF",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} is not in\n{text}");

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use minijinja::context;
 use serde_json::json;
 use warp::Filter as _;
@@ -19,7 +19,10 @@ use crate::api::reply;
 use crate::api::reply::{fetched, secured};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
-use crate::recording::{Recording, some};
+use crate::recording::{Hole, Recording, some};
+
+/// So many times without media are listed.
+const GAPS: usize = 20;
 
 /// `?s=`: the token of a share link.
 type Query = HashMap<String, String>;
@@ -107,6 +110,22 @@ fn flaws(language: &Language<'_>, recording: &Recording) -> Vec<String> {
     [holes, whose("quiet", notable.quiet), whose("unseen", unseen)].into_iter().flatten().collect()
 }
 
+/// Each time without media: where it is in the recording, and when it was.
+fn gaps(recording: &Recording, zone: &TimeZone) -> Vec<String> {
+    let gap = |hole: &Hole| {
+        let at = format!("{} – {}", clock(hole.from_ns), clock(hole.to_ns));
+        let wall = |ns: u64| {
+            let since = SignedDuration::from_nanos(i64::try_from(ns).ok()?);
+            Some(recording.started_at?.checked_add(since).ok()?.to_zoned(zone.clone()))
+        };
+        match (wall(hole.from_ns), wall(hole.to_ns)) {
+            (Some(from), Some(to)) => format!("{at} ({} – {})", from.strftime("%H:%M:%S"), to.strftime("%H:%M:%S %Z")),
+            (Some(_) | None, _) => at,
+        }
+    };
+    recording.health.holes.iter().filter(|hole| hole.is_notable()).take(GAPS).map(gap).collect()
+}
+
 fn show(
     pages: &Pages,
     language: &Language<'_>,
@@ -149,6 +168,7 @@ fn show(
         duration => media.filter(|media| media.duration_ns > 0).map(|media| duration(media.duration_ns)),
         size => media.map(|media| language.size(media.bytes)),
         note => note(recording).filter(|_| phase == Phase::Ready).map(|name| language.text(name)),
+        gaps => if phase == Phase::Ready { gaps(recording, &zone) } else { vec![] },
         flaws => if phase == Phase::Ready { flaws(language, recording) } else { vec![] },
         failure,
         elapsed => (phase == Phase::Recording).then_some(elapsed / 1_000_000_000),

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::Driver;
 use crate::control::fact::Fact;
 use crate::error::{Error, ErrorKind, Result};
+use crate::outbox::Completion;
 use crate::recording::State;
 
 /// How long leaving may take when recordings are left as they are.
@@ -77,6 +78,10 @@ impl Driver {
 
     /// Nobody is to be notified of anything any more, unless something has happened since that was asked.
     pub(super) fn all_notified(&mut self) {
+        // What the outbox has said before that counts: an email that went is not to go again.
+        while let Ok(Completion { recording, report, done }) = self.completions.try_recv() {
+            self.report(&recording, report, done);
+        }
         let Some(closing) = self.closing.as_mut() else { return };
         closing.requested = None;
         if self.live.is_empty() && self.writes.is_empty() {

@@ -4,6 +4,8 @@
 mod boot;
 mod close;
 mod commands;
+#[cfg(test)]
+mod crashes;
 mod disk;
 mod left;
 mod recovery;
@@ -164,6 +166,7 @@ impl Driver {
             }
             Ok(None) => {
                 tracing::debug!(recording = %id, "a report about a recording that is no longer known");
+                done.into_iter().for_each(|job| self.outbox.done(job));
                 Written::already()
             }
             Err(error) => {
@@ -200,9 +203,10 @@ impl Driver {
         }
         // Media begins when the recorder has joined; that it flows is learnt later.
         let begun = step.state == State::Active || recording.options.origin.begins_on_joining();
-        if before == State::Starting && recording.started_at.is_none() && begun {
+        if before == State::Starting && begun {
             let running = self.live.get(&id).and_then(|live| live.running.as_ref());
-            recording.started_at = running.and_then(|running| running.progress().started_at);
+            // The first recorder may have ended before anything was in the file: it begins with the one that wrote it.
+            recording.started_at = running.and_then(|running| running.progress().started_at).or(recording.started_at);
         }
         let effects = recording.take(step, Timestamp::now());
         if recording.state != before {
@@ -282,11 +286,14 @@ impl Driver {
         if let Err(error) = written {
             return self.refused(&error);
         }
-        if let Some(PendingWrite { change, effects, .. }) = self.writes.written() {
-            if !change.jobs.is_empty() {
-                self.outbox.wake(change.jobs);
+        if let Some(mut write) = self.writes.written() {
+            let jobs = std::mem::take(&mut write.change.jobs);
+            if !jobs.is_empty() {
+                self.outbox.wake(jobs);
             }
-            self.perform(&change.recording, &effects);
+            self.perform(&write.change.recording, &write.effects);
+            // Only now: who is answered asks the outbox for what became of the jobs, and it must know them.
+            write.answer();
         }
         self.write_next();
     }

@@ -34,6 +34,9 @@ pub const fn input(codec: Codec) -> &'static str {
     }
 }
 
+/// The text of the pipeline that decodes the end of a film.
+pub const LAST_FRAME: &str = include_str!("../../../pipelines/inputs/last_frame.gst");
+
 /// The pipeline that writes this output.
 pub fn output(output: &Output, installed: impl Fn(&str) -> bool) -> Result<Plan, TemplateError> {
     let mut plan = Plan { description: String::new(), encoder: None, fast_encoder: None, priming: 0 };

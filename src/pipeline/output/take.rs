@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+pub use super::mp4::LastGroup;
 use super::mp4::{self, FileEnd};
 use super::{ogg, salvage};
 use crate::pipeline::audio::mixer::RATE;
@@ -83,6 +84,14 @@ impl Take {
     /// When it begins, of a recording whose time zero is `start`.
     pub fn begins_at(&self, start: Instant) -> Instant {
         start + Duration::from_nanos(self.begin.max(0).unsigned_abs())
+    }
+
+    /// Where the last picture of the file is, if it has any.
+    pub const fn picture(&self) -> Option<&LastGroup> {
+        match &self.file {
+            End::Mp4(end) => end.picture.as_ref(),
+            End::Ogg(_) => None,
+        }
     }
 
     /// Samples (of the mixer) by which its audio begins earlier.

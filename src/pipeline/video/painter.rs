@@ -17,6 +17,7 @@ use crate::ids::TrackId;
 use crate::scene::{Face, Scene, Size};
 use crate::timeline::RecordingTime;
 
+use super::card::Card;
 use super::fonts::system_fonts;
 use super::overload::Overload;
 use crate::pipeline::clock::{LATENCY, MOST_LATE, RecordingClock, nanos, span};
@@ -82,7 +83,7 @@ pub struct Painter {
     /// The least lateness so far, while the painter catches up with a late beginning: nothing is to be done less for that.
     head: Option<Duration>,
     /// What is shown of the time that nobody recorded, until the first frame of a further take is made.
-    card: Option<String>,
+    card: Option<Card>,
     /// Until then the card stays while those who are to be seen have no frame.
     card_until: RecordingTime,
 }
@@ -138,7 +139,7 @@ impl Painter {
 
     /// Begins with a card that says this, if there is one, and goes on now: the time in between was missed.
     #[must_use]
-    pub fn after(mut self, card: Option<String>) -> Self {
+    pub fn after(mut self, card: Option<Card>) -> Self {
         self.card = card;
         self
     }
@@ -177,8 +178,12 @@ impl Painter {
     }
 
     /// The first frame of a further take stands for the time that was missed.
-    fn begin_with(&mut self, card: &str) -> Result<(), Stop> {
-        self.compositor.card(card);
+    fn begin_with(&mut self, card: &Card) -> Result<(), Stop> {
+        let shown =
+            card.behind().and_then(|sample| with_frame(&sample, |frame| self.compositor.card(&card.line, Some(frame))));
+        if shown.is_none() {
+            self.compositor.card(&card.line, None);
+        }
         self.paint()?;
         let now = self.clock.time(Instant::now()) - nanos(LATENCY);
         self.done = 1;
@@ -412,15 +417,18 @@ fn copied(pool: &gst::BufferPool, canvas: &Canvas, size: Size) -> Result<gst::Bu
 
 /// Paints a decoded picture.
 fn draw(compositor: &mut Compositor, track: &TrackId, sample: &gst::Sample) {
-    let Some(info) = sample.caps().and_then(|caps| gst_video::VideoInfo::from_caps(caps).ok()) else { return };
-    let Some(Ok(frame)) = sample.buffer().map(|b| gst_video::VideoFrameRef::from_buffer_ref_readable(b, &info)) else {
-        return;
-    };
+    with_frame(sample, |frame| compositor.paint(track, frame));
+}
+
+/// Does this with a decoded picture, if it is one.
+fn with_frame(sample: &gst::Sample, mut deed: impl FnMut(Frame<'_>)) -> Option<()> {
+    let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
+    let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(sample.buffer()?, &info).ok()?;
     let stride = |n: usize| frame.plane_stride().get(n).and_then(|s| usize::try_from(*s).ok());
     let plane = |n: u32| Some(Plane { data: frame.plane_data(n).ok()?, stride: stride(n as usize)? });
-    if let (Some(y), Some(u), Some(v)) = (plane(0), plane(1), plane(2)) {
-        compositor.paint(track, Frame { width: frame.width(), height: frame.height(), planes: [y, u, v] });
-    }
+    let planes = [plane(0)?, plane(1)?, plane(2)?];
+    deed(Frame { width: frame.width(), height: frame.height(), planes });
+    Some(())
 }
 
 #[cfg(test)]

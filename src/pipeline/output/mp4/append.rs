@@ -200,7 +200,7 @@ mod tests {
 
     fn end() -> FileEnd {
         let track = |id, end| TrackEnd { id, timescale: 1000, end, handler: *b"vide", description: Vec::new() };
-        FileEnd { bytes: 10_000, fragments: 7, tracks: vec![track(1, 5000), track(2, 1 << 33)] }
+        FileEnd { bytes: 10_000, fragments: 7, tracks: vec![track(1, 5000), track(2, 1 << 33)], picture: None }
     }
 
     /// A fragment of one sample of the track, with times of four bytes.

@@ -9,6 +9,17 @@ pub struct FileEnd {
     pub fragments: u32,
     /// Its tracks.
     pub tracks: Vec<TrackEnd>,
+    /// Where its last picture is, if it has any.
+    pub picture: Option<LastGroup>,
+}
+
+/// What is to be decoded for the last picture: the samples from the last sync sample on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastGroup {
+    /// `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15, 5.3.3.1).
+    pub codec_data: Vec<u8>,
+    /// Offset in the file and size of each, in the order of decoding.
+    pub samples: Vec<(u64, u32)>,
 }
 
 /// Where a track ends.

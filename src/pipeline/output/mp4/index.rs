@@ -1,10 +1,13 @@
 //! Pure. The samples that fragments name, and the ordinary `moov` that names them all.
 
 use super::boxes::{boxed, child, children, decode_time, set_duration, u32_at, u64_at};
-use super::end::TrackEnd;
+use super::end::{LastGroup, TrackEnd};
 
 /// `sample_is_non_sync_sample` (ISO/IEC 14496-12, 8.8.3.1).
 const NON_SYNC: u32 = 0x0001_0000;
+
+/// Bytes of a `VisualSampleEntry` before the boxes in it (ISO/IEC 14496-12, 12.1.3.2).
+const VISUAL_ENTRY: usize = 78;
 
 /// What is known of a fragmented file.
 #[derive(Debug)]
@@ -97,6 +100,17 @@ impl Index {
         ends.collect::<Option<_>>().unwrap_or_default()
     }
 
+    /// What is to be decoded for the last picture of the first H.264 track.
+    pub fn last_group(&self) -> Option<LastGroup> {
+        let ends = self.ends();
+        let mut videos = self.tracks.iter().zip(&ends).filter(|(_, end)| &end.handler == b"vide");
+        videos.find_map(|(track, end)| {
+            let entries = end.description.get(8..)?;
+            let codec_data = child(child(entries, b"avc1")?.get(VISUAL_ENTRY..)?, b"avcC")?.to_vec();
+            Some(LastGroup { codec_data, samples: track.last_group()? })
+        })
+    }
+
     /// Takes in a whole `moof` box that begins at `offset` in the file; so many bytes of media follow it. Gives the tracks
     /// whose part of it makes no sense, and is left out.
     pub fn fragment(&mut self, moof: &[u8], offset: u64, media: u64) -> Vec<u32> {
@@ -143,6 +157,22 @@ impl Track {
     fn in_scale(&self, timescale: u32) -> u64 {
         let ticks = u128::from(self.end) * u128::from(timescale) / u128::from(self.timescale.max(1));
         u64::try_from(ticks).unwrap_or(u64::MAX)
+    }
+
+    /// Offset and size of each sample from the last sync sample on.
+    fn last_group(&self) -> Option<Vec<(u64, u32)>> {
+        let first = self.samples.iter().rposition(|sample| sample.sync)?;
+        let (mut group, mut samples) = (Vec::new(), self.samples.iter().enumerate());
+        for chunk in &self.chunks {
+            let mut at = chunk.offset;
+            for (n, sample) in samples.by_ref().take(chunk.samples as usize) {
+                if n >= first {
+                    group.push((at, sample.size));
+                }
+                at = at.saturating_add(u64::from(sample.size));
+            }
+        }
+        Some(group)
     }
 
     /// All runs of a `traf` (8.8.6 to 8.8.8), of at most `left` samples.

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use append::Append;
-pub use end::{FileEnd, TrackEnd};
+pub use end::{FileEnd, LastGroup, TrackEnd};
 use index::Index;
 use reader::Reader;
 
@@ -69,9 +69,9 @@ pub fn finalise(path: &Path, steps: &AtomicU64) -> io::Result<Finalised> {
 pub fn reopen(path: &Path, steps: &AtomicU64) -> io::Result<Option<FileEnd>> {
     match find(path, steps)? {
         Found::Fragmented { reader, index, whole, fragments, .. } if fragments > 0 => {
-            let (file, tracks) = (reader.into_file(), index.ends());
+            let (file, tracks, picture) = (reader.into_file(), index.ends(), index.last_group());
             file.set_len(whole)?;
-            Ok((!tracks.is_empty()).then_some(FileEnd { bytes: whole, fragments, tracks }))
+            Ok((!tracks.is_empty()).then_some(FileEnd { bytes: whole, fragments, tracks, picture }))
         }
         Found::Fragmented { .. } | Found::Other { .. } => Ok(None),
     }
