@@ -34,6 +34,8 @@ const CATCHING_UP: f64 = 4.0;
 const NEAR: f64 = 0.06;
 /// A beep that is lost by single packets lacks at least so much, or it would be heard.
 const OF_A_BEEP: f64 = 0.04;
+/// What a decoder makes of a beep that lacks a packet or two is louder than this, and no loss.
+const IN_PART: f64 = 0.01;
 /// Beyond the time for which nobody was there: a fragment that was not whole, the output's latency, joining, a key frame.
 const RETURN: f64 = 4.0;
 /// A recorder that says nothing is replaced after this.
@@ -57,6 +59,12 @@ pub fn holes(item: &Value) -> Vec<Hole> {
         cause: hole["cause"].as_str().unwrap_or_default().to_owned(),
     };
     all.iter().map(read).collect()
+}
+
+/// The wall clock at the file's time zero, seconds since 1970; 0 when nothing was recorded.
+pub fn zero_of(item: &Value) -> f64 {
+    let started: Option<jiff::Timestamp> = item["started_at"].as_str().and_then(|at| at.parse().ok());
+    started.map_or(0.0, |at| at.as_nanosecond() as f64 / 1e9)
 }
 
 /// What is wrong with the file, one line each.
@@ -87,10 +95,9 @@ impl<'a> Film<'a> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join(key.rsplit('/').next().expect("a name"));
         std::fs::write(&path, &object).expect("the object is written");
-        let started: jiff::Timestamp = item["started_at"].as_str().expect("a start").parse().expect("a time");
         let recording = Recording::open(&path);
         let (audio, holes) = (recording.audio(), holes(item));
-        let zero = started.as_nanosecond() as f64 / 1e9;
+        let zero = zero_of(item);
         Self { plan, story, nth, item, recording, bytes: object.len(), audio, holes, zero, _folder: folder }
     }
 
@@ -109,7 +116,7 @@ impl<'a> Film<'a> {
         if self.item["size"].as_u64() != Some(self.bytes as u64) {
             wrong.push(format!("{} bytes are reported of {}", self.item["size"], self.bytes));
         }
-        if !((is - reported).abs() <= LENGTH) {
+        if reported.is_nan() || (is - reported).abs() > LENGTH {
             wrong.push(format!("{reported} s are reported of {is} s"));
         }
         let stopped = self.story.stopped[self.nth];
@@ -123,16 +130,15 @@ impl<'a> Film<'a> {
     /// Whoever is killed, stands still or has no server when the recording is stopped records no more.
     fn earliest_end(&self, stopped: f64) -> f64 {
         let unable = self.story.happened.iter().filter(|(fault, from, to)| {
-            let may = match fault {
+            let all = matches!(
+                fault,
                 Fault::KillSidecar
-                | Fault::TerminateSidecar
-                | Fault::HoldSidecar
-                | Fault::RestartServer
-                | Fault::DiskFull => true,
-                Fault::KillRecorder(nth) | Fault::HoldRecorder(nth) => *nth == self.nth,
-                _ => false,
-            };
-            may && *from < stopped + 3.0 && stopped < to + 10.0
+                    | Fault::TerminateSidecar
+                    | Fault::HoldSidecar
+                    | Fault::RestartServer
+                    | Fault::DiskFull
+            );
+            (all || fault.recorder() == Some(self.nth)) && *from < stopped + 3.0 && stopped < to + 10.0
         });
         let unable = unable.map(|(_, from, _)| *from).fold(stopped, f64::min);
         let early = if may_end_early(self.plan, self.story, self.nth) {
@@ -174,6 +180,7 @@ impl<'a> Film<'a> {
         let lost = missing(&beeps, phase, BEGINNING, self.recording.duration - CUT_OFF);
         let unexplained: Vec<f64> =
             lost.into_iter().filter(|at| !self.is_declared(*at) && !self.is_late(&beeps, *at)).collect();
+        let heard = |at: f64| self.audio.rms(at, at + 0.1) > IN_PART;
         let (by_loss, without): (Vec<f64>, Vec<f64>) =
             unexplained.into_iter().partition(|at| self.packets_are_lost(*at));
         let mut wrong = Vec::new();
@@ -182,6 +189,7 @@ impl<'a> Film<'a> {
         }
         let declared = self.item["health"]["lost_audio"].as_array().into_iter().flatten();
         let declared: f64 = declared.filter_map(|entry| entry["seconds"].as_f64()).sum();
+        let by_loss: Vec<f64> = by_loss.into_iter().filter(|at| !heard(*at)).collect();
         if by_loss.len() as f64 * OF_A_BEEP > declared {
             wrong.push(format!("packets were lost and no beep is heard at {by_loss:.2?} s; {declared} s are declared"));
         }
@@ -201,39 +209,30 @@ impl<'a> Film<'a> {
     }
 
     /// The spans of this kind of fault, with what follows, in seconds of the file.
-    fn spans(&self, after: f64, is: impl Fn(&Fault) -> Option<f64>) -> Vec<(f64, f64, f64)> {
+    fn spans(&self, after: f64, is: impl Fn(Fault) -> Option<f64>) -> Vec<(f64, f64, f64)> {
         let of = self
             .story
             .happened
             .iter()
-            .filter_map(|(fault, from, to)| Some((self.in_file(*from), self.in_file(*to) + after, is(fault)?)));
+            .filter_map(|(fault, from, to)| Some((self.in_file(*from), self.in_file(*to) + after, is(*fault)?)));
         of.collect()
     }
 
     /// It came as much later as every packet did.
     fn is_late(&self, beeps: &[f64], at: f64) -> bool {
-        let delays = self.spans(CATCHING_UP, |fault| match fault {
-            Fault::Delay(ms) => Some(*ms as f64 / 1000.0),
-            _ => None,
-        });
+        let delays = self.spans(CATCHING_UP, |fault| fault.delay());
         let comes = |by: f64| beeps.iter().any(|beep| (at - 0.15..at + by + 0.25).contains(beep));
         delays.iter().any(|(from, to, by)| (from - 0.5..*to).contains(&at) && comes(*by))
     }
 
     fn packets_are_lost(&self, at: f64) -> bool {
-        let losses = self.spans(2.5, |fault| match fault {
-            Fault::Loss(_) | Fault::CutMedia { .. } => Some(0.0),
-            _ => None,
-        });
+        let losses = self.spans(2.5, |fault| loses_packets(fault).then_some(0.0));
         losses.iter().any(|(from, to, _)| (from - 0.5..*to).contains(&at))
     }
 
     /// Delay and loss move what arrives.
     fn may_move(&self, at: f64) -> bool {
-        let moving = self.spans(CATCHING_UP, |fault| match fault {
-            Fault::Delay(_) | Fault::Loss(_) | Fault::CutMedia { .. } => Some(0.0),
-            _ => None,
-        });
+        let moving = self.spans(CATCHING_UP, |fault| fault.delay().or(loses_packets(fault).then_some(0.0)));
         moving.iter().any(|(from, to, _)| (from - 0.5..*to).contains(&at)) || self.is_declared(at)
     }
 
@@ -293,6 +292,10 @@ impl<'a> Film<'a> {
         }
         (!outages.is_empty()).then(|| outages.iter().sum())
     }
+}
+
+fn loses_packets(fault: Fault) -> bool {
+    matches!(fault, Fault::Loss(_) | Fault::CutMedia { .. })
 }
 
 /// The part of a second at which most beeps stand.

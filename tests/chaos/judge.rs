@@ -58,11 +58,9 @@ fn ends(plan: &Plan, story: &Story, nth: usize) -> Vec<String> {
 
 /// A room is gone with its server; whoever looks for it before people are back finishes the recording.
 pub fn may_end_early(plan: &Plan, story: &Story, nth: usize) -> bool {
-    let lookers = story.away.iter().copied().chain(story.happened.iter().filter_map(|(fault, from, to)| match fault {
-        Fault::KillRecorder(room) | Fault::HoldRecorder(room) if *room == nth => Some((*from, *to + 6.0)),
-        _ => None,
-    }));
-    let lookers: Vec<_> = lookers.collect();
+    let killed = story.happened.iter().filter(|(fault, ..)| fault.recorder() == Some(nth));
+    let killed = killed.map(|(_, from, to)| (*from, *to + 6.0));
+    let lookers: Vec<_> = story.away.iter().copied().chain(killed).collect();
     let meets = |(from, to): &(f64, f64)| lookers.iter().any(|(gone, back)| gone < &(to + 5.0) && &(from - 2.0) < back);
     plan.has(|fault| fault == Fault::RestartServer) && story.absent.iter().any(meets)
 }

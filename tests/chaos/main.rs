@@ -25,7 +25,7 @@ use support::attempts;
 use world::World;
 
 /// Short runs with much in them.
-const USUAL: [u64; 2] = [1, 2];
+const USUAL: [u64; 2] = [16, 122];
 /// How often a run that failed is played; who is repeated is counted.
 const TRIES: usize = 2;
 

@@ -154,6 +154,16 @@ impl Fault {
         }
     }
 
+    /// The room whose recorder it is about.
+    pub fn recorder(self) -> Option<usize> {
+        if let Self::KillRecorder(nth) | Self::HoldRecorder(nth) = self { Some(nth) } else { None }
+    }
+
+    /// How much later everything comes, seconds.
+    pub fn delay(self) -> Option<f64> {
+        if let Self::Delay(ms) = self { Some(ms as f64 / 1000.0) } else { None }
+    }
+
     /// It may begin until the last file is stored; others end before the first recording is stopped.
     fn may_outlast_the_stop(self) -> bool {
         match self.domain() {

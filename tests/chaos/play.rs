@@ -55,6 +55,8 @@ pub struct Story {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     Here,
+    /// It stands still.
+    Held,
     Gone,
     /// It has been sent SIGTERM and lets its recordings come to their end.
     Leaving,
@@ -72,6 +74,8 @@ struct Player<'a> {
     world: &'a mut World,
     story: Story,
     presence: Presence,
+    /// Which recordings are to be stopped as soon as somebody takes the order.
+    due: Vec<usize>,
     /// When each fault that goes on began, and which process it holds.
     going_on: Vec<Option<(f64, Option<u32>)>>,
 }
@@ -80,7 +84,7 @@ struct Player<'a> {
 pub fn play(plan: &Plan, world: &mut World) -> Story {
     let story = Story::default();
     let going_on = vec![None; plan.faults.len()];
-    let mut player = Player { plan, world, story, presence: Presence::Here, going_on };
+    let mut player = Player { plan, world, story, presence: Presence::Here, due: Vec::new(), going_on };
     player.record();
     let watch = Watch::start(player.world.sidecar.url(), &player.story.ids);
     player.perform();
@@ -117,13 +121,19 @@ impl Player<'_> {
             match action {
                 Action::Begin(nth) => self.begin(nth),
                 Action::End(nth) => self.end(nth),
-                Action::Stop(nth) => self.stop(nth),
+                Action::Stop(nth) => self.due.push(nth),
             }
+            self.take_note();
         }
     }
 
-    /// Whether the sidecar has left, as it was ordered to or not.
+    /// Whether the sidecar has left, as it was ordered to or not. Orders to stop wait for one that takes them.
     fn take_note(&mut self) {
+        if matches!(self.presence, Presence::Here | Presence::Leaving) {
+            for nth in std::mem::take(&mut self.due) {
+                self.stop(nth);
+            }
+        }
         match self.presence {
             Presence::Leaving if self.world.sidecar.has_ended() => {
                 self.is_gone(wall());
@@ -134,7 +144,7 @@ impl Player<'_> {
                 self.is_gone(wall());
                 self.start_again();
             }
-            Presence::Here | Presence::Leaving | Presence::Gone => {}
+            Presence::Here | Presence::Leaving | Presence::Held | Presence::Gone => {}
         }
     }
 
@@ -158,10 +168,8 @@ impl Player<'_> {
         }
     }
 
-    /// An order to stop waits for a sidecar that takes it.
     fn stop(&mut self, nth: usize) {
-        if self.presence == Presence::Gone {
-            // Taken by the one that comes back; see `settle`.
+        if !self.story.stopped[nth].is_nan() {
             return;
         }
         self.world.stop(self.plan, nth, &self.story.ids[nth]);
@@ -189,9 +197,12 @@ impl Player<'_> {
                 self.terminate(from);
                 None
             }
+            // Who leaves is not held: nobody could end its recordings.
+            Fault::HoldSidecar if self.presence == Presence::Leaving => return,
             Fault::HoldSidecar => {
                 self.world.sidecar.signal("STOP");
-                Some(self.world.sidecar.pid())
+                self.presence = Presence::Held;
+                None
             }
             Fault::KillRecorder(room) | Fault::HoldRecorder(room) => {
                 let Some(worker) = self.recorder(room) else { return };
@@ -259,7 +270,10 @@ impl Player<'_> {
         match fault {
             Fault::KillSidecar | Fault::TerminateSidecar if self.presence == Presence::Gone => self.start_again(),
             Fault::KillSidecar | Fault::TerminateSidecar | Fault::KillRecorder(_) => {}
-            Fault::HoldSidecar => self.world.sidecar.signal("CONT"),
+            Fault::HoldSidecar => {
+                self.world.sidecar.signal("CONT");
+                self.presence = Presence::Here;
+            }
             Fault::HoldRecorder(_) => held.into_iter().for_each(|worker| send("CONT", worker)),
             Fault::RestartServer => {
                 self.world.server.launch();
@@ -358,15 +372,13 @@ impl Player<'_> {
             if self.presence == Presence::Gone {
                 self.start_again();
             }
-            for nth in self.running() {
-                self.stop(nth);
-            }
             let items: Vec<_> = self.story.ids.iter().map(|id| self.world.item(id)).collect();
             for (nth, item) in items.iter().enumerate() {
                 let forgotten = item.as_ref().is_some_and(is_running) && begun.elapsed() > TAKES_UP;
                 if forgotten {
                     self.story.problems.push(format!("room {nth}: an order to stop that was taken is forgotten"));
-                    self.stop(nth);
+                    self.story.stopped[nth] = f64::NAN;
+                    self.due.push(nth);
                 }
             }
             let all: Option<Vec<Value>> = items.iter().cloned().collect();

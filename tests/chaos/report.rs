@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::film::holes;
+use crate::film::{holes, zero_of};
 use crate::plan::{Fault, Plan};
 use crate::play::Story;
 use crate::watch::rejoined;
@@ -15,7 +15,7 @@ pub struct Run {
     /// Kills of sidecar or recorder while something was recorded, and how many of them every recording survived.
     pub kills: usize,
     pub survived: usize,
-    /// Seconds of each hole that says that a process had ended.
+    /// Seconds of each hole that says that a process had ended, beyond those in which the sidecar was not there.
     pub lost: Vec<f64>,
     /// Seconds of all holes.
     pub missing: f64,
@@ -39,10 +39,14 @@ impl Run {
             rejoined: vec![],
         };
         let Some(story) = story else { return run };
-        for hole in story.items.iter().flat_map(holes) {
-            run.holes += 1;
-            run.missing += hole.to - hole.from;
-            run.lost.extend(Some(hole.to - hole.from).filter(|_| hole.cause == "interrupted"));
+        for item in &story.items {
+            for hole in holes(item) {
+                run.holes += 1;
+                run.missing += hole.to - hole.from;
+                let (from, to) = (zero_of(item) + hole.from, zero_of(item) + hole.to);
+                let away: f64 = story.away.iter().map(|(gone, back)| (back.min(to) - gone.max(from)).max(0.0)).sum();
+                run.lost.extend(Some(to - from - away).filter(|_| hole.cause == "interrupted"));
+            }
         }
         let well =
             |nth: &usize| story.items.get(*nth).is_some_and(|item| item["error"].is_null() && !item["size"].is_null());
@@ -89,7 +93,7 @@ pub fn summary(runs: &[Run]) -> String {
     let lost = spread(runs.iter().flat_map(|run| run.lost.clone()).collect());
     let rejoined = spread(runs.iter().flat_map(|run| run.rejoined.clone()).collect());
     format!(
-        "{} runs, {failed} failed; kills survived {survived}/{kills}; lost by an interruption {lost}; rejoined after {rejoined}",
+        "{} runs, {failed} failed; kills survived {survived}/{kills}; lost by an interruption, beyond the outage, {lost}; rejoined after {rejoined}",
         runs.len()
     )
 }
