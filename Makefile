@@ -21,7 +21,7 @@ WAITING := network
 TESTS := $(filter-out $(WAITING),$(basename $(notdir $(wildcard tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/*/main.rs))))
 ATTEMPTS := $(TARGET)/tmp/attempts.log
 
-.PHONY: help demo demo-build test test-build unit live check bench bless media tools debian fmt image image-test
+.PHONY: help demo demo-build test test-build unit live chaos check bench bless media tools debian fmt image image-test
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -44,8 +44,8 @@ test: debian ## everything: unit, golden, law, pipeline and live tests
 	exit $$code
 
 # Cargo shares out the cores itself: what make says of jobs is not for it.
-demo-build test-build: export MAKEFLAGS :=
-demo-build test-build: export MFLAGS :=
+demo-build test-build chaos: export MAKEFLAGS :=
+demo-build test-build chaos: export MFLAGS :=
 test-build:
 	cargo build --locked --bins --examples
 	cargo test --locked --no-run --lib --bins --examples --tests
@@ -58,6 +58,10 @@ live: tools ## only the tests against the real server
 	rm -f "$(ATTEMPTS)"
 	cargo test --locked --test live
 	awk -f tests/attempts.awk "$(ATTEMPTS)"
+
+chaos: tools ## seeded runs of everything that goes wrong (SEED=7 RUNS=20 ABREAST=2)
+	cargo build --locked --bins --examples
+	SEED="$(or $(SEED),1)" RUNS="$(RUNS)" ABREAST="$(ABREAST)" cargo test --locked --test chaos whatever_goes_wrong -- --nocapture
 
 check: debian $(TOOLS)/bin/cargo-deny ## format, lints, docs, dependencies
 	cargo fmt --check

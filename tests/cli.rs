@@ -311,6 +311,23 @@ fn serve_says_at_once_what_keeps_it_from_recording_and_when_that_is_over() {
     assert_eq!(line["level"], "WARN", "{line}");
 }
 
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let folder = TempDir::new().unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let flags =
+        ["serve", "--listen", "127.0.0.1:0", "--url", "ws://127.0.0.1:1", "--api-key", "k", "--api-secret", "s"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_greffier"));
+    command.args(flags).arg("--data-dir").arg(folder.path()).stdout(Stdio::piped()).stderr(full);
+    let mut served = command.spawn().unwrap();
+    let line = BufReader::new(served.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let url = format!("{}/api/v1.0", line.strip_prefix("greffier is listening on ").unwrap());
+    let start = ureq::post(format!("{url}/rooms/daily/start-recording/")).send_json(serde_json::json!({}));
+    let recordings = ureq::get(format!("{url}/recordings/")).call();
+    let _ = (served.kill(), served.wait());
+    assert!(start.is_err() && recordings.is_ok(), "{start:?}, then {recordings:?}");
+}
+
 /// A whole life by the command line alone: started, listed, shown, stopped, shared, deleted.
 #[test]
 fn a_running_sidecar_is_driven_by_its_verbs() {

@@ -22,11 +22,7 @@ const FORBIDDEN: [&str; 3] = ["SECRET", "LIVEKIT", "S3_"];
 
 /// The one that has the recording's file open.
 fn worker_of(sidecar: &Sidecar, id: &str) -> u32 {
-    let has_open = |pid: &u32| {
-        let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-        files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|to| to.to_string_lossy().contains(id)))
-    };
-    sidecar.workers().into_iter().find(has_open).expect("a process has the recording's file open")
+    sidecar.worker_of(id).expect("a process has the recording's file open")
 }
 
 fn signal(pid: u32, name: &str) {

@@ -10,7 +10,10 @@ use crate::config::{Level, Logging, Overrides, Sources};
 /// Writes what `logging` says, or what `GREFFIER_LOG` (else `RUST_LOG`) says more finely.
 pub(super) fn start(logging: Logging) {
     let (colours, filter) = (std::io::stderr().is_terminal(), filter(logging.level));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written (a full disk, a reader that is gone) would be reported on standard error too, and that panics in
+    // whatever task had something to say.
+    let lines =
+        tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(std::io::stderr);
     if logging.json {
         lines.json().flatten_event(true).with_span_list(false).init();
     } else {

@@ -32,7 +32,7 @@ pub fn note(what: &str, why: &str) {
 }
 
 /// What a panic said.
-fn message(why: &(dyn Any + Send)) -> String {
+pub fn message(why: &(dyn Any + Send)) -> String {
     let text = why.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| why.downcast_ref::<&str>().copied()).unwrap_or("no reason given").to_owned()
 }

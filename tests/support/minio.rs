@@ -23,7 +23,8 @@ pub const SECRET: &str = "a secret of the tests";
 pub struct Minio {
     /// Its loopback port.
     pub port: u16,
-    child: Child,
+    environment: Vec<(String, String)>,
+    child: Option<Child>,
     folder: TempDir,
 }
 
@@ -40,29 +41,48 @@ impl Minio {
         let folder = TempDir::new().expect("a temporary folder");
         // A folder is a bucket.
         std::fs::create_dir_all(folder.path().join("data").join(BUCKET)).expect("the bucket's folder");
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut minio = Self { port, environment, child: None, folder };
+        minio.launch();
+        minio
+    }
+
+    /// Ends it without notice.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again on the same port, with the same bucket.
+    pub fn launch(&mut self) {
         let binary = super::tool("minio").unwrap_or_else(|| PathBuf::from("minio"));
-        let log = File::create(folder.path().join("minio.log")).expect("a log file");
-        let child = Command::new(&binary)
-            .args(["server", "--quiet", "--address", &format!("127.0.0.1:{port}")])
-            .arg(folder.path().join("data"))
+        let log = File::options().append(true).create(true).open(self.folder.path().join("minio.log"));
+        let log = log.expect("a log file");
+        let mut child = Command::new(&binary)
+            .args(["server", "--quiet", "--address", &format!("127.0.0.1:{}", self.port)])
+            .arg(self.folder.path().join("data"))
             .env_clear()
             .envs([("MINIO_ROOT_USER", KEY), ("MINIO_ROOT_PASSWORD", SECRET), ("MINIO_BROWSER", "off")])
-            .env("HOME", folder.path())
-            .envs(environment.iter().copied())
+            .env("HOME", self.folder.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("MinIO is missing: run `make tools` ({binary:?}: {error})"));
-        let mut minio = Self { port, child, folder };
         let began = Instant::now();
         // It says that it is ready before it takes anything.
-        while !minio.takes_objects() {
-            let ended = minio.child.try_wait().expect("its state");
-            assert!(ended.is_none() && began.elapsed() < Duration::from_secs(30), "MinIO: {ended:?}\n{}", minio.log());
+        while !self.takes_objects() {
+            let ended = child.try_wait().expect("its state");
+            if ended.is_some() || began.elapsed() > Duration::from_secs(30) {
+                let _ = child.kill();
+                panic!("MinIO: {ended:?}\n{}", self.log());
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
-        minio
+        self.child = Some(child);
     }
 
     /// `http://127.0.0.1:port`.
@@ -177,8 +197,7 @@ impl Minio {
 
 impl Drop for Minio {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         if std::thread::panicking() {
             eprintln!("--- MinIO ---\n{}", self.log());
         }

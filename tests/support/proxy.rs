@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub struct Proxy {
     pub url: String,
     /// The port it listens on.
     pub port: u16,
+    server: Arc<AtomicU16>,
     open: Arc<Mutex<Vec<TcpStream>>>,
     weather: Arc<Weather>,
 }
@@ -50,9 +51,11 @@ impl Proxy {
         let above = weather.clone();
         let open = Arc::new(Mutex::new(Vec::new()));
         let kept = open.clone();
+        let server = Arc::new(AtomicU16::new(server));
+        let leads_to = server.clone();
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
-                let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else { continue };
+                let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, leads_to.load(Relaxed))) else { continue };
                 let clone = |stream: &TcpStream| stream.try_clone().expect("a second handle");
                 kept.lock().expect("not poisoned").extend([clone(&near), clone(&far)]);
                 let (near2, far2) = (clone(&near), clone(&far));
@@ -61,7 +64,12 @@ impl Proxy {
                 std::thread::spawn(move || copy(far2, near2, &down, false));
             }
         });
-        Self { url, port, open, weather }
+        Self { url, port, server, open, weather }
+    }
+
+    /// Ends every connection; new ones lead to this loopback port.
+    pub fn lead_to(&self, server: u16) {
+        self.cut(|| self.server.store(server, Relaxed));
     }
 
     /// Half-open: connections stay, new ones are taken, and nothing passes; until it is ended by `false`.

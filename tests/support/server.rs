@@ -42,7 +42,12 @@ impl LiveKit {
 
     /// For a test that records audio alone and mostly waits: other such tests may run at the same time.
     pub fn beside_others() -> Self {
-        Self::holding(shared(), 20, 0, "")
+        Self::beside_others_with(20, "")
+    }
+
+    /// The same, for rooms and with YAML as in [`LiveKit::configured`].
+    pub fn beside_others_with(timeout: u32, more: &str) -> Self {
+        Self::holding(shared(), timeout, 0, more)
     }
 
     /// As [`LiveKit::start_with`], with more YAML at the end of its configuration.
@@ -102,6 +107,17 @@ impl LiveKit {
         self.launch();
     }
 
+    /// Calls LiveKit's egress API, here or at whoever else serves it at `http://…`.
+    pub fn egress(&self, at: &str, method: &str, body: &serde_json::Value) -> Result<serde_json::Value, ureq::Error> {
+        let grants = VideoGrants { room_record: true, ..VideoGrants::default() };
+        self.twirp(at, &format!("livekit.Egress/{method}"), grants, body)
+    }
+
+    /// Where it answers over HTTP.
+    pub fn http(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// Creates a room that nobody is in.
     pub fn create_room(&self, room: &str) {
         let grants = VideoGrants { room_create: true, ..VideoGrants::default() };
@@ -119,14 +135,25 @@ impl LiveKit {
         grants: VideoGrants,
         body: &serde_json::Value,
     ) -> Result<serde_json::Value, ureq::Error> {
+        self.twirp(&self.http(), &format!("livekit.RoomService/{method}"), grants, body)
+    }
+
+    fn twirp(
+        &self,
+        at: &str,
+        method: &str,
+        grants: VideoGrants,
+        body: &serde_json::Value,
+    ) -> Result<serde_json::Value, ureq::Error> {
         let token = AccessToken::with_api_key(&self.api_key, &self.api_secret).with_grants(grants).to_jwt();
-        ureq::post(format!("http://127.0.0.1:{}/twirp/livekit.RoomService/{method}", self.port))
+        ureq::post(format!("{at}/twirp/{method}"))
             .header("Authorization", format!("Bearer {}", token.expect("a token")))
             .send_json(body)
             .and_then(|mut answer| answer.body_mut().read_json())
     }
 
-    fn launch(&mut self) {
+    /// Starts it again on the same ports, after [`LiveKit::kill`].
+    pub fn launch(&mut self) {
         let binary = super::tool("livekit-server").unwrap_or_else(|| PathBuf::from("livekit-server"));
         let log = File::options().append(true).create(true).open(self.log_path()).expect("a log file");
         let mut child = Command::new(&binary)

@@ -48,13 +48,17 @@ impl Sidecar {
 
     /// The same, with more YAML at the end of its configuration.
     pub fn in_place_of_egress_with(server: &LiveKit, redis: &Redis, more: &str) -> Self {
+        Self::configured(&server.url, server, redis, &format!("log_level: debug\nlisten: 127.0.0.1:0\n{more}"))
+    }
+
+    /// The same by way of `url`, with this YAML.
+    pub fn configured(url: &str, server: &LiveKit, redis: &Redis, more: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let config = format!(
-            "log_level: debug\napi_key: {}\napi_secret: {:?}\nws_url: {}\ninsecure: true\n\
-             redis: {{ address: {} }}\ndata_dir: {:?}\nlisten: 127.0.0.1:0\n{more}",
+            "api_key: {}\napi_secret: {:?}\nws_url: {url}\ninsecure: true\n\
+             redis: {{ address: {} }}\ndata_dir: {:?}\n{more}",
             server.api_key,
             server.api_secret,
-            server.url,
             redis.address(),
             folder.path().join("data"),
         );
@@ -77,7 +81,7 @@ impl Sidecar {
     }
 
     /// Its process.
-    fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -89,6 +93,21 @@ impl Sidecar {
             std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains("worker"))
         };
         children.split_whitespace().filter_map(|pid| pid.parse().ok()).filter(is_worker).collect()
+    }
+
+    /// The one of them that has this recording's file open.
+    pub fn worker_of(&self, id: &str) -> Option<u32> {
+        let has_open = |pid: &u32| {
+            let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+            let links = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+            links.into_iter().any(|to| to.to_string_lossy().contains(id))
+        };
+        self.workers().into_iter().find(has_open)
+    }
+
+    /// It has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the sidecar's state").is_some()
     }
 
     /// Sends this signal to it and to all who record for it.
@@ -205,8 +224,9 @@ fn launch(
     folder: &TempDir,
 ) -> (Child, String) {
     let log = File::options().append(true).create(true).open(folder.path().join("sidecar.log")).expect("a log file");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_greffier"))
-        .arg("serve")
+    // What is beyond a limit on the size of files cannot be written, as on a full disk, and does not end it.
+    let mut child = Command::new("env")
+        .args(["--ignore-signal=XFSZ", env!("CARGO_BIN_EXE_greffier"), "serve"])
         .args(arguments)
         .envs(config.map(|config| ("EGRESS_CONFIG_BODY", config)))
         .envs(variables.iter().copied())

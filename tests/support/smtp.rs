@@ -87,9 +87,12 @@ impl MailServer {
 
     /// The next email that it takes.
     pub fn email(&self) -> Arrived {
-        let envelope: Value = serde_json::from_str(&self.line()).expect("a line of JSON per letter");
-        let data = STANDARD.decode(envelope["data"].as_str().expect("the letter")).expect("base64");
-        Arrived { envelope, text: String::from_utf8(data).expect("letters are text") }
+        arrived(&self.line())
+    }
+
+    /// What is there already.
+    pub fn so_far(&self) -> Vec<Arrived> {
+        self.lines.try_iter().map(|line| arrived(&line)).collect()
     }
 
     fn line(&self) -> String {
@@ -105,6 +108,12 @@ impl Drop for MailServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn arrived(line: &str) -> Arrived {
+    let envelope: Value = serde_json::from_str(line).expect("a line of JSON per letter");
+    let data = STANDARD.decode(envelope["data"].as_str().expect("the letter")).expect("base64");
+    Arrived { envelope, text: String::from_utf8(data).expect("letters are text") }
 }
 
 /// Authority, certificate of `localhost`, its key.
