@@ -19,11 +19,11 @@ use crate::egress::Targets;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notify::{Links, Notifier};
 use crate::outbox::{Marks, Outbox, Worker};
-use crate::psrpc::Bus;
+use crate::psrpc::{Bus, Documents};
 use crate::recording::{Quality, Target};
 use crate::sealing::Sealer;
 use crate::spool::Spool;
-use crate::storage::{self, Storage, Stores};
+use crate::storage::{self, Shelf, Storage, Stores};
 use crate::worker::Workers;
 
 /// How long open requests may take once everything is saved.
@@ -209,7 +209,8 @@ pub fn stores(config: &Config) -> Result<Stores> {
     let open = |settings| Storage::open(settings, &config.data_dir);
     let modes = config.mode_storages.iter().map(|(mode, settings)| Ok((mode.clone(), open(settings)?)));
     let (storage, modes) = (open(&config.storage)?, modes.collect::<Result<_>>()?);
-    Ok(Stores::new(storage, modes, &config.data_dir, Sealer::new(&config.server.api_secret)))
+    let shared = config.redis.clone().map(|redis| Arc::new(Documents::new(redis)) as Arc<dyn Shelf>);
+    Ok(Stores::new(storage, modes, &config.data_dir, Sealer::new(&config.server.api_secret)).sharing(shared))
 }
 
 /// Keeps a machine from taking more while a recording on it does not keep up, for ever.

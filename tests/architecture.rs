@@ -41,7 +41,7 @@ const LAW: &[(&str, Band, &str)] = &[
     ("db", Impure, "ids error scene recording"),
     ("http", Impure, "error"),
     ("livekit", Impure, "error secret http"),
-    ("psrpc", Impure, "error secret document"),
+    ("psrpc", Impure, "error secret document storage"),
     ("room", Impure, "ids error media livekit"),
     ("pipeline", Impure, "ids error media timeline scene compositor recording"),
     ("notify", Impure, "error secret document recording egress http livekit psrpc"),

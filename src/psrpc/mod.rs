@@ -15,12 +15,14 @@ mod link;
 mod publisher;
 mod subscriber;
 mod bus;
+mod documents;
 mod server;
 mod client;
 
 pub use bus::{Bus, Subscription};
 pub use choice::Selection;
 pub use client::{CallOptions, PsrpcClient};
+pub use documents::Documents;
 pub use server::{Method, PsrpcServer, ServiceKind, Serving};
 pub use settings::{Section, Sentinel, Settings, Tls};
 

@@ -12,6 +12,7 @@ mod multipart;
 mod reserved;
 mod settings;
 mod shared;
+mod shelf;
 mod sign;
 mod stores;
 mod uploads;
@@ -22,6 +23,7 @@ pub use modes::{keep_private, make_private};
 pub use multipart::SMALLEST_PART;
 pub use settings::{Azure, Checksum, Gcp, Proxy, S3, Section, Settings, Target};
 pub use shared::{Expected, Version};
+pub use shelf::{Answer, Shelf};
 pub use stores::Stores;
 pub use uploads::StoredPart;
 

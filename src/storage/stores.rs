@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::{Settings, Storage};
+use super::{Settings, Shelf, Storage};
 use crate::document;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sealing::Sealer;
@@ -19,6 +19,7 @@ const KEPT: usize = 32;
 pub struct Stores {
     usual: Storage,
     of_modes: Arc<HashMap<String, Storage>>,
+    shared: Option<Arc<dyn Shelf>>,
     data_dir: PathBuf,
     sealer: Sealer,
     opened: Arc<Mutex<HashMap<Vec<u8>, Storage>>>,
@@ -27,7 +28,14 @@ pub struct Stores {
 impl Stores {
     /// `usual` is the configured one; `of_modes` are those that modes have instead.
     pub fn new(usual: Storage, of_modes: HashMap<String, Storage>, data_dir: &Path, sealer: Sealer) -> Self {
-        Self { usual, of_modes: Arc::new(of_modes), data_dir: data_dir.to_owned(), sealer, opened: Arc::default() }
+        let (of_modes, data_dir) = (Arc::new(of_modes), data_dir.to_owned());
+        Self { usual, of_modes, shared: None, data_dir, sealer, opened: Arc::default() }
+    }
+
+    /// Where no bucket is configured, the sidecars share this: requests bring their buckets along.
+    #[must_use]
+    pub fn sharing(self, shelf: Option<Arc<dyn Shelf>>) -> Self {
+        Self { shared: shelf, ..self }
     }
 
     /// The configured one.
@@ -36,19 +44,21 @@ impl Stores {
     }
 
     /// Where the marks of unfinished recordings of this mode are: in the configured bucket, which every sidecar knows, or in the
-    /// mode's.
-    pub fn marks_of(&self, mode: Option<&str>) -> Option<Storage> {
+    /// mode's, or in what they share besides.
+    pub fn marks_of(&self, mode: Option<&str>) -> Option<Arc<dyn Shelf>> {
         let of_mode = || mode.and_then(|mode| self.of_modes.get(mode));
-        let storage = Some(&self.usual).filter(|usual| usual.takes_parts()).or_else(of_mode)?;
-        storage.takes_parts().then(|| storage.clone())
+        let bucket = [Some(&self.usual), of_mode()].into_iter().flatten().find(|storage| storage.takes_parts());
+        bucket.map(|bucket| Arc::new(bucket.clone()) as Arc<dyn Shelf>).or_else(|| self.shared.clone())
     }
 
     /// Every place that marks may be in.
-    pub fn marked(&self) -> Vec<Storage> {
+    pub fn marked(&self) -> Vec<Arc<dyn Shelf>> {
         if self.usual.takes_parts() {
-            return vec![self.usual.clone()];
+            return vec![Arc::new(self.usual.clone())];
         }
-        self.of_modes.values().filter(|storage| storage.takes_parts()).cloned().collect()
+        let buckets = self.of_modes.values().filter(|storage| storage.takes_parts());
+        let buckets = buckets.map(|bucket| Arc::new(bucket.clone()) as Arc<dyn Shelf>);
+        buckets.chain(self.shared.clone()).collect()
     }
 
     /// Makes a `storage` section that a request brought along ready to be kept. The error names the field.

@@ -1,6 +1,7 @@
 //! psrpc over a real Redis: our server and our client, and each alone against bytes written by hand.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod documents;
 mod link;
 #[path = "../support/mod.rs"]
 mod support;

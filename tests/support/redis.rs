@@ -51,6 +51,15 @@ impl Redis {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// What it answers to this command.
+    pub fn ask(&self, command: &[&str]) -> String {
+        let address = self.address();
+        let (_, port) = address.rsplit_once(':').expect("a port");
+        let out = Command::new("redis-cli").args(["-p", port]).args(command).output();
+        let out = out.expect("redis-cli is missing: apt-get install redis-tools");
+        String::from_utf8_lossy(&out.stdout).trim().to_owned()
+    }
+
     /// Ends it without notice.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -5,6 +5,7 @@ mod verdict;
 
 pub use verdict::lost;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::control::Control;
@@ -14,7 +15,7 @@ use crate::ids::RecordingId;
 use crate::outbox::{Holding, Known, MARKS, Mark, Marks, Todo, Watch, playable, todo};
 use crate::recording::{Checkpoint, Part, Recording, State};
 use crate::spool::Spool;
-use crate::storage::{Storage, StoredPart, Stores, Version};
+use crate::storage::{Shelf, Storage, StoredPart, Stores, Version};
 use verdict::{Salvaged, taken_up};
 
 /// How often marks are looked at, at least and at most.
@@ -38,7 +39,7 @@ pub struct Adopter {
 pub struct FoundMark {
     /// What it says.
     pub mark: Mark,
-    place: Storage,
+    place: Arc<dyn Shelf>,
     version: Version,
 }
 
@@ -95,13 +96,13 @@ impl Adopter {
         Ok(todo(mark, self.marks.owner(), known))
     }
 
-    async fn look_at(&self, place: &Storage, key: &str, control: &Control) {
+    async fn look_at(&self, place: &Arc<dyn Shelf>, key: &str, control: &Control) {
         let done = async {
             let Some(found) = read(place, key).await? else { return Ok(()) };
             let id = RecordingId::new(&found.mark.recording);
             match self.todo(&found.mark)? {
                 Todo::Leave => {}
-                Todo::Remove => self.marks.remove(place, &id, Some(found.mark)).await,
+                Todo::Remove => self.marks.remove(&**place, &id, Some(found.mark)).await,
                 Todo::TakeOver => {
                     let Some(recording) = self.take_over(&found).await? else { return Ok(()) };
                     let taken = control.take_up(recording).await;
@@ -122,21 +123,21 @@ impl Adopter {
         let FoundMark { mark, place, version } = found;
         let (recording, checkpoint) = self.marks.open(mark)?;
         let id = recording.id.clone();
-        if !self.marks.claim(place, &id, mark, version.as_deref()).await? {
+        if !self.marks.claim(&**place, &id, mark, version.as_deref()).await? {
             return Ok(None);
         }
         tracing::warn!(recording = %id, owner = mark.owner, heard_at = mark.heard_at, "its sidecar is lost; it is finished here");
         let beat = async {
             loop {
                 tokio::time::sleep(POLL.1.min(Duration::from_secs(10))).await;
-                match self.marks.still_taking(place, &recording).await {
+                match self.marks.still_taking(&**place, &recording).await {
                     Ok(Holding::Taken(by)) => return by,
                     Ok(Holding::Ours) | Err(_) => {}
                 }
             }
         };
         let made = tokio::select! {
-            made = self.salvage(place, &recording, &checkpoint) => made,
+            made = self.salvage(&**place, &recording, &checkpoint) => made,
             by = beat => Err(Error::new(ErrorKind::AlreadyExists, format!("{id}: {by} has taken it over"))),
         };
         match made {
@@ -149,7 +150,7 @@ impl Adopter {
     }
 
     /// Makes an object of the parts, and of that a film in the spool, if there is room.
-    async fn salvage(&self, place: &Storage, recording: &Recording, sent: &Checkpoint) -> Result<Salvaged> {
+    async fn salvage(&self, place: &dyn Shelf, recording: &Recording, sent: &Checkpoint) -> Result<Salvaged> {
         let storage = self.stores.of(recording.options.sealed_store(), recording.storing_mode())?;
         if let Holding::Taken(by) = self.marks.still_taking(place, recording).await? {
             return Err(Error::new(ErrorKind::AlreadyExists, format!("{}: {by} has taken it over", recording.id)));
@@ -182,7 +183,7 @@ fn part(StoredPart { index, bytes, id }: StoredPart) -> Part {
     Part { index, bytes, crc32: 0, id }
 }
 
-async fn read(place: &Storage, key: &str) -> Result<Option<FoundMark>> {
+async fn read(place: &Arc<dyn Shelf>, key: &str) -> Result<Option<FoundMark>> {
     let Some((bytes, version)) = place.read_small(key).await? else { return Ok(None) };
     Ok(Mark::decode(&bytes).map(|mark| FoundMark { mark, place: place.clone(), version }))
 }

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::{Checkpoint, Recording, Report, State};
 use crate::sealing::Sealer;
-use crate::storage::{Expected, Storage, Stores};
+use crate::storage::{Expected, Shelf, Stores};
 use mark::{Found, Then, is_confirmed, sign_of_life, still_ours};
 
 /// So often a mark that changes under our hands is looked at again.
@@ -122,7 +122,7 @@ impl Marks {
         if held.phase == Phase::Ours && is_confirmed(held.confirmed.map(|at| at.elapsed()), self.0.after) {
             return Ok(Holding::Ours);
         }
-        match self.write(&mut held, recording, &place).await {
+        match self.write(&mut held, recording, &*place).await {
             Err(e) if is_away(&e) && self.0.db.is_marked(&recording.id)? => Err(e),
             Err(error) => {
                 self.say(&error, "recordings are not marked: nobody finishes them if this machine is lost");
@@ -138,7 +138,7 @@ impl Marks {
         let Some(place) = self.place(&recording) else { return };
         let slot = self.slot(id);
         let mut held = slot.lock().await;
-        if let Err(error) = self.write(&mut held, &recording, &place).await
+        if let Err(error) = self.write(&mut held, &recording, &*place).await
             && !is_away(&error)
         {
             self.say(&error, "recordings are not marked: nobody finishes them if this machine is lost");
@@ -164,12 +164,12 @@ impl Marks {
         let _ = self.0.db.keep_marked(id, false);
         let first = || self.0.stores.marked().into_iter().next();
         if let Some(place) = recording.as_ref().map_or_else(first, |of| self.place(of)) {
-            self.remove(&place, id, held.taken.take()).await;
+            self.remove(&*place, id, held.taken.take()).await;
         }
     }
 
     /// Takes a mark away; a key that may not delete says in it that it is over.
-    pub async fn remove(&self, place: &Storage, id: &RecordingId, mark: Option<Mark>) {
+    pub async fn remove(&self, place: &dyn Shelf, id: &RecordingId, mark: Option<Mark>) {
         let key = mark::key(id.as_str());
         match place.delete(&key).await {
             Err(error) if error.kind == ErrorKind::PermissionDenied => {
@@ -183,7 +183,7 @@ impl Marks {
     }
 
     /// Takes over what this mark is of, if it still is as it was seen; false when somebody else was there before.
-    pub async fn claim(&self, place: &Storage, id: &RecordingId, mark: &Mark, version: Option<&str>) -> Result<bool> {
+    pub async fn claim(&self, place: &dyn Shelf, id: &RecordingId, mark: &Mark, version: Option<&str>) -> Result<bool> {
         let mark = mark.clone().taken_by(self.owner()).heard(Timestamp::now());
         let expected = version.map_or(Expected::Anything, |version| Expected::Version(version.to_owned()));
         match place.put_if(&mark::key(id.as_str()), mark.encode().into(), &expected).await {
@@ -198,7 +198,7 @@ impl Marks {
     }
 
     /// Says that what was taken over is still being seen to; is it still ours?
-    pub async fn still_taking(&self, place: &Storage, recording: &Recording) -> Result<Holding> {
+    pub async fn still_taking(&self, place: &dyn Shelf, recording: &Recording) -> Result<Holding> {
         let slot = self.slot(&recording.id);
         let mut held = slot.lock().await;
         self.write(&mut held, recording, place).await
@@ -224,7 +224,7 @@ impl Marks {
     }
 
     /// Writes the mark, unless it turns out to be somebody else's.
-    async fn write(&self, held: &mut Held, recording: &Recording, place: &Storage) -> Result<Holding> {
+    async fn write(&self, held: &mut Held, recording: &Recording, place: &dyn Shelf) -> Result<Holding> {
         match &held.phase {
             Phase::Over => return Ok(Holding::Ours),
             Phase::Left(by) => return Ok(Holding::Taken(by.clone())),
@@ -313,8 +313,8 @@ impl Marks {
         }
     }
 
-    /// Where its mark is: in the configured bucket, which every sidecar knows; nowhere when its file does not go to a bucket.
-    fn place(&self, recording: &Recording) -> Option<Storage> {
+    /// Where its mark is: where every sidecar looks; nowhere when its file does not go to a bucket.
+    fn place(&self, recording: &Recording) -> Option<Arc<dyn Shelf>> {
         let storage = self.0.stores.of(recording.options.sealed_store(), recording.storing_mode()).ok()?;
         storage.takes_parts().then(|| self.0.stores.marks_of(recording.storing_mode())).flatten()
     }
