@@ -210,7 +210,8 @@ pub fn stores(config: &Config) -> Result<Stores> {
     let modes = config.mode_storages.iter().map(|(mode, settings)| Ok((mode.clone(), open(settings)?)));
     let (storage, modes) = (open(&config.storage)?, modes.collect::<Result<_>>()?);
     let shared = config.redis.clone().map(|redis| Arc::new(Documents::new(redis)) as Arc<dyn Shelf>);
-    Ok(Stores::new(storage, modes, &config.data_dir, Sealer::new(&config.server.api_secret)).sharing(shared))
+    let stores = Stores::new(storage, modes, &config.data_dir, Sealer::new(&config.server.api_secret));
+    Ok(stores.of_requests(shared, config.storage.max_unsent))
 }
 
 /// Keeps a machine from taking more while a recording on it does not keep up, for ever.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -20,6 +21,8 @@ pub struct Stores {
     usual: Storage,
     of_modes: Arc<HashMap<String, Storage>>,
     shared: Option<Arc<dyn Shelf>>,
+    /// `max_unsent` of those that requests bring along, unless they say it.
+    max_unsent: Option<Duration>,
     data_dir: PathBuf,
     sealer: Sealer,
     opened: Arc<Mutex<HashMap<Vec<u8>, Storage>>>,
@@ -29,13 +32,14 @@ impl Stores {
     /// `usual` is the configured one; `of_modes` are those that modes have instead.
     pub fn new(usual: Storage, of_modes: HashMap<String, Storage>, data_dir: &Path, sealer: Sealer) -> Self {
         let (of_modes, data_dir) = (Arc::new(of_modes), data_dir.to_owned());
-        Self { usual, of_modes, shared: None, data_dir, sealer, opened: Arc::default() }
+        Self { usual, of_modes, shared: None, max_unsent: None, data_dir, sealer, opened: Arc::default() }
     }
 
-    /// Where no bucket is configured, the sidecars share this: requests bring their buckets along.
+    /// For buckets that requests bring along: what the sidecars share where none is configured, and how old what was never sent
+    /// may become, unless the request says it.
     #[must_use]
-    pub fn sharing(self, shelf: Option<Arc<dyn Shelf>>) -> Self {
-        Self { shared: shelf, ..self }
+    pub fn of_requests(self, shared: Option<Arc<dyn Shelf>>, max_unsent: Duration) -> Self {
+        Self { shared, max_unsent: Some(max_unsent), ..self }
     }
 
     /// The configured one.
@@ -90,8 +94,10 @@ impl Stores {
     }
 
     fn open(&self, section: &Value) -> Result<Storage> {
-        let section = document::read(section.clone(), "storage")?;
-        let settings = Settings { by_request: true, ..Settings::read(section)? };
+        let told = section.get("max_unsent").is_some();
+        let read = Settings::read(document::read(section.clone(), "storage")?)?;
+        let max_unsent = self.max_unsent.filter(|_| !told).unwrap_or(read.max_unsent);
+        let settings = Settings { by_request: true, max_unsent, ..read };
         Storage::open(&settings, &self.data_dir)
     }
 

@@ -9,9 +9,8 @@ use crate::support::publisher::{Kind, Publisher};
 use crate::support::sidecar::Sidecar;
 use crate::{World, id_of, probe};
 
-/// Besides `max_unsent`, at most so many seconds of what was recorded are lost with it: what the output holds back, what travels, and a
-/// fragment.
-const LOST: f64 = 2.0 + 1.5;
+/// At most so many seconds of what was recorded are lost with it: `max_unsent`, what travels, what the output holds back, and a fragment.
+const LOST: f64 = 2.0 + 2.0 + 1.5;
 
 #[test]
 fn film_and_transcript_of_a_lost_machine_are_finished_by_another_that_is_killed_meanwhile() {
@@ -24,7 +23,7 @@ fn film_and_transcript_of_a_lost_machine_are_finished_by_another_that_is_killed_
     let film = json!({ "room_name": "seen", "file_outputs": [{ "file_type": "MP4", "filepath": "seen.mp4" }] });
     let transcript = json!({ "room_name": "heard", "audio_only": true,
                              "file_outputs": [{ "file_type": "OGG", "filepath": "heard.ogg" }] });
-    lost_and_found(world, &storage, [film, transcript], 2.0);
+    lost_and_found(world, &storage, [film, transcript]);
 }
 
 /// As Meet does it: nothing but Redis is known to both of them.
@@ -32,19 +31,17 @@ fn film_and_transcript_of_a_lost_machine_are_finished_by_another_that_is_killed_
 fn buckets_that_requests_brought_along_are_found_by_what_is_kept_in_redis() {
     let world = World::new(300);
     let requests = [world.video("seen", "seen.mp4"), world.transcript("heard", "heard.ogg")];
-    lost_and_found(world, "recording: { adopt_after: 6s }\n", requests, 15.0);
+    lost_and_found(world, "storage: { max_unsent: 2 }\nrecording: { adopt_after: 6s }\n", requests);
 }
 
-fn lost_and_found(mut world: World, storage: &str, requests: [Value; 2], max_unsent: f64) {
+fn lost_and_found(mut world: World, storage: &str, requests: [Value; 2]) {
     let start = |world: &World| Sidecar::in_place_of_egress_with(&world.server, &world.redis, storage);
     let mut lost = start(&world);
     let rooms = ["seen", "heard"];
     let _people = rooms.map(|room| Publisher::start(Kind::SampleRoom, &world.server, room, 1, &[]));
     let ids = requests.map(|request| id_of(&world.backend.call("start", request).ok()));
     let recorded = ids.each_ref().map(|id| {
-        // No answer is waited for that long.
-        lost.until_recorded(id, 13.0);
-        let item = lost.until_recorded(id, max_unsent + 13.0);
+        let item = lost.until_recorded(id, 15.0);
         item["progress"]["duration"].as_f64().unwrap()
     });
     lost.kill();
@@ -57,7 +54,7 @@ fn lost_and_found(mut world: World, storage: &str, requests: [Value; 2], max_uns
         world.hooks.until(id, "egress_ended COMPLETE");
         let (codecs, length) = probe(&world.minio.object(key).1);
         println!("{key}: {length:.1} s of {recorded:.1} s, {codecs:?}");
-        assert!(length > recorded - max_unsent - LOST && length < recorded + 2.0, "{length} s of {recorded} s");
+        assert!(length > recorded - LOST && length < recorded + 2.0, "{length} s of {recorded} s");
         assert_eq!(world.minio.open_uploads(key), Vec::<String>::new());
         let info = world.listed(id);
         assert!(!info["details"].as_str().unwrap().is_empty(), "that its end is missing is said: {info}");
