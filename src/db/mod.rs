@@ -1,6 +1,7 @@
 //! The embedded store (sled): recordings and the jobs they imply, committed as one transaction and flushed before anybody acts
 //! on it.
 
+mod copies;
 mod health;
 mod job;
 mod lists;
@@ -23,12 +24,14 @@ use sled::{IVec, Transactional as _};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RecordingId;
 use crate::recording::{Checkpoint, Job, Recording, State, Stored, Task};
+use copies::Copies;
 use store::{Store, Trees};
 
 /// The store. Cheap to clone; reads never wait for writes.
 #[derive(Clone, Debug)]
 pub struct Db {
     store: Arc<Store>,
+    copies: Arc<Copies>,
 }
 
 /// What changes together.
@@ -48,7 +51,7 @@ impl Db {
     /// Opens the store in `data_dir/db`, or makes it. The error is the one line to show.
     pub fn open(data_dir: &Path) -> Result<Self> {
         let path = data_dir.join("db");
-        let store = Store::open(&path).map_err(|e: sled::Error| {
+        let store = store::open_or_set_aside(&path).map_err(|e: sled::Error| {
             if e.to_string().contains("could not acquire lock") {
                 let dir = data_dir.display();
                 let fix = "stop that one or choose another folder (--data-dir)";
@@ -57,10 +60,62 @@ impl Db {
                 Error::invalid("data_dir", format!("cannot open the store {}: {e}", path.display()))
             }
         })?;
-        let db = Self { store: Arc::new(store) };
+        let copies = Copies::open(data_dir)
+            .map_err(|e| Error::invalid("data_dir", format!("cannot make a folder in {}: {e}", data_dir.display())))?;
+        let db = Self { store: Arc::new(store), copies: Arc::new(copies) };
         db.put_back()?;
+        db.put_back_lost();
         db.fill_rooms()?;
         Ok(db)
+    }
+
+    /// What a torn store has lost of the recordings that have not ended.
+    fn put_back_lost(&self) {
+        let copies = self.copies.list().unwrap_or_else(|error| {
+            tracing::error!(%error, "data_dir: the copies of rows cannot be listed");
+            vec![]
+        });
+        for id in copies {
+            let done = match self.get(&id) {
+                Ok(Some(known)) if known.state.is_final() => self.copies.forget(&id).map_err(|e| e.to_string()),
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => self.put_back_copy(&id),
+                Err(e) => Err(e.to_string()),
+            };
+            if let Err(error) = done {
+                tracing::error!(recording = %id, error, "the copy of its row is not put back");
+            }
+        }
+    }
+
+    fn put_back_copy(&self, id: &RecordingId) -> std::result::Result<(), String> {
+        let row = self.copies.read(id).map_err(|e| e.to_string())?;
+        let (recording, checkpoint) = unpack(&row).map_err(|e| e.to_string())?;
+        let change = Change { recordings: &[&recording], ..Change::default() };
+        self.commit(change).and_then(|()| self.keep_checkpoint(id, &checkpoint)).map_err(|e| e.to_string())?;
+        tracing::error!(recording = %id, "the store had lost it; it is there again");
+        Ok(())
+    }
+
+    /// The copies follow what is in the store.
+    fn copy(&self, change: &Change<'_>) {
+        let keep = |recording: &Recording| -> std::result::Result<(), String> {
+            if recording.state.is_final() {
+                return self.copies.forget(&recording.id).map_err(|e| e.to_string());
+            }
+            let checkpoint = self.checkpoint(&recording.id).map_err(|e| e.to_string())?.unwrap_or_default();
+            let row = pack(recording, &checkpoint).map_err(|e| e.to_string())?;
+            self.copies.keep(&recording.id, &row).map_err(|e| e.to_string())
+        };
+        let forget = |recording: &Recording| self.copies.forget(&recording.id).map_err(|e| e.to_string());
+        let kept = change.recordings.iter().map(|recording| (recording, keep(recording)));
+        let all = kept.chain(change.forgotten.iter().map(|recording| (recording, forget(recording))));
+        for (recording, done) in all {
+            if let Err(error) = done {
+                // The store has it.
+                tracing::warn!(recording = %recording.id, error, "its row is not copied");
+            }
+        }
     }
 
     /// Writes all of it or nothing, and returns when it is on the disk. Ordering a job that is there already changes nothing.
@@ -161,7 +216,9 @@ impl Db {
                 TransactionError::Abort(e) | TransactionError::Storage(e) => e,
             })
         };
-        self.store.write(written).map_err(unwritable)
+        self.store.write(written).map_err(unwritable)?;
+        self.copy(&change);
+        Ok(())
     }
 
     /// Keeps what has become of a job that was tried in vain.
@@ -418,3 +475,6 @@ fn broken(tried: &str, e: impl std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod torn;

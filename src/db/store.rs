@@ -158,6 +158,25 @@ impl Store {
     }
 }
 
+/// Opens or makes it. One that sled cannot read is set aside as a whole, as `db.broken-…` beside it, and a new one is made: what has not
+/// ended is put back from the copies.
+pub(super) fn open_or_set_aside(path: &Path) -> sled::Result<Store> {
+    // It gives errors where it can, and panics where it does not expect any.
+    let opened = std::panic::catch_unwind(|| Store::open(path));
+    let why = match opened {
+        Ok(Err(e @ (sled::Error::Corruption { .. } | sled::Error::Unsupported(_) | sled::Error::ReportableBug(_)))) => {
+            e.to_string()
+        }
+        Ok(opened) => return opened,
+        Err(_) => "sled panicked".to_owned(),
+    };
+    let seconds = jiff::Timestamp::now().as_second();
+    let aside = path.with_extension(format!("broken-{seconds}"));
+    fs::rename(path, &aside)?;
+    tracing::error!(why, aside = %aside.display(), "the store cannot be read; it is set aside, and a new one is made");
+    Store::open(path)
+}
+
 fn closed() -> sled::Error {
     sled::Error::Io(std::io::Error::other("it is being opened again after a failure of the disk"))
 }
