@@ -3,6 +3,7 @@
 
 mod auto;
 mod faults;
+mod lost;
 mod share;
 #[path = "../support/mod.rs"]
 mod support;
