@@ -42,7 +42,9 @@ pub struct World {
 impl World {
     /// Starts all of it; people are in every room. `beside`: others of its kind run on this machine.
     pub fn new(plan: &Plan, beside: bool) -> Self {
-        let (redis, minio, hooks) = (Redis::start(), Minio::start(), Hooks::start());
+        // It keeps what it was told, or the server would know of no room after its restart.
+        let redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+        let (minio, hooks) = (Minio::start(), Hooks::start());
         let mail = MailServer::start("none", false);
         let more = format!("redis: {{ address: '{}' }}\n", redis.address());
         let server = if beside { LiveKit::beside_others_with(60, &more) } else { LiveKit::configured(60, &more) };
