@@ -38,6 +38,8 @@ const OF_A_BEEP: f64 = 0.04;
 const IN_PART: f64 = 0.01;
 /// Beyond the time for which nobody was there: a fragment that was not whole, the output's latency, joining, a key frame.
 const RETURN: f64 = 4.0;
+/// A recorder that stood still finds in its socket what came first meanwhile: audio of about so long.
+const IN_THE_SOCKET: f64 = 1.0;
 /// A recorder that says nothing is replaced after this.
 const HANGS: f64 = 5.0;
 
@@ -242,7 +244,8 @@ impl<'a> Film<'a> {
         let mut wrong = Vec::new();
         for hole in &self.holes {
             let Hole { from, to, cause } = hole;
-            let inside = |at: &&f64| (from + EDGE..to - EDGE).contains(*at);
+            let begin = if cause == "frozen" { from + IN_THE_SOCKET } else { from + EDGE };
+            let inside = |at: &&f64| (begin..to - EDGE).contains(*at);
             // Of a disk that takes nothing video alone may be missing.
             if cause != "output"
                 && let Some(at) = beeps.iter().find(inside)
