@@ -80,6 +80,8 @@ struct Player<'a> {
     due: Vec<usize>,
     /// When such orders were given last.
     tried: Option<Instant>,
+    /// Since when somebody is missing from a room.
+    left: Option<f64>,
     /// When each fault that goes on began, and which process it holds.
     going_on: Vec<Option<(f64, Option<u32>)>>,
 }
@@ -88,7 +90,8 @@ struct Player<'a> {
 pub fn play(plan: &Plan, world: &mut World) -> Story {
     let story = Story::default();
     let going_on = vec![None; plan.faults.len()];
-    let mut player = Player { plan, world, story, presence: Presence::Here, due: Vec::new(), tried: None, going_on };
+    let mut player =
+        Player { plan, world, story, presence: Presence::Here, due: Vec::new(), tried: None, left: None, going_on };
     player.record();
     let watch = Watch::start(player.world.sidecar.url(), &player.story.ids);
     player.perform();
@@ -136,6 +139,7 @@ impl Player<'_> {
         if matches!(self.presence, Presence::Here | Presence::Leaving) {
             self.stop_what_is_due();
         }
+        self.bring_people_back();
         match self.presence {
             Presence::Leaving if self.world.sidecar.has_ended() => {
                 self.is_gone(wall());
@@ -167,6 +171,22 @@ impl Player<'_> {
     fn note_workers(&mut self) {
         if self.presence != Presence::Gone {
             self.story.workers.extend(self.world.sidecar.workers());
+        }
+    }
+
+    /// A server that is cut off from its Redis sends people away; they come back as soon as it has one.
+    fn bring_people_back(&mut self) {
+        if self.world.somebody_left() {
+            self.left.get_or_insert(wall());
+        }
+        let going_on = self.plan.faults.iter().zip(&self.going_on).filter(|(_, since)| since.is_some());
+        let mut faults = going_on.map(|(timed, _)| timed.fault);
+        if faults.any(|fault| matches!(fault, Fault::RestartServer | Fault::RestartRedis)) {
+            return;
+        }
+        if let Some(from) = self.left.take() {
+            self.world.gather(self.plan);
+            self.story.absent.push((from, wall()));
         }
     }
 

@@ -55,21 +55,35 @@ impl World {
         let refusing = [busy, forbidden].map(ScriptedStore::start);
         let yaml = yaml(plan.on_sigterm, front.port, &hooks.url, mail.port);
         let sidecar = Sidecar::configured(&network.url, &server, &redis, &yaml);
-        let mut world =
-            Self { sidecar, people: Vec::new(), server, redis, minio, mail, hooks, network, front, refusing };
+        let people = plan.rooms.iter().map(|_| None).collect();
+        let mut world = Self { sidecar, people, server, redis, minio, mail, hooks, network, front, refusing };
         world.gather(plan);
         world
     }
 
-    /// People are in every room.
+    /// People are in every room in which nobody is.
     pub fn gather(&mut self, plan: &Plan) {
-        let enter = |(nth, room): (usize, &Room)| {
+        for (nth, room) in plan.rooms.iter().enumerate() {
+            if self.people[nth].is_some() {
+                continue;
+            }
             let (count, options): (_, &[&str]) = if room.stranger { (2, &["--hostile", "1"]) } else { (1, &[]) };
             let enter = || Publisher::start(Guests::SampleRoom, &self.server, &plan.name(nth), count, options);
             // A server that has just begun may let them wait too long.
-            Some(catch_unwind(AssertUnwindSafe(enter)).unwrap_or_else(|_| enter()))
-        };
-        self.people = plan.rooms.iter().enumerate().map(enter).collect();
+            let people = catch_unwind(AssertUnwindSafe(enter)).unwrap_or_else(|_| enter());
+            self.people[nth] = Some(people);
+        }
+    }
+
+    /// Whether the server has sent somebody away.
+    pub fn somebody_left(&mut self) -> bool {
+        let mut somebody = false;
+        for people in &mut self.people {
+            if people.as_mut().is_some_and(|people| !people.is_here()) {
+                (*people, somebody) = (None, true);
+            }
+        }
+        somebody
     }
 
     /// Starts the recording of this room; its id.
