@@ -125,6 +125,8 @@ fn a_recorder_that_dies_while_it_finishes_its_file_is_replaced() {
     let reported = item["duration"].as_f64().unwrap();
     assert!((reported - recording.duration).abs() < 0.2, "{reported} s of {} s", recording.duration);
     assert!(recording.duration > 3.0, "{}", recording.duration);
+    let (from, to) = *holes(&item).last().expect("its end is missing, and that is declared");
+    assert!((from - recording.duration).abs() < 1.0 && to > from, "{from} to {to} of {} s", recording.duration);
 }
 
 #[test]

@@ -60,6 +60,13 @@ impl Awaited {
             Some(_) => Gap::Nothing,
         }
     }
+
+    /// From when to when nobody has been heard, while it is not known whether anybody will be: whoever is killed now has lost it.
+    pub fn unheard(&self, at: u64) -> Option<(u64, u64)> {
+        let expects = self.voices.as_ref().is_none_or(|voices| !voices.is_empty());
+        let waits = self.first.is_none() && expects && at.saturating_sub(self.since) <= MOST;
+        waits.then_some((self.since, at))
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +102,9 @@ mod tests {
         awaited.roster(&Roster::new(vec![person], vec![]));
         awaited.roster(&Roster::new(vec![], vec![]));
         assert_eq!(came(&mut awaited, "camera", 20 * S + S / 2), Gap::Nothing);
+        assert_eq!(awaited.unheard(20 * S + S / 2), Some((20 * S, 20 * S + S / 2)));
         assert_eq!(came(&mut awaited, "a", 21 * S), Gap::Hole { from: 20 * S, to: 21 * S });
+        assert_eq!(awaited.unheard(22 * S), None, "it is known");
         assert_eq!(came(&mut awaited, "a", 22 * S), Gap::Nothing);
         assert_eq!(came(&mut awaited, "b", 21 * S + S / 4), Gap::Nothing);
         assert_eq!(came(&mut awaited, "c", 23 * S), Gap::Audio { ns: 2 * S });

@@ -180,9 +180,11 @@ impl Driver {
                     self.pipeline.detach(&track);
                 }
             }
-            room::Event::Hole { from, to, why } => {
+            room::Event::Hole { from, to, why, lasts } => {
                 let (from, to) = (self.media_time(from), self.media_time(to));
-                tracing::warn!(from_ns = from, to_ns = to, why, "no media came from the server");
+                if !lasts {
+                    tracing::warn!(from_ns = from, to_ns = to, why, "no media came from the server");
+                }
                 self.losses.health.hole(from, to, HoleCause::Connection, &why);
             }
             room::Event::Closed(Closed::Left) => {}
@@ -437,7 +439,8 @@ impl Driver {
 
     /// Reports what is missing, when that has changed.
     fn report_health(&mut self) {
-        if let Some(health) = self.losses.changed(self.pipeline.stats().dropped, Instant::now()) {
+        let now = Instant::now();
+        if let Some(health) = self.losses.changed(self.pipeline.stats().dropped, now, self.media_time(now)) {
             self.report(Report::Health(Box::new(health)));
         }
     }

@@ -9,6 +9,9 @@ use crate::ids::TrackId;
 use crate::recording::{Health, HoleCause, Quality};
 use crate::room::Roster;
 
+/// Why there is nothing although the recording goes on.
+const NOTHING_YET: &str = "nothing had come yet";
+
 /// What is missing.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
@@ -35,7 +38,7 @@ impl Losses {
     pub fn came(&mut self, roster: &Roster, track: &TrackId, at_ns: u64) {
         match self.expected.as_mut().map_or(Gap::Nothing, |awaited| awaited.came(track, at_ns)) {
             Gap::Nothing => {}
-            Gap::Hole { from, to } => self.health.hole(from, to, HoleCause::Interrupted, "nothing had come yet"),
+            Gap::Hole { from, to } => self.health.hole(from, to, HoleCause::Interrupted, NOTHING_YET),
             Gap::Audio { ns } => self.audio_lost(roster, track, ns),
         }
     }
@@ -46,15 +49,20 @@ impl Losses {
         self.degraded = (quality != Quality::Full).then_some(now);
     }
 
-    /// What is to be reported, if that has changed. `dropped`: video frames left out so far.
-    pub fn changed(&mut self, dropped: u64, now: Instant) -> Option<Health> {
+    /// What is to be reported, if that has changed. `dropped`: video frames left out so far; `at_ns`: the same moment as recording time.
+    pub fn changed(&mut self, dropped: u64, now: Instant, at_ns: u64) -> Option<Health> {
         self.count(now);
         self.health.dropped_frames = self.dropped_before.saturating_add(dropped);
-        if self.health == self.reported {
+        let mut health = self.health.clone();
+        // Only for now: who was silent before misses nothing.
+        if let Some((from, to)) = self.expected.as_ref().and_then(|awaited| awaited.unheard(at_ns)) {
+            health.hole(from, to, HoleCause::Interrupted, NOTHING_YET);
+        }
+        if health == self.reported {
             return None;
         }
-        self.reported.clone_from(&self.health);
-        Some(self.health.clone())
+        self.reported.clone_from(&health);
+        Some(health)
     }
 
     /// This much of a track's audio is not in the file, nanoseconds.
@@ -106,12 +114,24 @@ mod tests {
     fn time_below_full_quality_counts_and_news_are_told_once() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let mut losses = Losses::default();
-        assert_eq!(losses.changed(0, start), None);
+        assert_eq!(losses.changed(0, start, 0), None);
         losses.quality(Quality::HalfRate, start + second);
-        assert_eq!(losses.changed(0, start + 3 * second).map(|health| health.degraded_ns), Some(2_000_000_000));
+        assert_eq!(losses.changed(0, start + 3 * second, 0).map(|health| health.degraded_ns), Some(2_000_000_000));
         losses.quality(Quality::Full, start + 4 * second);
-        assert_eq!(losses.changed(0, start + 9 * second).map(|health| health.degraded_ns), Some(3_000_000_000));
-        assert_eq!(losses.changed(0, start + 20 * second), None);
-        assert_eq!(losses.changed(7, start + 20 * second).map(|health| health.dropped_frames), Some(7));
+        assert_eq!(losses.changed(0, start + 9 * second, 0).map(|health| health.degraded_ns), Some(3_000_000_000));
+        assert_eq!(losses.changed(0, start + 20 * second, 0), None);
+        assert_eq!(losses.changed(7, start + 20 * second, 0).map(|health| health.dropped_frames), Some(7));
+    }
+
+    #[test]
+    fn who_is_killed_before_anybody_was_heard_has_said_so() {
+        const S: u64 = 1_000_000_000;
+        let (now, mut losses) = (Instant::now(), Losses::after(Health::default(), 20 * S));
+        for to in [22 * S, 23 * S] {
+            let holes = losses.changed(0, now, to).expect("news").holes;
+            assert_eq!(holes.iter().map(|hole| (hole.from_ns, hole.to_ns)).collect::<Vec<_>>(), [(20 * S, to)]);
+        }
+        assert_eq!(losses.changed(0, now, 31 * S), Some(Health::default()), "nobody spoke");
+        assert_eq!(losses.changed(0, now, 32 * S), None);
     }
 }

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::driver::Driver;
 use super::job::{Job, Reports};
-use super::resume::again;
+use super::resume::{Resume, again};
 use super::{Progress, finish_interrupted};
 use crate::error::ErrorKind;
 use crate::pipeline::Left;
-use crate::recording::{Container, Failure, Report};
+use crate::recording::{Container, Failure, Health, Report};
 use crate::room::Room;
 use crate::scene::Layout;
 
@@ -26,10 +27,15 @@ pub(super) async fn run(
 ) {
     let id = job.id.clone();
     let mut file = job.resume.as_ref().map(|_| (job.request.output.container(), job.path.clone()));
-    let leave_broken = job.precautions.leave_broken;
+    let (leave_broken, resume) = (job.precautions.leave_broken, job.resume.clone());
     let last = match join(&job, &mut drain).await {
         // There is no file yet, but for what an earlier take left.
-        Ok(None) => Report::Drained { bytes: 0, duration_ns: 0 },
+        Ok(None) => {
+            // Nobody recorded what was said until the end was requested.
+            let missed = resume.map(|resume| Report::Health(Box::new(missed(&resume))));
+            missed.into_iter().for_each(|missed| drop(reports.send((id.clone(), missed))));
+            Report::Drained { bytes: 0, duration_ns: 0 }
+        }
         Ok(Some(room)) => match Driver::start(job, room, progress, reports.clone()) {
             Ok(driver) => {
                 file = file.filter(|_| !leave_broken);
@@ -47,6 +53,13 @@ pub(super) async fn run(
     };
     tracing::debug!(?last, "recorder done");
     let _ = reports.send((id, last));
+}
+
+/// What a recording lacks that is to go on and is over now.
+fn missed(resume: &Resume) -> Health {
+    let (now, instant) = (Timestamp::now(), Instant::now());
+    let elapsed = instant.saturating_duration_since(resume.start(now, instant));
+    resume.health(now, u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The room; none when it was told to drain before. To go on, a server that does not answer is asked again for a while.

@@ -299,7 +299,7 @@ impl Driver {
             match said {
                 Said::Silent { since } => self.silent(since, now).await,
                 Said::Never => return Some(Closed::Lost(self.session.peer.no_path().message)),
-                Said::Hole(hole) => self.hole(Some(hole)).await,
+                Said::Hole(Hole { from, to, why }) => self.report(Event::Hole { from, to, why, lasts: true }).await,
             }
         }
         self.session.keep_udp(now, self.watch.flows(now));
@@ -448,7 +448,7 @@ impl Driver {
 
     async fn hole(&self, hole: Option<Hole>) {
         if let Some(Hole { from, to, why }) = hole {
-            self.report(Event::Hole { from, to, why }).await;
+            self.report(Event::Hole { from, to, why, lasts: false }).await;
         }
     }
 

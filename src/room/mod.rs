@@ -73,6 +73,8 @@ pub enum Event {
         to: Instant,
         /// For people.
         why: String,
+        /// It goes on, as far as is known.
+        lasts: bool,
     },
     /// It is over. The last event.
     Closed(Closed),

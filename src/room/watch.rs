@@ -18,8 +18,8 @@ const NEVER: Duration = Duration::from_secs(20);
 const SHORTEST: Duration = Duration::from_millis(100);
 /// A pause of all media with packets missing at its end: they were lost on the way.
 const LOSS: Duration = Duration::from_millis(500);
-/// While a hole lasts it is reported again this often, so that whoever is killed meanwhile leaves the truth.
-const AGAIN: Duration = Duration::from_secs(10);
+/// A hole is reported as soon as the path is taken for cut, and again this often while it lasts, so that whoever is killed meanwhile leaves the truth.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A time without media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,8 @@ pub(super) struct Watch {
 #[derive(Debug)]
 struct Open {
     from: Instant,
-    reported: Instant,
+    /// When it is reported next.
+    report_at: Instant,
 }
 
 impl Watch {
@@ -169,7 +170,7 @@ impl Watch {
     fn open(&mut self, now: Instant) {
         if let (Some(wanting), Some(_), None) = (self.wanting, &self.down, &self.open) {
             let from = self.media.map_or(wanting, |media| media.max(wanting));
-            self.open = Some(Open { from, reported: now });
+            self.open = Some(Open { from, report_at: now.max(from + SILENCE) });
         }
     }
 
@@ -197,7 +198,7 @@ impl Watch {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let silence = self.heard.filter(|_| !self.silent).map(|heard| heard + self.timeout());
         let never = self.due.filter(|_| !self.ever).map(|due| due + NEVER);
-        let again = self.open.as_ref().map(|open| open.reported + AGAIN);
+        let again = self.open.as_ref().map(|open| open.report_at);
         let connecting = self.begun.filter(|_| !self.silent && !self.established).map(|begun| begun + CONNECTING);
         [silence, connecting, never, again].into_iter().flatten().min()
     }
@@ -221,8 +222,8 @@ impl Watch {
             self.silent = true;
             return Some(Said::Silent { since: begun });
         }
-        let open = self.open.as_mut().filter(|open| now >= open.reported + AGAIN)?;
-        open.reported = now;
+        let open = self.open.as_mut().filter(|open| now >= open.report_at)?;
+        open.report_at = now + AGAIN;
         hole(open.from, now, SHORTEST, self.down.clone().unwrap_or_default()).map(Said::Hole)
     }
 
@@ -262,6 +263,7 @@ mod tests {
             watch.heard(now);
             said.extend(watch.handle_timeout(now).map(|said| (n, said)));
         }
+        said.retain(|(_, said)| !matches!(said, Said::Hole(_)));
         assert_eq!(said, [(40, Said::Silent { since: t0 })]);
         assert!(watch.silent() && !watch.flows(t0 + ms(6000)), "also when it answers on");
         watch.established(t0 + ms(6000));
@@ -308,10 +310,13 @@ mod tests {
         assert_eq!(watch.handle_timeout(t0 + SILENCE), None, "said once, and nothing has come since");
         assert!(watch.silent());
         watch.down("cut", t0 + SILENCE);
+        // Who is killed in the midst of it has told all but the last second.
         let again = t0 + SILENCE + AGAIN;
-        assert_eq!(watch.poll_timeout(), Some(again));
-        let lasting = Said::Hole(Hole { from: t0, to: again, why: "cut".into() });
-        assert_eq!(watch.handle_timeout(again), Some(lasting));
+        for to in [t0 + SILENCE, again] {
+            assert_eq!(watch.poll_timeout(), Some(to));
+            let lasting = Said::Hole(Hole { from: t0, to, why: "cut".into() });
+            assert_eq!((watch.handle_timeout(to), watch.handle_timeout(to)), (Some(lasting), None));
+        }
         // A check is answered: the path is back, and the hole lasts until there is sound.
         watch.heard(again + ms(500));
         assert!(watch.flows(again + ms(501)));
@@ -361,7 +366,7 @@ mod tests {
         let mut watch = flowing(t0);
         watch.anew("moved", t0 + ms(300));
         assert!(!watch.connected() && !watch.flows(t0 + ms(300)));
-        assert_eq!(watch.poll_timeout(), Some(t0 + ms(300) + CONNECTING));
+        assert_eq!(watch.poll_timeout(), Some(t0 + SILENCE), "then the gap is reported");
         watch.heard(t0 + ms(500));
         let first = t0 + ms(800);
         assert_eq!(watch.media(first, true), Some(Hole { from: t0, to: first, why: "moved".into() }));

@@ -38,6 +38,10 @@ const OF_A_BEEP: f64 = 0.04;
 const IN_PART: f64 = 0.01;
 /// Beyond the time for which nobody was there: a fragment that was not whole, the output's latency, joining, a key frame.
 const RETURN: f64 = 4.0;
+/// A recorder that stood still finds in its socket what came first meanwhile: audio of about so long.
+const IN_THE_SOCKET: f64 = 1.0;
+/// What may be missing at the end without a word: what was on its way when it was stopped.
+const TAIL: f64 = 2.0;
 /// A recorder that says nothing is replaced after this.
 const HANGS: f64 = 5.0;
 
@@ -123,6 +127,10 @@ impl<'a> Film<'a> {
         let (stop, earliest) = (stopped - self.zero, self.earliest_end(stopped) - self.zero);
         if is > stop + 2.0 || is < earliest {
             wrong.push(format!("{is:.2} s were recorded; stopped at {stop:.2} s, expected from {earliest:.2} s on"));
+        }
+        let told = || !self.item["error"].is_null() || self.holes.iter().any(|hole| hole.to > stop - TAIL);
+        if is < stop - TAIL && !told() {
+            wrong.push(format!("it ends at {is:.2} s, was stopped at {stop:.2} s, and nobody is told"));
         }
         wrong
     }
@@ -242,7 +250,8 @@ impl<'a> Film<'a> {
         let mut wrong = Vec::new();
         for hole in &self.holes {
             let Hole { from, to, cause } = hole;
-            let inside = |at: &&f64| (from + EDGE..to - EDGE).contains(*at);
+            let begin = if cause == "frozen" { from + IN_THE_SOCKET } else { from + EDGE };
+            let inside = |at: &&f64| (begin..to - EDGE).contains(*at);
             // Of a disk that takes nothing video alone may be missing.
             if cause != "output"
                 && let Some(at) = beeps.iter().find(inside)

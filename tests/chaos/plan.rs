@@ -90,9 +90,9 @@ pub enum Fault {
     HoldRecorder(usize),
     /// Killed, and started again at the end; everybody who was in a room joins again.
     RestartServer,
-    /// The same; it forgets everything.
+    /// The same, without people; it keeps what it was told.
     RestartRedis,
-    /// The same; it keeps what was stored.
+    /// The same.
     RestartStore,
     /// No datagram passes to the server, to the recorder, or either way, while signalling does.
     CutMedia { up: bool, down: bool },

@@ -14,8 +14,10 @@ use crate::world::{World, is_running};
 
 /// How long a recording may need to its end once nothing is wrong any more: a job that failed waits 90 s at most.
 const SETTLE: Duration = Duration::from_secs(150);
-/// How long a recording that was stopped may be shown as running by a sidecar that was started again.
-const TAKES_UP: Duration = Duration::from_secs(15);
+/// An order that nobody took is given again after this.
+const TRIES: Duration = Duration::from_millis(300);
+/// How long a recording that was stopped may be shown as running by a sidecar that was started again, seconds.
+const TAKES_UP: f64 = 15.0;
 /// `suspend` leaves at once.
 const LEAVES: Duration = Duration::from_secs(10);
 /// The grace of 30 s, after recorders that have ended.
@@ -76,6 +78,10 @@ struct Player<'a> {
     presence: Presence,
     /// Which recordings are to be stopped as soon as somebody takes the order.
     due: Vec<usize>,
+    /// When such orders were given last.
+    tried: Option<Instant>,
+    /// Since when somebody is missing from a room.
+    left: Option<f64>,
     /// When each fault that goes on began, and which process it holds.
     going_on: Vec<Option<(f64, Option<u32>)>>,
 }
@@ -84,7 +90,8 @@ struct Player<'a> {
 pub fn play(plan: &Plan, world: &mut World) -> Story {
     let story = Story::default();
     let going_on = vec![None; plan.faults.len()];
-    let mut player = Player { plan, world, story, presence: Presence::Here, due: Vec::new(), going_on };
+    let mut player =
+        Player { plan, world, story, presence: Presence::Here, due: Vec::new(), tried: None, left: None, going_on };
     player.record();
     let watch = Watch::start(player.world.sidecar.url(), &player.story.ids);
     player.perform();
@@ -130,10 +137,9 @@ impl Player<'_> {
     /// Whether the sidecar has left, as it was ordered to or not. Orders to stop wait for one that takes them.
     fn take_note(&mut self) {
         if matches!(self.presence, Presence::Here | Presence::Leaving) {
-            for nth in std::mem::take(&mut self.due) {
-                self.stop(nth);
-            }
+            self.stop_what_is_due();
         }
+        self.bring_people_back();
         match self.presence {
             Presence::Leaving if self.world.sidecar.has_ended() => {
                 self.is_gone(wall());
@@ -168,12 +174,36 @@ impl Player<'_> {
         }
     }
 
-    fn stop(&mut self, nth: usize) {
-        if !self.story.stopped[nth].is_nan() {
+    /// A server that is cut off from its Redis sends people away; they come back as soon as it has one.
+    fn bring_people_back(&mut self) {
+        if self.world.somebody_left() {
+            self.left.get_or_insert(wall());
+        }
+        let going_on = self.plan.faults.iter().zip(&self.going_on).filter(|(_, since)| since.is_some());
+        let mut faults = going_on.map(|(timed, _)| timed.fault);
+        if faults.any(|fault| matches!(fault, Fault::RestartServer | Fault::RestartRedis)) {
             return;
         }
-        self.world.stop(self.plan, nth, &self.story.ids[nth]);
-        self.story.stopped[nth] = wall();
+        if let Some(from) = self.left.take() {
+            self.world.gather(self.plan);
+            self.story.absent.push((from, wall()));
+        }
+    }
+
+    fn stop_what_is_due(&mut self) {
+        if self.due.is_empty() || self.tried.is_some_and(|tried| tried.elapsed() < TRIES) {
+            return;
+        }
+        self.tried = Some(Instant::now());
+        for nth in std::mem::take(&mut self.due) {
+            if !self.story.stopped[nth].is_nan() {
+                continue;
+            }
+            match self.world.stop(self.plan, nth, &self.story.ids[nth]) {
+                Ok(()) => self.story.stopped[nth] = wall(),
+                Err(_) => self.due.push(nth),
+            }
+        }
     }
 
     /// The recordings that were not ordered to end yet.
@@ -374,7 +404,8 @@ impl Player<'_> {
             }
             let items: Vec<_> = self.story.ids.iter().map(|id| self.world.item(id)).collect();
             for (nth, item) in items.iter().enumerate() {
-                let forgotten = item.as_ref().is_some_and(is_running) && begun.elapsed() > TAKES_UP;
+                let since = wall() - self.story.stopped[nth].max(self.story.away.last().map_or(0.0, |(_, back)| *back));
+                let forgotten = item.as_ref().is_some_and(is_running) && since > TAKES_UP;
                 if forgotten {
                     self.story.problems.push(format!("room {nth}: an order to stop that was taken is forgotten"));
                     self.story.stopped[nth] = f64::NAN;

@@ -1,6 +1,7 @@
 //! Everything a run stands on: server, Redis, store, mail server, whoever is notified, the network, and the sidecar among them.
 
-use std::time::{Duration, Instant};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -18,8 +19,6 @@ use crate::support::smtp::MailServer;
 
 /// Whose emails they are.
 pub const OWNER: &str = "ada@example.org";
-/// How long an order that is refused is repeated: as long as a server, a Redis or a sidecar may need to come back.
-const PATIENT: Duration = Duration::from_secs(40);
 /// Longer than any answer takes, but that of a process that stands still.
 const ANSWER: Duration = Duration::from_secs(12);
 
@@ -42,7 +41,9 @@ pub struct World {
 impl World {
     /// Starts all of it; people are in every room. `beside`: others of its kind run on this machine.
     pub fn new(plan: &Plan, beside: bool) -> Self {
-        let (redis, minio, hooks) = (Redis::start(), Minio::start(), Hooks::start());
+        // It keeps what it was told, or the server would know of no room after its restart.
+        let redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+        let (minio, hooks) = (Minio::start(), Hooks::start());
         let mail = MailServer::start("none", false);
         let more = format!("redis: {{ address: '{}' }}\n", redis.address());
         let server = if beside { LiveKit::beside_others_with(60, &more) } else { LiveKit::configured(60, &more) };
@@ -54,19 +55,35 @@ impl World {
         let refusing = [busy, forbidden].map(ScriptedStore::start);
         let yaml = yaml(plan.on_sigterm, front.port, &hooks.url, mail.port);
         let sidecar = Sidecar::configured(&network.url, &server, &redis, &yaml);
-        let mut world =
-            Self { sidecar, people: Vec::new(), server, redis, minio, mail, hooks, network, front, refusing };
+        let people = plan.rooms.iter().map(|_| None).collect();
+        let mut world = Self { sidecar, people, server, redis, minio, mail, hooks, network, front, refusing };
         world.gather(plan);
         world
     }
 
-    /// People are in every room.
+    /// People are in every room in which nobody is.
     pub fn gather(&mut self, plan: &Plan) {
-        let enter = |(nth, room): (usize, &Room)| {
+        for (nth, room) in plan.rooms.iter().enumerate() {
+            if self.people[nth].is_some() {
+                continue;
+            }
             let (count, options): (_, &[&str]) = if room.stranger { (2, &["--hostile", "1"]) } else { (1, &[]) };
-            Some(Publisher::start(Guests::SampleRoom, &self.server, &plan.name(nth), count, options))
-        };
-        self.people = plan.rooms.iter().enumerate().map(enter).collect();
+            let enter = || Publisher::start(Guests::SampleRoom, &self.server, &plan.name(nth), count, options);
+            // A server that has just begun may let them wait too long.
+            let people = catch_unwind(AssertUnwindSafe(enter)).unwrap_or_else(|_| enter());
+            self.people[nth] = Some(people);
+        }
+    }
+
+    /// Whether the server has sent somebody away.
+    pub fn somebody_left(&mut self) -> bool {
+        let mut somebody = false;
+        for people in &mut self.people {
+            if people.as_mut().is_some_and(|people| !people.is_here()) {
+                (*people, somebody) = (None, true);
+            }
+        }
+        somebody
     }
 
     /// Starts the recording of this room; its id.
@@ -86,24 +103,17 @@ impl World {
         id.unwrap_or_else(|| panic!("no id in {answer}")).to_owned()
     }
 
-    /// Orders this recording to end, again until somebody takes the order or it has ended.
-    pub fn stop(&self, plan: &Plan, nth: usize, id: &str) {
-        let began = Instant::now();
-        loop {
-            let body = json!({ "egress_id": id });
-            let answer = match plan.rooms[nth].way {
-                Way::Rest => self.post(&format!("/api/v1.0/rooms/{}/stop-recording/", plan.name(nth)), &json!({})),
-                Way::Twirp => self.server.egress(self.sidecar.url(), "StopEgress", &body),
-                Way::Server => self.server.egress(&self.server.http(), "StopEgress", &body),
-            };
-            let Err(error) = answer else { return };
-            let ended = self.item(id).is_some_and(|item| !is_running(&item));
-            if ended {
-                return;
-            }
-            assert!(began.elapsed() < PATIENT, "{} cannot be stopped: {error}", plan.name(nth));
-            std::thread::sleep(Duration::from_millis(100));
-        }
+    /// Orders this recording to end. Whoever should take the order may be away.
+    pub fn stop(&self, plan: &Plan, nth: usize, id: &str) -> Result<(), ureq::Error> {
+        let body = json!({ "egress_id": id });
+        let answer = match plan.rooms[nth].way {
+            Way::Rest => self.post(&format!("/api/v1.0/rooms/{}/stop-recording/", plan.name(nth)), &json!({})),
+            Way::Twirp => self.server.egress(self.sidecar.url(), "StopEgress", &body),
+            Way::Server => self.server.egress(&self.server.http(), "StopEgress", &body),
+        };
+        // It may have ended by itself.
+        let ended = || self.item(id).is_some_and(|item| !is_running(&item));
+        answer.map(drop).or_else(|error| if ended() { Ok(()) } else { Err(error) })
     }
 
     /// The recording as the sidecar shows it; `None` while it does not answer.

@@ -70,6 +70,11 @@ impl Publisher {
         super::wall()
     }
 
+    /// It has not ended: the server has neither closed the room nor sent it away.
+    pub fn is_here(&mut self) -> bool {
+        self.child.try_wait().expect("the publisher's state").is_none()
+    }
+
     /// What it has told of its own accord until now (`sample_room --hostile`): beeps, and how it misbehaved.
     pub fn events(&mut self) -> Vec<Value> {
         self.events.extend(self.lines.try_iter().filter_map(|line| serde_json::from_str(&line).ok()));
