@@ -202,7 +202,6 @@ impl Driver {
     fn media(&mut self, track: &TrackId, codec: Codec, unit: Unit) {
         // What was on its way when we unsubscribed is not ours any more.
         let Some(wanted) = self.wanted.iter().find(|w| w.track == *track) else { return };
-        self.losses.came(self.director.roster(), track, self.media_time(Instant::now()));
         if self.vigil.sent(track, Instant::now()) {
             self.losses.health.track_back(track.as_str());
         }
@@ -210,6 +209,8 @@ impl Driver {
         if before.is_none() && !self.gate.admits(track, Instant::now()) {
             return;
         }
+        // Not before: what waits to be admitted is not heard.
+        self.losses.came(self.director.roster(), track, self.media_time(Instant::now()));
         if before != Some(codec) {
             self.attached.insert(track.clone(), codec);
             if before.is_some() {

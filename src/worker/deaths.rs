@@ -47,6 +47,12 @@ impl Deaths {
         self.attached.push((track, now));
     }
 
+    /// The worker has said itself why it cannot go on, such as a disk that takes nothing: no track is to blame.
+    pub fn broke(&mut self, now: Instant) -> Verdict {
+        self.attached.clear();
+        self.died(now)
+    }
+
     /// The worker died.
     pub fn died(&mut self, now: Instant) -> Verdict {
         while self.lately.front().is_some_and(|(then, _)| now.saturating_duration_since(*then) >= WINDOW) {
@@ -66,7 +72,9 @@ impl Deaths {
             self.lately.clear();
         }
         let pause = if deaths >= SUSPICIOUS && exclude.is_none() { PAUSE } else { Duration::ZERO };
-        Verdict::GoOn { pause, cautious: deaths + 1 >= SUSPICIOUS, exclude }
+        // Caution takes seconds of audio: it is for deaths of which a track may be the cause.
+        let suspected = self.lately.iter().filter(|(_, new)| !new.is_empty()).count();
+        Verdict::GoOn { pause, cautious: suspected + 1 >= SUSPICIOUS || exclude.is_some(), exclude }
     }
 }
 
@@ -108,6 +116,20 @@ mod tests {
             deaths.attached(track("TR_a"), at);
             let Verdict::GoOn { exclude, .. } = deaths.died(at + seconds(3)) else { panic!("too early") };
             assert_eq!(exclude, None);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_no_tracks_fault() {
+        let (mut deaths, start) = (Deaths::default(), Instant::now());
+        let mut ends = |at: u64, broke: bool| {
+            let at = start + seconds(at);
+            deaths.attached(track("TR_a"), at);
+            if broke { deaths.broke(at) } else { deaths.died(at) }
+        };
+        for (at, broke) in [(0, true), (1, true), (2, true), (5, false), (8, false)] {
+            let Verdict::GoOn { exclude, cautious, .. } = ends(at, broke) else { panic!("too early") };
+            assert_eq!((exclude, cautious), (None, at == 8), "after {at} s");
         }
     }
 

@@ -118,12 +118,12 @@ impl Supervisor {
                 Ok(worker) => self.supervise(worker).await,
                 Err(e) => End::Died(e.to_string()),
             };
-            let died = match end {
+            let (died, broke) = match end {
                 End::Last(Report::Broke { failure, salvaged: None }) if self.flowing && self.finishing.is_none() => {
-                    failure.words
+                    (failure.words, true)
                 }
                 End::Last(last) => return self.last(last),
-                End::Died(why) => why,
+                End::Died(why) => (why, false),
             };
             if self.abandoned {
                 return;
@@ -132,14 +132,15 @@ impl Supervisor {
                 let lost = lost(&died);
                 return self.last(lost);
             }
-            self.goes_on(died).await;
+            self.goes_on(died, broke).await;
         }
     }
 
-    /// What the next worker is given.
-    async fn goes_on(&mut self, died: String) {
+    /// What the next worker is given. `broke`: the one before said itself that it could not go on.
+    async fn goes_on(&mut self, died: String, broke: bool) {
         tracing::error!(why = died, "a recorder died; another one goes on");
-        let pause = match self.deaths.died(Instant::now()) {
+        let verdict = if broke { self.deaths.broke(Instant::now()) } else { self.deaths.died(Instant::now()) };
+        let pause = match verdict {
             Verdict::GoOn { pause, cautious, exclude } => {
                 self.job.cautious = cautious;
                 if let Some(track) = exclude {

@@ -165,7 +165,9 @@ impl<'a> Film<'a> {
         let picture = self.recording.picture();
         let (last, end) = (picture.times().last().copied().unwrap_or(0.0), self.recording.duration);
         let mut wrong = Vec::new();
-        if (last - end).abs() > 0.5 || (self.audio.duration() - end).abs() > 0.5 {
+        // A file that was left as a kill left it has tracks that end where its last, declared hole begins.
+        let left = self.holes.iter().filter(|hole| hole.to >= end).map(|hole| hole.from).fold(end, f64::min);
+        if last.min(self.audio.duration()) < left - 0.5 {
             wrong.push(format!(
                 "video ends at {last:.2} s, audio at {:.2} s, the file at {end:.2} s",
                 self.audio.duration()
