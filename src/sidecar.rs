@@ -201,7 +201,10 @@ fn targets(config: &Config) -> Targets {
 fn keep_private(data_dir: &Path) -> Result<()> {
     storage::keep_private();
     let failed = |e| Error::invalid("data_dir", format!("{}: cannot be made ours alone: {e}", data_dir.display()));
-    ["db", "rows", "spool", "mail"].iter().try_for_each(|own| storage::make_private(&data_dir.join(own))).map_err(failed)
+    ["db", "rows", "spool", "mail"]
+        .iter()
+        .try_for_each(|own| storage::make_private(&data_dir.join(own)))
+        .map_err(failed)
 }
 
 /// The storages of this configuration: the one for everything, and those that modes have of their own.

@@ -5,7 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::{Change, Db, pack, unpack};
 use crate::ids::RecordingId;
+use crate::recording::Recording;
 
 /// The folder within `data_dir`.
 const FOLDER: &str = "rows";
@@ -58,5 +60,59 @@ impl Copies {
 
     fn path(&self, id: &RecordingId) -> PathBuf {
         self.folder.join(id.as_str())
+    }
+}
+
+impl Db {
+    /// What a torn store has lost of the recordings that have not ended.
+    pub(super) fn put_back_lost(&self) {
+        let copies = self.copies.list().unwrap_or_else(|error| {
+            tracing::error!(%error, "data_dir: the copies of rows cannot be listed");
+            vec![]
+        });
+        for id in copies {
+            let done = match self.get(&id) {
+                Ok(Some(known)) if known.state.is_final() => self.copies.forget(&id).map_err(|e| e.to_string()),
+                Ok(known) => self.put_back_copy(&id, known),
+                Err(e) => Err(e.to_string()),
+            };
+            if let Err(error) = done {
+                tracing::error!(recording = %id, error, "the copy of its row is not put back");
+            }
+        }
+    }
+
+    /// If it is newer than what is `known`.
+    fn put_back_copy(&self, id: &RecordingId, known: Option<Recording>) -> std::result::Result<(), String> {
+        let row = self.copies.read(id).map_err(|e| e.to_string())?;
+        let (recording, checkpoint) = unpack(&row).map_err(|e| e.to_string())?;
+        if known.is_some_and(|known| known.updated_at >= recording.updated_at) {
+            return Ok(());
+        }
+        let change = Change { recordings: &[&recording], ..Change::default() };
+        self.commit(change).and_then(|()| self.keep_checkpoint(id, &checkpoint)).map_err(|e| e.to_string())?;
+        tracing::error!(recording = %id, "the store had lost what it last knew of it; it is there again");
+        Ok(())
+    }
+
+    /// The copies follow what is in the store.
+    pub(super) fn copy(&self, change: &Change<'_>) {
+        let keep = |recording: &Recording| -> std::result::Result<(), String> {
+            if recording.state.is_final() {
+                return self.copies.forget(&recording.id).map_err(|e| e.to_string());
+            }
+            let checkpoint = self.checkpoint(&recording.id).map_err(|e| e.to_string())?.unwrap_or_default();
+            let row = pack(recording, &checkpoint).map_err(|e| e.to_string())?;
+            self.copies.keep(&recording.id, &row).map_err(|e| e.to_string())
+        };
+        let forget = |recording: &Recording| self.copies.forget(&recording.id).map_err(|e| e.to_string());
+        let kept = change.recordings.iter().map(|recording| (recording, keep(recording)));
+        let all = kept.chain(change.forgotten.iter().map(|recording| (recording, forget(recording))));
+        for (recording, done) in all {
+            if let Err(error) = done {
+                // The store has it.
+                tracing::warn!(recording = %recording.id, error, "its row is not copied");
+            }
+        }
     }
 }

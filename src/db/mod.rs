@@ -69,55 +69,6 @@ impl Db {
         Ok(db)
     }
 
-    /// What a torn store has lost of the recordings that have not ended.
-    fn put_back_lost(&self) {
-        let copies = self.copies.list().unwrap_or_else(|error| {
-            tracing::error!(%error, "data_dir: the copies of rows cannot be listed");
-            vec![]
-        });
-        for id in copies {
-            let done = match self.get(&id) {
-                Ok(Some(known)) if known.state.is_final() => self.copies.forget(&id).map_err(|e| e.to_string()),
-                Ok(Some(_)) => Ok(()),
-                Ok(None) => self.put_back_copy(&id),
-                Err(e) => Err(e.to_string()),
-            };
-            if let Err(error) = done {
-                tracing::error!(recording = %id, error, "the copy of its row is not put back");
-            }
-        }
-    }
-
-    fn put_back_copy(&self, id: &RecordingId) -> std::result::Result<(), String> {
-        let row = self.copies.read(id).map_err(|e| e.to_string())?;
-        let (recording, checkpoint) = unpack(&row).map_err(|e| e.to_string())?;
-        let change = Change { recordings: &[&recording], ..Change::default() };
-        self.commit(change).and_then(|()| self.keep_checkpoint(id, &checkpoint)).map_err(|e| e.to_string())?;
-        tracing::error!(recording = %id, "the store had lost it; it is there again");
-        Ok(())
-    }
-
-    /// The copies follow what is in the store.
-    fn copy(&self, change: &Change<'_>) {
-        let keep = |recording: &Recording| -> std::result::Result<(), String> {
-            if recording.state.is_final() {
-                return self.copies.forget(&recording.id).map_err(|e| e.to_string());
-            }
-            let checkpoint = self.checkpoint(&recording.id).map_err(|e| e.to_string())?.unwrap_or_default();
-            let row = pack(recording, &checkpoint).map_err(|e| e.to_string())?;
-            self.copies.keep(&recording.id, &row).map_err(|e| e.to_string())
-        };
-        let forget = |recording: &Recording| self.copies.forget(&recording.id).map_err(|e| e.to_string());
-        let kept = change.recordings.iter().map(|recording| (recording, keep(recording)));
-        let all = kept.chain(change.forgotten.iter().map(|recording| (recording, forget(recording))));
-        for (recording, done) in all {
-            if let Err(error) = done {
-                // The store has it.
-                tracing::warn!(recording = %recording.id, error, "its row is not copied");
-            }
-        }
-    }
-
     /// Writes all of it or nothing, and returns when it is on the disk. Ordering a job that is there already changes nothing.
     pub fn commit(&self, change: Change<'_>) -> Result<()> {
         let row = |recording: &&Recording| row::encode(recording).map(|row| (key_of(recording), row));

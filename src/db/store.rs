@@ -18,6 +18,8 @@ const AGAIN: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Trees {
     store: sled::Db,
+    /// sled's own file.
+    log: fs::File,
     /// id → row.
     pub recordings: sled::Tree,
     /// created_at, id → nothing: the order of lists.
@@ -59,7 +61,10 @@ pub(super) struct Store {
 impl Trees {
     fn open(path: &Path) -> sled::Result<Self> {
         let store = sled::Config::new().path(path).cache_capacity(16 << 20).open()?;
+        // sled 0.34 flushes by sync_file_range(2), which says nothing of the file's length nor of the disk's cache.
+        let log = fs::File::open(path.join("db"))?;
         Ok(Self {
+            log,
             recordings: store.open_tree("recordings")?,
             by_time: store.open_tree("recordings_by_time")?,
             by_room: store.open_tree("recordings_by_room")?,
@@ -101,6 +106,7 @@ impl Store {
             let written = write(trees)?;
             // A transaction that returned is not on the disk yet: without this, an abort loses it.
             trees.store.flush()?;
+            trees.log.sync_data()?;
             Ok(written)
         };
         let written = self.read(flushed);

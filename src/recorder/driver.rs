@@ -380,7 +380,8 @@ impl Driver {
         while !self.draining {
             let stats = self.pipeline.stats();
             let waiting = Duration::from_nanos(stats.waiting_ns);
-            let seen = Seen { flowing: self.flowing, bytes: stats.bytes, waiting, people: self.people() };
+            let seen =
+                Seen { flowing: self.flowing, bytes: stats.bytes, waiting, people: self.director.roster().people() };
             match self.watcher.handle(seen, Instant::now()) {
                 None => return,
                 Some(LimitEvent::Near(limit)) => self.report(Report::LimitNear(limit)),
@@ -394,11 +395,6 @@ impl Driver {
                 }
             }
         }
-    }
-
-    /// People in the room, not programs.
-    fn people(&self) -> usize {
-        self.director.roster().participants().filter(|p| !p.program).count()
     }
 
     fn drain(&mut self) {
@@ -420,7 +416,7 @@ impl Driver {
         let _ = self.progress.send(Progress {
             started_at: Some(self.started_at),
             duration_ns: stats.duration_ns,
-            participants: self.people(),
+            participants: self.director.roster().people(),
             speaker: self.director.speaker().map(str::to_owned),
             frames: stats.frames,
             dropped: stats.dropped,
@@ -434,8 +430,7 @@ impl Driver {
 
     /// Nanoseconds since recording time zero.
     fn media_time(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.start);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(at.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Reports what is missing, when that has changed.

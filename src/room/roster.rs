@@ -106,6 +106,11 @@ impl Roster {
         self.participants.values()
     }
 
+    /// How many people there are, without programs.
+    pub fn people(&self) -> usize {
+        self.participants().filter(|person| !person.program).count()
+    }
+
     /// Who speaks now, with LiveKit's `level` (0 to 1).
     pub fn speakers(&self) -> Vec<(ParticipantId, f32)> {
         self.speakers.iter().map(|(id, level)| (id.clone(), *level)).collect()
