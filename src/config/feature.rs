@@ -30,7 +30,7 @@ pub struct Feature {
 /// How long a sidecar may be silent unless told otherwise: longer than a machine takes to start again.
 const ADOPT_AFTER: Duration = Duration::from_secs(600);
 
-/// A film of a few people takes half of it.
+/// What nobody means to set: audio takes far less, a film of two people as much after half an hour.
 const LEAST_MEMORY: u64 = 256 << 20;
 
 /// The section `recording` as it is written.

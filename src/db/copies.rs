@@ -89,8 +89,9 @@ impl Db {
         if known.is_some_and(|known| known.updated_at >= recording.updated_at) {
             return Ok(());
         }
+        // The commit copies the row once more, with the checkpoint that is in the store then.
         let change = Change { recordings: &[&recording], ..Change::default() };
-        self.commit(change).and_then(|()| self.keep_checkpoint(id, &checkpoint)).map_err(|e| e.to_string())?;
+        self.keep_checkpoint(id, &checkpoint).and_then(|()| self.commit(change)).map_err(|e| e.to_string())?;
         tracing::error!(recording = %id, "the store had lost what it last knew of it; it is there again");
         Ok(())
     }

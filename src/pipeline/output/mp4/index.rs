@@ -100,10 +100,9 @@ impl Index {
         ends.collect::<Option<_>>().unwrap_or_default()
     }
 
-    /// What is to be decoded for the last picture of the first H.264 track.
-    pub fn last_group(&self) -> Option<LastGroup> {
-        let ends = self.ends();
-        let mut videos = self.tracks.iter().zip(&ends).filter(|(_, end)| &end.handler == b"vide");
+    /// What is to be decoded for the last picture of the first H.264 track; `ends` are [`Index::ends`].
+    pub fn last_group(&self, ends: &[TrackEnd]) -> Option<LastGroup> {
+        let mut videos = self.tracks.iter().zip(ends).filter(|(_, end)| &end.handler == b"vide");
         videos.find_map(|(track, end)| {
             let entries = end.description.get(8..)?;
             let codec_data = child(child(entries, b"avc1")?.get(VISUAL_ENTRY..)?, b"avcC")?.to_vec();

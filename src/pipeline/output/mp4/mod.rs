@@ -69,7 +69,8 @@ pub fn finalise(path: &Path, steps: &AtomicU64) -> io::Result<Finalised> {
 pub fn reopen(path: &Path, steps: &AtomicU64) -> io::Result<Option<FileEnd>> {
     match find(path, steps)? {
         Found::Fragmented { reader, index, whole, fragments, .. } if fragments > 0 => {
-            let (file, tracks, picture) = (reader.into_file(), index.ends(), index.last_group());
+            let (file, tracks) = (reader.into_file(), index.ends());
+            let picture = index.last_group(&tracks);
             file.set_len(whole)?;
             Ok((!tracks.is_empty()).then_some(FileEnd { bytes: whole, fragments, tracks, picture }))
         }
